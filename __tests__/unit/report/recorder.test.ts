@@ -1,0 +1,197 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it, test } from 'vitest'
+import { DeployError } from '../../../src/errors.ts'
+import { modes } from '../../../src/pipeline/plan.ts'
+import { Recorder } from '../../../src/report/recorder.ts'
+import { results } from '../../../src/report/report.ts'
+import { deployed, rollbackFailed, rolledBack } from './samples.ts'
+
+interface Schema {
+  readonly $ref?: string
+  readonly type?: string
+  readonly const?: unknown
+  readonly enum?: readonly unknown[]
+  readonly pattern?: string
+  readonly minimum?: number
+  readonly items?: Schema
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly required?: readonly string[]
+  readonly $defs?: Readonly<Record<string, Schema>>
+}
+const schema: Schema = JSON.parse(readFileSync(new URL('../../../docs/report.schema.json', import.meta.url), 'utf8'))
+
+/** What is wrong with a value. Stricter than the schema: a field that it does not name is a mistake of ours. */
+function problems(value: unknown, rule: Schema, at = 'report'): string[] {
+  if (rule.$ref) return problems(value, schema.$defs?.[rule.$ref.replace('#/$defs/', '')] ?? { const: rule.$ref }, at)
+  if (rule.const !== undefined) return value === rule.const ? [] : [`${at} is not ${rule.const}`]
+  if (rule.enum) return rule.enum.includes(value) ? [] : [`${at} is none of the words`]
+  if (rule.type === 'array') {
+    if (!Array.isArray(value)) return [`${at} is no array`]
+    return value.flatMap((each, index) => problems(each, rule.items ?? {}, `${at}[${index}]`))
+  }
+  if (rule.type === 'object') {
+    if (typeof value !== 'object' || value === null) return [`${at} is no object`]
+    const missing = (rule.required ?? []).filter((key) => !(key in value)).map((key) => `${at}.${key} is missing`)
+    return [
+      ...missing,
+      ...Object.entries(value).flatMap(([key, each]) => {
+        const known = rule.properties?.[key]
+        return known ? problems(each, known, `${at}.${key}`) : [`${at}.${key} is not in the schema`]
+      }),
+    ]
+  }
+  if (rule.type === 'integer') return Number.isInteger(value) ? [] : [`${at} is no integer`]
+  if (typeof value !== rule.type) return [`${at} is no ${rule.type}`]
+  if (rule.pattern && !new RegExp(rule.pattern).test(String(value))) return [`${at} does not match`]
+  return []
+}
+
+describe('the published schema', () => {
+  test.each([
+    ['deployed', deployed],
+    ['rolled back', rolledBack],
+    ['rollback failed', rollbackFailed],
+    ['empty', new Recorder({ ...deployed }).finish()],
+  ])('accepts a report: %s', (_, report) => {
+    expect(problems(JSON.parse(JSON.stringify(report)), schema)).toEqual([])
+  })
+
+  it('refuses what is none', () => {
+    expect(problems({ ...deployed, result: 'fine', steps: [{}], more: 1, run: undefined }, schema)).not.toEqual([])
+  })
+
+  it('knows the words', () => {
+    expect(schema.$defs?.Result?.enum).toEqual(results)
+    expect(schema.properties?.mode?.enum).toEqual(modes)
+  })
+
+  // The types are read as text: nothing of them is left when the test runs.
+  const source = readFileSync(new URL('../../../src/report/report.ts', import.meta.url), 'utf8')
+  const interfaces = [...source.matchAll(/export interface (\w+) \{\n([\s\S]*?)\n\}/g)].map(
+    ([, name = '', body = '']) => ({
+      name,
+      fields: [...body.matchAll(/^ {2}readonly (\w+)(\??):/gm)].map(([, field = '', mark]) => ({
+        field,
+        optional: mark === '?',
+      })),
+    }),
+  )
+
+  test.each(interfaces)('has the fields of $name', ({ name, fields }) => {
+    const rule = name === 'Report' ? schema : schema.$defs?.[name]
+    expect(Object.keys(rule?.properties ?? {}).sort()).toEqual(fields.map(({ field }) => field).sort())
+    expect([...(rule?.required ?? [])].sort()).toEqual(
+      fields.flatMap(({ field, optional }) => (optional ? [] : [field])).sort(),
+    )
+  })
+
+  it('leaves out no type', () => {
+    expect(
+      interfaces
+        .map(({ name }) => name)
+        .filter((name) => name !== 'Report')
+        .sort(),
+    ).toEqual(
+      Object.keys(schema.$defs ?? {})
+        .filter((name) => name !== 'Result')
+        .sort(),
+    )
+  })
+})
+
+describe('the recorder', () => {
+  const newRecorder = () => {
+    let now = 1_000
+    const recorder = new Recorder(deployed, () => now)
+    return {
+      recorder,
+      pass: (ms: number) => {
+        now += ms
+      },
+    }
+  }
+
+  it('fills a report', async () => {
+    const { recorder, pass } = newRecorder()
+    const got = await recorder.step('connect', async ({ note }) => {
+      pass(20)
+      note('fine')
+      return 7
+    })
+    await recorder.step('backup', async ({ skip }) => skip('none asked for'))
+    Object.assign(recorder, {
+      result: 'deployed',
+      before: deployed.before,
+      changed: true,
+      hostKey: 'SHA256:x',
+      health: deployed.health,
+    })
+    recorder.warnings.push('careful')
+    pass(5)
+    const report = recorder.finish()
+    expect(got).toBe(7)
+    expect(report).toMatchObject({
+      result: 'deployed',
+      changed: true,
+      durationMs: 25,
+      warnings: ['careful'],
+      before: deployed.before,
+    })
+    expect('after' in report || 'failure' in report).toBe(false)
+    expect(report.steps).toEqual([
+      { name: 'connect', startedMs: 0, durationMs: 20, result: 'ok', note: 'fine' },
+      { name: 'backup', startedMs: 20, durationMs: 0, result: 'skipped', note: 'none asked for' },
+    ])
+  })
+
+  it('names the innermost step of a failure, and keeps the first cause', async () => {
+    const { recorder } = newRecorder()
+    const error = new DeployError('HD-HEALTH-01', 'ill', { fix: 'rest' })
+    const run = recorder.step('deploy', () => recorder.step('health', () => Promise.reject(error)))
+    await expect(run).rejects.toBe(error)
+    recorder.fail(error)
+    recorder.fail(new Error('later'))
+    await recorder
+      .step('restore', () => Promise.reject(new Error('boom')))
+      .catch((thrown) => recorder.failRollback(thrown))
+    const report = recorder.finish()
+    expect(report.failure).toEqual({
+      code: 'HD-HEALTH-01',
+      step: 'health',
+      what: 'ill',
+      why: '',
+      fix: 'rest',
+      detail: '',
+    })
+    expect(report.rollbackFailure).toMatchObject({ code: 'HD-INTERNAL-01', step: 'restore' })
+    expect(report.steps.map((step) => step.result)).toEqual(['failed', 'failed', 'failed'])
+  })
+
+  it('reports no more than the schema knows, and no release that is none', () => {
+    const { recorder } = newRecorder()
+    const none = { id: '', revision: '' }
+    Object.assign(recorder, {
+      before: none,
+      changes: { ...deployed.changes, drifted: [], counts: { added: 1, changed: 2, removed: 1, folders: 3 } },
+      run: { ...deployed.run, sha: 'x' },
+    })
+    const report = recorder.finish()
+    expect(problems(report, schema)).toEqual([])
+    expect('before' in report).toBe(false)
+    Object.assign(recorder, { result: 'rolled-back', changed: true })
+    expect(recorder.finish().changed).toBe(false)
+    expect(report.run.sha).toBe('x')
+  })
+
+  it('can stop in the middle of a step', () => {
+    const { recorder, pass } = newRecorder()
+    void recorder.step('apply', () => new Promise(() => {}))
+    pass(30)
+    recorder.fail(new DeployError('HD-CANCEL-01', 'cancelled'))
+    const report = recorder.finish()
+    expect(report).toMatchObject({ result: 'failed', failure: { step: 'apply' } })
+    expect(report.steps).toEqual([
+      { name: 'apply', startedMs: 0, durationMs: 30, result: 'failed', note: 'interrupted' },
+    ])
+  })
+})

@@ -1,0 +1,68 @@
+import { outputs } from '../../src/inputs/outputs.ts'
+import { type InputName, inputNames, specs } from '../../src/inputs/spec.ts'
+
+const titles: Record<string, string> = {
+  what: 'What to deploy',
+  where: 'Where, and how to get there',
+  tailnet: 'Tailnet',
+  code: 'Code and files',
+  nix: 'NixOS',
+  colmena: 'colmena',
+  uv: 'uv and systemd',
+  compose: 'Docker Compose and Swarm',
+  script: 'Scripts of your own',
+  data: 'Before and after',
+  health: 'Health',
+  safety: 'Safety',
+  rollback: 'Rollback',
+  report: 'Report',
+}
+
+export function inputsPage(): string {
+  return `# Inputs and outputs
+
+Generated from \`src/inputs/spec\` by \`npm run docs\`.
+
+Every input is also a key of the config file (\`.github/homelab-deploy.yml\`), except the secrets, \`config\` and \`target\`. What the
+workflow gives wins over the target, the target over \`defaults:\`, and these over the defaults below. An empty input counts as not given.
+Editors check the config file with \`docs/config.schema.json\`.
+
+Lists are one item a line, and a line that begins with \`#\` is a comment; in the config file they may be YAML lists. Commas separate items
+too, except in patterns, arguments and other items that could hold one. Durations are written \`90s\`, \`5m\`, \`1h\`; booleans are \`true\` and \`false\`.
+
+${inputTables(2)}
+## Outputs
+
+${outputTable()}`
+}
+
+/** A table for each group, in the order of the spec. */
+export function inputTables(level: number): string {
+  const groups = Map.groupBy(inputNames, (name) => specs[name].group)
+  return [...groups]
+    .map(([group, names]) => {
+      const title = titles[group]
+      if (title === undefined) throw new Error(`scripts/docs/tables.ts has no title for the group ${group}`)
+      return `${'#'.repeat(level)} ${title}\n\n${table(['Input', 'Meaning', 'Default'], names.map(row))}`
+    })
+    .join('\n')
+}
+
+export function outputTable(): string {
+  return table(
+    ['Output', 'Meaning'],
+    Object.entries(outputs).map(([name, description]) => [`\`${name}\``, description]),
+  )
+}
+
+function row(name: InputName): string[] {
+  const { description, form, default: value, otherwise, secret, pending } = specs[name]
+  const marks = [...(secret ? ['Secret.'] : []), ...(pending === undefined ? [] : ['**Not built yet.**'])]
+  const meaning = [description, form.says && `Form: ${form.says}.`, ...marks].filter(Boolean).join(' ')
+  return [`\`${name}\``, meaning, value === undefined ? (otherwise ?? '') : `\`${value}\``]
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`
+  return line(head) + line(head.map(() => '---')) + rows.map(line).join('')
+}

@@ -1,0 +1,187 @@
+/**
+ * Every error code a user can meet, with the text of its entry in docs/errors.md (generated from here).
+ * A code is never reused and never changes its meaning: people search for it, workflows match on it.
+ */
+export const codes = {
+  'HD-INPUT-01': {
+    title: 'The inputs were refused',
+    cause: 'One or more inputs or config keys are unknown, malformed, contradictory or dangerous.',
+    fix: 'The annotation lists every problem at once, each with its fix. Nothing was touched.',
+  },
+  'HD-ENV-01': {
+    title: 'A required secret is empty',
+    cause:
+      'The secret does not exist in this repository or environment, or the event (a fork, Dependabot) gets no secrets.',
+    fix: 'Create the secret, or set `if-unconfigured: skip` where skipping is what you want.',
+  },
+  'HD-NET-01': {
+    title: 'The host name could not be resolved',
+    cause: 'The name is misspelt, or only a tailnet or a private DNS server knows it and the runner is not in there.',
+    fix: 'Check the name; for a tailnet name give the action its `tailnet-…` inputs.',
+  },
+  'HD-NET-03': {
+    title: 'The SSH port cannot be reached',
+    cause: 'Nothing listens on the port, or a firewall or an ACL drops the packets.',
+    fix: 'Check that sshd runs on that port and that the firewall and the tailnet policy let the runner in.',
+  },
+  'HD-NET-06': {
+    title: 'A private address, and no way into its network',
+    cause: 'The host is a private address which a hosted runner cannot reach.',
+    fix: 'Join the tailnet with the `tailnet-…` inputs, use a `jump-host`, or run the job on a self-hosted runner.',
+  },
+  'HD-NET-07': {
+    title: 'There is no route to the host',
+    cause: 'The runner knows no way to that network, or the host is down.',
+    fix: 'Check that the host is up, and that the runner is in the same network or tailnet.',
+  },
+  'HD-NET-08': {
+    title: 'The port answers, but not with SSH',
+    cause: 'The connection was accepted and no SSH banner came: another service, an overloaded sshd, or a proxy.',
+    fix: 'Check the port; on a busy host raise `MaxStartups` in sshd_config.',
+  },
+  'HD-SSH-01': {
+    title: 'The host key is not known, or not the expected one',
+    cause:
+      'No `host-key` was given, or the host showed another key: a new installation, another machine, or somebody in between.',
+    fix: 'Compare the key shown with the output of the command shown, run at the host itself. Then paste the line.',
+  },
+  'HD-SSH-02': {
+    title: 'The private key cannot be used',
+    cause: 'The secret does not hold a complete private key in a format that can be read.',
+    fix: 'Store the whole file, from its BEGIN line to its END line. `ssh-keygen -y -f FILE` must print its public key.',
+  },
+  'HD-SSH-03': {
+    title: 'The host refused to let us in',
+    cause: 'The user does not exist there, its authorized_keys lacks the key, or a policy forbids the login.',
+    fix: 'Add the public key shown to ~/.ssh/authorized_keys of that user.',
+  },
+  'HD-SSH-04': {
+    title: 'A time limit was reached',
+    cause: 'The host did not finish in time. What was still running there was stopped.',
+    fix: 'Look at the last lines of its output; raise the limit when the work is really that long.',
+  },
+  'HD-SSH-05': {
+    title: 'The connection was lost',
+    cause: 'The network, sshd or the host went away in the middle.',
+    fix: 'Nothing is assumed: the next run asks the host what happened and settles it first.',
+  },
+  'HD-SSH-07': {
+    title: 'The login works, but gives no usable shell',
+    cause: 'The account has a `nologin` shell, a forced command, or a start file that ends the session.',
+    fix: 'Give the user a shell (`chsh -s /bin/sh USER`), or remove the forced command from its authorized_keys line.',
+  },
+  'HD-SSH-08': {
+    title: 'The private key has a passphrase',
+    cause: '`ssh-key-passphrase` is missing, or is not the one of this key.',
+    fix: 'Set `ssh-key-passphrase`, or use a key without one that may do nothing but deploy.',
+  },
+  'HD-SSH-09': {
+    title: 'The SSH agent cannot be used',
+    cause: 'SSH_AUTH_SOCK names a socket where no agent answers, or its agent holds no key.',
+    fix: 'Start the agent and add the key before this step, or use `ssh-key`.',
+  },
+  'HD-SSH-10': {
+    title: 'No SSH algorithm in common',
+    cause: 'The sshd of the host is so old, or so restricted, that no key exchange, cipher or key type is left.',
+    fix: 'Update sshd, or allow a modern algorithm in its configuration.',
+  },
+  'HD-SUDO-01': {
+    title: 'sudo would ask for a password',
+    cause: 'The user may not run the command as root without a password.',
+    fix: 'Add the sudoers line shown, or deploy as a user that owns the files.',
+  },
+  'HD-PATH-01': {
+    title: 'A tool is missing on the host',
+    cause: 'It is not installed, or lies in a folder that was not searched.',
+    fix: 'Install it with the command shown.',
+  },
+  'HD-PATH-03': {
+    title: '`path` is not a directory',
+    cause: 'There is a file, a device or a broken link where the directory should be.',
+    fix: 'Choose another `path`, or move what is there away.',
+  },
+  'HD-PATH-04': {
+    title: 'No permission at `path`',
+    cause: 'The user that logs in may not write there, and sudo is not available for it.',
+    fix: 'Run the `chown` or `install -d` shown on the host once, or deploy as the owner.',
+  },
+  'HD-DISK-01': {
+    title: 'The disk of the host is full',
+    cause: 'There is not enough space (or there are no inodes) for the new release beside the old one.',
+    fix: 'Free some space, lower `keep`, or exclude what need not be sent. The running version was not touched.',
+  },
+  'HD-LOCK-01': {
+    title: 'Another deploy holds the lock',
+    cause: 'A run with the same `name` is deploying to this host, or somebody took the lock by hand.',
+    fix: 'Wait for the run shown, or raise `lock-timeout`.',
+  },
+  'HD-SYNC-01': {
+    title: 'The sync would delete too many files',
+    cause:
+      'More files exist on the host than `delete-limit` allows to delete: often a wrong `path`, or data that `protect` should name.',
+    fix: 'Name what must stay in `protect`, or raise `delete-limit` once.',
+  },
+  'HD-SYNC-03': {
+    title: 'Files of another owner are in the way',
+    cause: 'Replacing them would change their owner, and only root may give files away.',
+    fix: 'Run the `chown` shown on the host, deploy as the owner, or allow sudo.',
+  },
+  'HD-SYNC-05': {
+    title: 'The transfer failed',
+    cause: 'The tool that receives the files on the host, or the one that sends them, ended with an error.',
+    fix: 'The last lines of its output say why. Nothing was changed at `path`.',
+  },
+  'HD-SYNC-06': {
+    title: 'The source cannot be read',
+    cause:
+      '`source` does not exist, is not a directory, changed while it was read, or is not the git checkout that was asked for.',
+    fix: 'Check `source` and that `actions/checkout` ran before this step.',
+  },
+  'HD-SYNC-07': {
+    title: 'The host cannot take a file name',
+    cause: 'A file name holds a line break, which the simple tools of this host cannot handle.',
+    fix: 'Rename or exclude the file.',
+  },
+  'HD-SYNC-08': {
+    title: 'The commit does not hold everything',
+    cause: 'Submodules and Git LFS content are not part of a commit, so `sync: git` cannot send them.',
+    fix: 'Use `sync: auto` with `submodules: recursive` or `lfs: true` for actions/checkout.',
+  },
+  'HD-STRATEGY-01': {
+    title: 'The strategy could not be chosen',
+    cause: '`strategy: auto` found no known file in `source`, or files of two strategies.',
+    fix: 'Set `strategy` yourself.',
+  },
+  'HD-STEP-01': {
+    title: 'A command of yours failed on the host',
+    cause: 'The shell text of `before`, `prepare`, `migrate`, `activate`, `restore` or `after` ended with an error.',
+    fix: 'Its last lines are in the log and in the summary.',
+  },
+  'HD-HEALTH-01': {
+    title: 'The new version is not healthy',
+    cause: 'A health check did not pass in time, or did not stay passed.',
+    fix: 'The check, its last answer and the logs of the time are in the summary.',
+  },
+  'HD-ROLL-01': {
+    title: 'The rollback itself failed',
+    cause: 'Putting the previous version back ended with an error, so the host needs a person.',
+    fix: 'Log in and look; the state directory holds the previous files and a log of both attempts.',
+  },
+  'HD-ROLL-02': {
+    title: 'There is no such release to go back to',
+    cause: 'Nothing that was kept on the host matches `to`, or there is no earlier healthy release.',
+    fix: 'Choose one of the releases listed.',
+  },
+  'HD-CANCEL-01': {
+    title: 'The job was cancelled',
+    cause: 'Somebody cancelled the run, or the step reached its time limit.',
+    fix: 'Run it again. The summary says which version the host was left with.',
+  },
+  'HD-INTERNAL-01': {
+    title: 'A fault in homelab-deploy',
+    cause: 'Something happened that the action did not foresee.',
+    fix: 'Please open an issue with the log of the step.',
+  },
+} as const satisfies Record<`HD-${string}`, { title: string; cause: string; fix: string }>
+
+export type Code = keyof typeof codes

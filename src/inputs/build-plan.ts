@@ -1,0 +1,77 @@
+import { resolve } from 'node:path'
+import type { ManagedFile, Plan, UserScripts } from '../pipeline/plan.ts'
+import type { Target } from '../remote/target.ts'
+import { Secret } from '../secret.ts'
+import type { Settings } from './config-file.ts'
+import { nameOfRepository } from './names.ts'
+import { type Environment, readRun, workspaceOf } from './run.ts'
+import { inputNames, specs, type Values } from './spec.ts'
+
+/** The plan of a run, from values that were found to be sound. */
+export function buildPlan(values: Values, given: Settings, env: Environment): Plan {
+  const run = readRun(env)
+  const name = values.name || nameOfRepository(run.repository)
+  return {
+    mode: values.mode,
+    strategy: values.strategy,
+    name,
+    targets: targetsOf(values, env),
+    sync: {
+      source: resolve(workspaceOf(env), values.source),
+      path: values.path,
+      method: values.sync,
+      exclude: values.exclude,
+      protect: values.protect,
+      deleteLimit: values['delete-limit'],
+      commit: run.sha,
+    },
+    files: filesOf(values),
+    scripts: scriptsOf(values),
+    safety: {
+      rollback: values.rollback,
+      lockTimeout: values['lock-timeout'],
+      keep: values.keep,
+      force: values.force,
+      sudo: values.sudo,
+      ifUnconfigured: values['if-unconfigured'],
+    },
+    to: values.to,
+    report: { environment: values.environment, url: values.url },
+    run,
+    values: { ...publicValues(given), name },
+    given: new Set(given.keys()),
+  }
+}
+
+function targetsOf(values: Values, env: Environment): Target[] {
+  const key = values['ssh-key']
+  const passphrase = values['ssh-key-passphrase']
+  const jump = values['jump-host']
+  return values.host.map((address) => ({
+    address,
+    hostKey: values['host-key'],
+    connectTimeout: values['connect-timeout'],
+    ...(jump && { jump: { address: jump, hostKey: values['jump-host-key'] } }),
+    ...(key && { key }),
+    ...(passphrase && { passphrase: new Secret(passphrase) }),
+    ...(!key && env.SSH_AUTH_SOCK && { agent: env.SSH_AUTH_SOCK }),
+  }))
+}
+
+function filesOf(values: Values): ManagedFile[] {
+  const text = values['env-file']
+  const envFile = { path: values['env-path'], base64: new Secret(Buffer.from(text).toString('base64')) }
+  return [...(text ? [envFile] : []), ...values['secret-files']]
+}
+
+function scriptsOf({ before, prepare, migrate, activate, restore, after }: Values): UserScripts {
+  const all = Object.entries({ before, prepare, migrate, activate, restore, after })
+  return Object.fromEntries(all.filter(([, text]) => text !== ''))
+}
+
+/** What is in effect, as it was written, without secrets and without what is not built yet. */
+function publicValues(given: Settings): Record<string, string> {
+  const shown = inputNames.filter((name) => !specs[name].secret && !specs[name].pending)
+  const texts = shown.map((name) => [name, given.get(name)?.text.trim() ?? specs[name].default ?? ''])
+  return Object.fromEntries(texts.filter(([, text]) => text !== ''))
+}

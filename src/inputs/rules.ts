@@ -1,0 +1,130 @@
+import { isAbsolute, resolve } from 'node:path'
+import type { Given } from './gather.ts'
+import { nameOfRepository } from './names.ts'
+import type { Problems } from './problems.ts'
+import { isInside } from './read-inside.ts'
+import { type Environment, workspaceOf } from './run.ts'
+import { splitSecretFiles } from './secret-files.ts'
+import type { InputName, Values } from './spec.ts'
+
+interface Case {
+  readonly values: Values
+  readonly given: Given
+  readonly env: Environment
+  readonly problems: Problems
+  /** Whether an input was given, rightly or wrongly. */
+  readonly has: (name: InputName) => boolean
+}
+
+/** What no input can know by itself: which ones need, exclude or contradict each other. */
+export function checkRules(values: Values, given: Given, env: Environment, problems: Problems): void {
+  const about: Case = { values, given, env, problems, has: (name) => given.inputs.has(name) }
+  // When the config file or its target could not be read, what is missing was perhaps in there.
+  if (!problems.concerns('config') && !problems.concerns('target')) checkMissing(about)
+  checkConnection(about)
+  checkFiles(about)
+  checkSource(about)
+  if (about.has('to') && values.mode !== 'rollback' && !problems.concerns('mode')) {
+    problems.add('to', 'is given, but the mode is not rollback', 'Set `mode: rollback`, or leave `to` out.')
+  }
+  const name = values.name || nameOfRepository(env.GITHUB_REPOSITORY ?? '')
+  if (name === '' && !about.has('name'))
+    problems.add('name', 'is missing', 'Outside GitHub there is no repository to name it after.')
+}
+
+function checkMissing({ values, given, env, problems, has }: Case): void {
+  const noKey = !has('ssh-key') && !env.SSH_AUTH_SOCK
+  if (!has('host')) {
+    const choose = `Choose one of the targets of the config file with \`target\`: ${given.targets.join(', ')}.`
+    const fix = given.targets.length > 0 && !has('target') ? choose : 'Write `host: user@host`.'
+    // A fork lacks the host as well, where that is kept in a secret.
+    if (noKey && values['if-unconfigured'] === 'skip') problems.addAbsent('host', 'is empty', fix)
+    else problems.add('host', 'is missing', fix)
+  }
+  if (noKey) {
+    const why = 'is empty, and no SSH agent is running'
+    problems.addAbsent(
+      'ssh-key',
+      why,
+      `Set \`ssh-key: \${{ secrets.SSH_KEY }}\` and create that secret; forks and Dependabot get none.`,
+    )
+  }
+  // Everything else comes from the record of the release; and who knows what a misspelt mode was to be.
+  if (values.mode !== 'deploy' || problems.concerns('mode')) return
+  if (!has('path') && values.sync !== 'none')
+    problems.add('path', 'is missing', 'Write the directory on the host, such as `path: /srv/app`.')
+  if (values.strategy === 'script' && !has('activate')) {
+    problems.add('activate', 'is missing', '`strategy: script` needs the shell text that makes the new version serve.')
+  }
+  if (has('env-path') && !has('env-file')) {
+    problems.addAbsent(
+      'env-file',
+      'is empty, though `env-path` says where it goes',
+      'Create the secret, or leave `env-path` out.',
+    )
+  }
+}
+
+function checkConnection({ values, problems, has, env }: Case): void {
+  const places = new Set<string>()
+  for (const { host, port } of values.host) {
+    const place = `${host} port ${port}`
+    if (places.has(place)) problems.add('host', `names ${place} twice`, 'Remove one of the lines.')
+    places.add(place)
+  }
+  if (places.size > 1)
+    problems.add(
+      'host',
+      'names several hosts: deploying to more than one is not built yet',
+      'Use a job for each, for instance by a matrix.',
+    )
+  const jump = values['jump-host']
+  if (jump && places.has(`${jump.host} port ${jump.port}`))
+    problems.add('jump-host', 'is the host itself', 'Leave it out.')
+  if (has('jump-host-key') && !has('jump-host'))
+    problems.add('jump-host-key', 'is given without `jump-host`', 'Add `jump-host`, or leave it out.')
+  if (has('ssh-key-passphrase') && !has('ssh-key') && env.SSH_AUTH_SOCK) {
+    problems.add(
+      'ssh-key-passphrase',
+      'is given without `ssh-key`',
+      'Check that the secret for `ssh-key` exists, or leave it out.',
+    )
+  }
+}
+
+function checkFiles({ values, given, problems, has }: Case): void {
+  const lines = splitSecretFiles(given.inputs.get('secret-files')?.text ?? '')
+  for (const { number } of lines.filter((line) => line.path !== '' && line.base64 === '')) {
+    problems.addAbsent(
+      'secret-files',
+      `line ${number} has nothing after \`<-\``,
+      'Create the secret, or remove the line.',
+    )
+  }
+  const files = [...(has('env-file') ? [values['env-path']] : []), ...values['secret-files'].map((file) => file.path)]
+  const places = files.map((file) => (isAbsolute(file) || !values.path ? file : `${values.path}/${file}`))
+  if (new Set(places).size < places.length) {
+    problems.add(
+      'secret-files',
+      'writes a file that is written already',
+      'Give every file, `env-path` too, a place of its own.',
+    )
+  }
+  const needsPath = values.mode === 'deploy' && values.sync === 'none' && !has('path')
+  if (needsPath && files.some((file) => !isAbsolute(file))) {
+    problems.add('path', 'is missing', 'Files that are not absolute are written relative to it.')
+  }
+}
+
+/** Links are the sync's to judge; this is about what is written. */
+function checkSource({ values, given, env, problems }: Case): void {
+  const source = resolve(workspaceOf(env), values.source)
+  const homes = [workspaceOf(env), ...(env.RUNNER_TEMP ? [resolve(env.RUNNER_TEMP)] : [])]
+  if (homes.some((home) => isInside(source, home))) return
+  const refuse = problems.refuser({ input: 'source', from: given.inputs.get('source')?.from ?? '' })
+  refuse(
+    'lies outside the workspace and the temporary directory of the runner',
+    'Write it relative to the workspace.',
+    values.source,
+  )
+}

@@ -1,0 +1,135 @@
+import { block, list, oneLine } from '../form.ts'
+import { choice, duration, flag, integer, script, webAddress, word } from '../forms.ts'
+import { readReleaseName } from '../names.ts'
+import type { InputSpec } from '../spec.ts'
+
+const noHealth = 'health checks are not built yet'
+const noGitHub = 'reporting to GitHub is not built yet'
+
+/** What happens around the change, and what is reported of it. */
+export const operation = {
+  backup: {
+    group: 'data',
+    description:
+      'What to back up before the change, one a line: `tar: PATH…`, `sqlite: FILE` or `postgres: DB`, with `keep=N` and `as=USER`.',
+    pending: 'backups are not built yet',
+    form: list('', (text) => text),
+  },
+  migrate: {
+    group: 'data',
+    description: 'Shell text run in `path` after the backup and before activation.',
+    pending: 'migrations are not built yet',
+    form: script,
+  },
+  before: { group: 'data', description: 'Shell text run in `path` on the host first of all.', form: script },
+  after: { group: 'data', description: 'Shell text run in `path` on the host after success.', form: script },
+  health: {
+    group: 'health',
+    description:
+      'What has to be healthy, one check a line: a URL, `tcp:`, `unit:`, `container:`, `log:` or `command:`.',
+    otherwise: "the strategy's own units or services",
+    pending: noHealth,
+    form: list('', (text) => text),
+  },
+  'health-timeout': {
+    group: 'health',
+    description: 'How long it may take until everything is healthy.',
+    default: '120s',
+    pending: noHealth,
+    form: duration('1s', '24h'),
+  },
+  'health-stable': {
+    group: 'health',
+    description: 'How long it must stay healthy.',
+    default: '10s',
+    pending: noHealth,
+    form: duration('0s', '24h'),
+  },
+  rollback: {
+    group: 'safety',
+    description:
+      'What to do when the new version fails: put the old one back (`auto`), also restore the backup (`data`), or nothing (`off`).',
+    default: 'auto',
+    form: choice(['auto', 'off', 'data'], { data: 'restoring backups is not built yet' }),
+  },
+  'confirm-timeout': {
+    group: 'safety',
+    description: 'The host restores itself when nobody confirms within this time of activation.',
+    default: '180s',
+    pending: 'the guard on the host is not built yet',
+    form: duration('10s', '24h'),
+  },
+  'lock-timeout': {
+    group: 'safety',
+    description: 'How long to wait for another deploy of the same `name`.',
+    default: '15m',
+    form: duration('0s', '24h'),
+  },
+  keep: {
+    group: 'safety',
+    description: 'How many releases are kept on the host.',
+    default: '5',
+    form: integer(1, 1_000),
+  },
+  'allow-downgrade': {
+    group: 'safety',
+    description: 'Deploy a commit that does not descend from the one that runs.',
+    default: 'false',
+    pending: 'comparing commits is not built yet',
+    form: flag,
+  },
+  force: { group: 'safety', description: 'Deploy although nothing changed.', default: 'false', form: flag },
+  sudo: {
+    group: 'safety',
+    description: 'Whether commands that need root go through sudo.',
+    default: 'auto',
+    form: choice(['auto', 'always', 'never']),
+  },
+  'if-unconfigured': {
+    group: 'safety',
+    description: 'What to do when secrets are absent, as in a fork.',
+    default: 'fail',
+    form: choice(['fail', 'skip']),
+  },
+  'require-release': {
+    group: 'safety',
+    description: 'A `target` on which this very commit must be healthy first.',
+    pending: 'promoting from target to target is not built yet',
+    form: word,
+  },
+  to: {
+    group: 'rollback',
+    description: 'What to go back to: a release id, a commit or its beginning, an image digest or a generation.',
+    otherwise: 'the last healthy release before the one that runs',
+    form: oneLine('', '', readReleaseName),
+  },
+  environment: {
+    group: 'report',
+    description: 'The name of the environment, shown in the summary.',
+    form: oneLine('', '', (text, refuse) =>
+      text.length > 255 ? refuse('is too long', 'Use at most 255 characters.', text) : text,
+    ),
+  },
+  url: { group: 'report', description: 'Where the application is found, shown in the summary.', form: webAddress },
+  'github-token': {
+    group: 'report',
+    description: 'The token for comments and deployments, usually `github.token`.',
+    secret: true,
+    pending: noGitHub,
+    form: block('', '', (text) => text.trim()),
+  },
+  comment: {
+    group: 'report',
+    description: 'Write the plan into a comment on the pull request.',
+    default: 'false',
+    pending: noGitHub,
+    form: flag,
+  },
+  deployment: {
+    group: 'report',
+    description: 'Create a GitHub Deployment with statuses, for jobs without `environment:`.',
+    default: 'false',
+    pending: noGitHub,
+    form: flag,
+  },
+} as const satisfies Record<string, InputSpec>

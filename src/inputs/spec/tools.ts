@@ -1,0 +1,118 @@
+import { block, list } from '../form.ts'
+import { choice, flag, script, word } from '../forms.ts'
+import type { InputSpec } from '../spec.ts'
+
+const noNix = 'the strategy for NixOS is not built yet'
+const noColmena = 'the strategy for colmena is not built yet'
+const noUv = 'the strategy for uv is not built yet'
+const noCompose = 'the strategy for Docker Compose is not built yet'
+
+const words = list('', (text) => text)
+const names = list('', (text) => text, { commas: true })
+
+/** What only one strategy reads. */
+export const tools = {
+  flake: {
+    group: 'nix',
+    description: 'The flake and the attribute of the system in it.',
+    otherwise: '`.#<host>`',
+    pending: noNix,
+    form: word,
+  },
+  'build-on': {
+    group: 'nix',
+    description: 'Where the system is built.',
+    default: 'host',
+    pending: noNix,
+    form: choice(['host', 'runner']),
+  },
+  'nix-args': { group: 'nix', description: 'More arguments for the build, one a line.', pending: noNix, form: words },
+  'flake-check': {
+    group: 'nix',
+    description: 'Run `nix flake check` first.',
+    default: 'false',
+    pending: noNix,
+    form: flag,
+  },
+  activation: {
+    group: 'nix',
+    description: "How a system is activated: `guarded` is ours, `native` is the tool's own, with its weaker promise.",
+    default: 'guarded',
+    pending: noNix,
+    form: choice(['guarded', 'native']),
+  },
+  nodes: {
+    group: 'colmena',
+    description: 'The nodes of the hive, as for `colmena --on`; selecting none is an error.',
+    pending: noColmena,
+    form: names,
+  },
+  'colmena-args': {
+    group: 'colmena',
+    description: 'More arguments for colmena, one a line.',
+    pending: noColmena,
+    form: words,
+  },
+  'uv-args': { group: 'uv', description: 'More arguments for `uv sync`, one a line.', pending: noUv, form: words },
+  services: { group: 'uv', description: 'The systemd units that must run the new code.', pending: noUv, form: names },
+  restart: { group: 'uv', description: 'Units that are restarted besides.', pending: noUv, form: names },
+  'unit-files': { group: 'uv', description: 'Unit files of the repository to install.', pending: noUv, form: words },
+  'service-scope': {
+    group: 'uv',
+    description: 'Whether the units belong to the system or to the user.',
+    default: 'system',
+    pending: noUv,
+    form: choice(['system', 'user']),
+  },
+  'compose-files': { group: 'compose', description: 'The Compose files, one a line.', pending: noCompose, form: words },
+  'compose-project': {
+    group: 'compose',
+    description: 'The name of the Compose project.',
+    pending: noCompose,
+    form: word,
+  },
+  'compose-profiles': {
+    group: 'compose',
+    description: 'The Compose profiles to start.',
+    pending: noCompose,
+    form: names,
+  },
+  images: {
+    group: 'compose',
+    description: 'The images to run, one a line as `service=reference`, best with a digest.',
+    pending: noCompose,
+    form: words,
+  },
+  registry: { group: 'compose', description: 'The registry to log in to.', pending: noCompose, form: word },
+  'registry-username': { group: 'compose', description: 'The user at the registry.', pending: noCompose, form: word },
+  'registry-password': {
+    group: 'compose',
+    description: 'The password or token for the registry.',
+    secret: true,
+    pending: noCompose,
+    form: block('', '', (text) => text.trim()),
+  },
+  verify: {
+    group: 'compose',
+    description: 'What has to vouch for each image, by its digest, before it is pulled.',
+    otherwise: 'nothing',
+    pending: 'verifying images is not built yet',
+    form: choice(['attestation', 'cosign']),
+  },
+  prepare: {
+    group: 'script',
+    description: 'Shell text that builds or downloads, run in `path` before `activate`.',
+    form: script,
+  },
+  activate: {
+    group: 'script',
+    description: 'Shell text that makes the new tree serve, run in `path`.',
+    form: script,
+  },
+  restore: {
+    group: 'script',
+    description:
+      'Shell text that makes the old tree serve again, run in `path` after the action has put it back; `$RELEASE` is the release it returns to.',
+    form: script,
+  },
+} as const satisfies Record<string, InputSpec>

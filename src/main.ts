@@ -1,0 +1,74 @@
+import './remote/dirname-shim.ts'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as core from '@actions/core'
+import { toDeployError } from './errors.ts'
+import { type Loaded, loadInputs, secretsIn } from './inputs.ts'
+import type { Plan } from './pipeline/plan.ts'
+import { run } from './pipeline/run.ts'
+import { post } from './post.ts'
+import { type About, Recorder } from './report/recorder.ts'
+import { goodResults } from './report/report.ts'
+import { Sink } from './report/sink.ts'
+
+const env = process.env
+// A fixed version of the action has fixed docs: its error codes are looked up there.
+const docsBase = env['GITHUB_ACTION_REPOSITORY']
+  ? `${env['GITHUB_SERVER_URL'] ?? 'https://github.com'}/${env['GITHUB_ACTION_REPOSITORY']}/blob/${env['GITHUB_ACTION_REF'] || 'v1'}`
+  : ''
+const sink = new Sink({ docsBase, reportDir: env['RUNNER_TEMP'] || '/tmp' })
+
+/** Reads the inputs, runs, and says what came of it: in one place, whatever happened. */
+async function main(): Promise<number> {
+  const recorder = new Recorder(about())
+  // A reset that arrives while nothing listens must not end the process without a word.
+  process.on('uncaughtException', (error) => {
+    recorder.fail(error)
+    void sink.publish(recorder.finish()).finally(() => process.exit(1))
+  })
+  const temp = await mkdtemp(join(env['RUNNER_TEMP'] || '/tmp', 'hd-'))
+  try {
+    const loaded = loadInputs(env)
+    if ('skip' in loaded) {
+      sink.warning(`Skipped, because of \`if-unconfigured: skip\`: ${loaded.skip.join(', ')} is empty.`)
+      recorder.result = 'unchanged'
+    } else {
+      const plan = withTemp(loaded.plan, temp)
+      Object.assign(recorder, about(plan))
+      await run(plan, recorder, sink, (name, value) => core.saveState(name, value))
+    }
+  } catch (error) {
+    recorder.fail(toDeployError(error))
+  } finally {
+    await rm(temp, { recursive: true, force: true })
+  }
+  await sink.publish(recorder.finish())
+  return goodResults.has(recorder.result) ? 0 : 1
+}
+
+function about(plan?: Plan): About {
+  const hosts = plan?.targets.map(({ address }) => `${address.user}@${address.host}`) ?? []
+  const from = plan?.run ?? { repository: '', sha: '', ref: '', actor: '', workflow: '', url: '' }
+  const { repository, sha, ref, actor, workflow, url } = from
+  return {
+    ...{
+      mode: plan?.mode ?? 'deploy',
+      name: plan?.name ?? '',
+      strategy: plan?.strategy ?? '',
+      path: plan?.sync.path ?? '',
+    },
+    ...{ environment: plan?.report.environment ?? '', url: plan?.report.url ?? '', hosts },
+    run: { repository, sha, ref, actor, workflow, url },
+  }
+}
+
+function withTemp(plan: Plan, temp: string): Plan {
+  return { ...plan, run: { ...plan.run, temp } }
+}
+
+for (const secret of secretsIn(env)) sink.mask(secret)
+const isPost = core.getState('phase') === 'main'
+core.saveState('phase', 'main')
+const code = isPost ? await post(sink, () => loadInputs(env) as Loaded) : await main()
+// Sockets that are kept alive would hold the step open for minutes; everything of ours was closed before.
+process.exit(code)

@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto'
+import { DeployError } from '../errors.ts'
+import type { Facts } from '../remote/facts.ts'
+import type { Host } from '../remote/host.ts'
+import { type HostState, type ReleaseRecord, releaseId } from '../remote/state.ts'
+import { chooseStrategy } from '../strategies/index.ts'
+import type { Strategy } from '../strategies/strategy.ts'
+import { compareTrees, wantedFromRelease } from '../sync/compare.ts'
+import { readSource, type Source, type Staged, stage } from '../sync/index.ts'
+import type { Filters, Places } from '../sync/script.ts'
+import type { Context } from './context.ts'
+import type { Plan } from './plan.ts'
+import { writeRelease } from './scripts.ts'
+
+/** What a run wants to bring about: a new release from the runner, or one that the host still has. */
+export interface Goal {
+  readonly id: string
+  readonly revision: string
+  readonly strategy: Strategy
+  readonly path: string
+  readonly filters: Filters
+  readonly tree: boolean
+  /** Written when it was confirmed; a release of old has its record already. */
+  readonly record: ReleaseRecord | undefined
+  /** Shell that has to run before anything else concerns the release. */
+  readonly begin: string
+  /** Makes the tree complete on the host. */
+  stage(host: Host, facts: Facts, places: Places): Promise<Staged>
+}
+
+const nothing: Staged = {
+  need: [],
+  added: [],
+  changed: [],
+  removed: [],
+  counts: { added: 0, changed: 0, removed: 0, folders: 0 },
+  drifted: [],
+  bytesSent: 0,
+  by: '',
+}
+
+/** Reads the source while the connection is being made; the goal itself is known once the host is. */
+export function newRelease(context: Context): (facts: Facts) => Promise<Goal> {
+  const { plan, signal } = context
+  const strategy = chooseStrategy(plan.strategy, plan.sync.source)
+  const reading = plan.sync.method === 'none' ? undefined : readSource(plan.sync, signal)
+  reading?.catch(() => {})
+  return async (facts) => {
+    const source = await reading
+    const at = new Date()
+    const id = releaseId(at, plan.sync.commit)
+    const { exclude, protect } = plan.sync
+    const record: ReleaseRecord = {
+      schema: 1,
+      ...{
+        id,
+        at: at.toISOString(),
+        name: plan.name,
+        strategy: strategy.name,
+        revision: plan.sync.commit,
+        ref: plan.run.ref,
+      },
+      ...{
+        actor: plan.run.actor,
+        run: plan.run.url,
+        path: facts.path.absolute,
+        exclude,
+        protect,
+        synced: source !== undefined,
+        fingerprint: fingerprint(plan, strategy, source),
+      },
+    }
+    return {
+      ...{
+        id,
+        revision: plan.sync.commit,
+        strategy,
+        path: facts.path.absolute,
+        filters: { exclude, protect },
+        tree: source !== undefined,
+        record,
+      },
+      begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files),
+      stage: async (host, hostFacts, places) =>
+        source === undefined
+          ? nothing
+          : await stage(host, hostFacts, places, { ...plan.sync, path: facts.path.absolute }, source, {
+              temp: plan.run.temp,
+              signal,
+              onProgress: context.progress,
+            }),
+    }
+  }
+}
+
+/** The release that `to` names, among those the host has. */
+export function oldRelease({ plan }: Context, state: HostState, facts: Facts): Goal {
+  const record = findRelease(state, plan.to)
+  const { exclude, protect, synced } = record
+  return {
+    ...{
+      id: record.id,
+      revision: record.revision,
+      strategy: chooseStrategy(record.strategy, ''),
+      path: plan.given.has('path') ? facts.path.absolute : record.path,
+    },
+    ...{ filters: { exclude, protect }, tree: synced, record: undefined, begin: '' },
+    stage: async (host, _facts, places) => {
+      if (!synced) return nothing
+      const difference = await compareTrees(
+        host,
+        places,
+        { exclude, protect, deleteLimit: plan.sync.deleteLimit },
+        wantedFromRelease,
+      )
+      return { ...difference, bytesSent: 0, by: '' }
+    },
+  }
+}
+
+export function findRelease({ releases, current }: HostState, to: string): ReleaseRecord {
+  const running = releases.findIndex(({ id }) => id === current)
+  const found =
+    to === ''
+      ? releases[running < 0 ? 0 : running + 1]
+      : (releases.find(({ id }) => id === to) ??
+        releases.find(({ id, revision }) => revision.startsWith(to) || id.startsWith(to)))
+  if (found !== undefined) return found
+  const list = releases
+    .map(({ id, at, revision }) => `  ${id}  ${at}  ${revision.slice(0, 12)}${id === current ? '  (runs now)' : ''}`)
+    .join('\n')
+  throw new DeployError(
+    'HD-ROLL-02',
+    to === '' ? 'There is no earlier release to go back to.' : `No release on the host matches ${to}.`,
+    {
+      why:
+        releases.length === 0
+          ? 'The host has no release of this application yet.'
+          : 'Only the newest releases are kept (`keep`).',
+      fix: releases.length === 0 ? 'Deploy first; check `name` if you did.' : `Set \`to\` to one of these:\n${list}`,
+    },
+  )
+}
+
+function fingerprint(plan: Plan, { name }: Strategy, source: Source | undefined): string {
+  const digest = createHash('sha256')
+  const parts = [
+    name,
+    plan.sync.path,
+    JSON.stringify(plan.scripts),
+    ...plan.files.flatMap(({ path, base64 }) => [path, base64.reveal()]),
+  ]
+  if (source?.method === 'commit') parts.push(source.commit.sha)
+  for (const part of parts) digest.update(`${part.length}:${part}`)
+  if (source?.method === 'tree') for (const { line } of source.entries) digest.update(`${line}\n`)
+  return digest.digest('hex')
+}

@@ -1,0 +1,70 @@
+import type { Target } from '../remote/target.ts'
+import type { Secret } from '../secret.ts'
+import type { SyncOptions } from '../sync/options.ts'
+
+export const modes = ['deploy', 'rollback', 'plan', 'status', 'upload-keys'] as const
+export type Mode = (typeof modes)[number]
+
+/** A file written beside the code: the env file and `secret-files`. `path` is relative to the tree or absolute. */
+export interface ManagedFile {
+  readonly path: string
+  /** Its bytes in base64: a key file may be binary, and a Secret is text. */
+  readonly base64: Secret
+}
+
+/** Shell text of the user, run on the host. Absent where the input is empty. */
+export interface UserScripts {
+  readonly before?: string
+  readonly prepare?: string
+  readonly migrate?: string
+  readonly activate?: string
+  readonly restore?: string
+  readonly after?: string
+}
+
+/** Who asked, from where: what the lock, the ledger and the summary show. */
+export interface Run {
+  readonly repository: string
+  readonly sha: string
+  readonly ref: string
+  readonly actor: string
+  readonly workflow: string
+  readonly job: string
+  readonly id: string
+  readonly attempt: string
+  /** Empty outside GitHub. */
+  readonly url: string
+  readonly event: string
+  /** A runner of GitHub's own, which sits in nobody's private network. */
+  readonly hosted: boolean
+  /** A private scratch directory of this run on the runner. */
+  readonly temp: string
+}
+
+/** Everything a run needs to know, validated and frozen before anything is touched. */
+export interface Plan {
+  readonly mode: Mode
+  readonly strategy: string
+  readonly name: string
+  /** One for each line of `host`, in order: the first is the canary. */
+  readonly targets: readonly Target[]
+  readonly sync: SyncOptions
+  readonly files: readonly ManagedFile[]
+  readonly scripts: UserScripts
+  readonly safety: {
+    readonly rollback: 'auto' | 'off' | 'data'
+    readonly lockTimeout: number
+    readonly keep: number
+    readonly force: boolean
+    readonly sudo: 'auto' | 'always' | 'never'
+    readonly ifUnconfigured: 'fail' | 'skip'
+  }
+  /** What to go back to, for `mode: rollback`; empty is the last healthy release. */
+  readonly to: string
+  readonly report: { readonly environment: string; readonly url: string }
+  readonly run: Run
+  /** Effective inputs that are not secret, as they were written: the record and the summary show these. */
+  readonly values: Readonly<Record<string, string>>
+  /** Inputs that were given, in the workflow or the config file, as opposed to defaults. */
+  readonly given: ReadonlySet<string>
+}

@@ -1,0 +1,80 @@
+import { DeployError } from '../errors.ts'
+import { describeSystem, type Facts, probe } from '../remote/facts.ts'
+import { SshHost } from '../remote/ssh-host.ts'
+import { showAddress } from '../remote/target.ts'
+import type { Context } from './context.ts'
+
+export interface Reached {
+  readonly host: SshHost
+  readonly facts: Facts
+}
+
+/** Connects and learns all about the host that later decisions need; root when the inputs or the path ask for it. */
+export async function reach({ plan, log, signal, recorder, step }: Context): Promise<Reached> {
+  const { path } = plan.sync
+  const [target] = plan.targets
+  if (target === undefined) throw new TypeError('a plan without a target')
+  const host = await step(`Connect to ${showAddress(target.address)}`, async ({ note }) => {
+    const connected = await SshHost.connect(target, { log, signal, hosted: plan.run.hosted })
+    recorder.hostKey = connected.hostKey
+    note(`Host key ${connected.hostKey}`)
+    if (target.hostKey.mode === 'accept-new') {
+      log.warning(
+        `The key of ${connected.name} was accepted without being known (\`host-key: accept-new\`). Pin it: host-key: ${connected.hostKeyLine}`,
+      )
+    }
+    return connected
+  })
+  try {
+    const facts = await step('Read facts', async ({ note }) => {
+      const facts = await asWhom(host, await ask(host, plan, path), plan, path)
+      recorder.system = describeSystem(facts)
+      note(`${recorder.system}; user ${facts.user.name}, sudo: ${facts.sudo}`)
+      if (Math.abs(facts.clockSkew) > 60)
+        log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`)
+      refusePath(host, facts)
+      return facts
+    })
+    return { host, facts }
+  } catch (error) {
+    await host[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+const ask = (host: SshHost, plan: Context['plan'], path: string) =>
+  probe(host, { path: path || '~/', name: plan.name, versions: [] })
+
+/** Stays the user that logged in, unless everything is to run as root, or only root may write at the path. */
+async function asWhom(host: SshHost, facts: Facts, plan: Context['plan'], path: string): Promise<Facts> {
+  const { sudo } = plan.safety
+  const wanted = sudo === 'always' || (sudo === 'auto' && !facts.path.writable && facts.sudo === 'any')
+  if (facts.sudo === 'root' || !wanted) return facts
+  if (facts.sudo !== 'any') {
+    throw new DeployError(
+      'HD-SUDO-01',
+      `${facts.user.name} may not run a shell as root on ${host.name} without a password.`,
+      {
+        why: '`sudo: always` runs everything on the host through sudo.',
+        fix: `On the host put this line into /etc/sudoers.d/homelab-deploy (mode 0440, check it with \`visudo -c\`):\n  ${facts.user.name} ALL=(root) NOPASSWD: /bin/sh\nOr set \`sudo: auto\`, and let ${facts.user.name} own the path.`,
+      },
+    )
+  }
+  await host.becomeRoot()
+  return await ask(host, plan, path)
+}
+
+function refusePath(host: SshHost, { path, user }: Facts): void {
+  if (path.kind === 'other') {
+    throw new DeployError('HD-PATH-03', `${path.absolute} is not a directory on ${host.name}.`, {
+      why: 'There is a file, a device or a broken link in its place.',
+      fix: 'Choose another `path`, or move what is there away.',
+    })
+  }
+  if (!path.writable) {
+    throw new DeployError('HD-PATH-04', `${user.name} may not write at ${path.existing} on ${host.name}.`, {
+      why: `It belongs to ${path.owner || 'another user'}${path.existing === path.absolute ? '' : `, and ${path.absolute} does not exist yet`}.`,
+      fix: `On the host run \`sudo install -d -o ${user.name} ${path.absolute}\`, deploy as the owner, or allow sudo without a password.`,
+    })
+  }
+}

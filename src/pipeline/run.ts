@@ -1,0 +1,37 @@
+import { Cancelled } from '../errors.ts'
+import type { Recorder } from '../report/recorder.ts'
+import type { Result } from '../report/report.ts'
+import type { Sink } from '../report/sink.ts'
+import type { Context } from './context.ts'
+import { deploy } from './deploy.ts'
+import type { Plan } from './plan.ts'
+
+/** One run from plan to result: what happens outside of the story, such as signals, groups and the last word. */
+export async function run(plan: Plan, recorder: Recorder, sink: Sink, remember: Context['remember']): Promise<Result> {
+  const cancelled = new AbortController()
+  const onSignal = (signal: NodeJS.Signals) => {
+    sink.info(`${signal}: the job was cancelled. Leaving the host in one known state…`)
+    cancelled.abort(new Cancelled(signal))
+  }
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  const progress = sink.progress('progress')
+  const context: Context = {
+    ...{ plan, recorder, remember, log: sink, signal: cancelled.signal },
+    progress: (text) => progress.update(text),
+    step: (name, work) => sink.group(name, () => recorder.step(name, (row) => work({ ...row, note: say(row.note) }))),
+  }
+  const say = (note: (text: string) => void) => (text: string) => {
+    note(text)
+    if (text !== '') sink.info(text)
+  }
+  try {
+    recorder.result = await deploy(context)
+  } catch (error) {
+    recorder.fail(error)
+    recorder.result = 'failed'
+  } finally {
+    progress.done()
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+  }
+  return recorder.result
+}

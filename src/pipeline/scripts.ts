@@ -1,0 +1,141 @@
+import { appendToLedger, type LedgerLine, prune, type ReleaseRecord, writeAtomically } from '../remote/state.ts'
+import { assign, heredoc, quote, sh } from '../shell.ts'
+import type { Scripts } from '../strategies/strategy.ts'
+import { type Filters, type Places, treeScript } from '../sync/script.ts'
+import type { ManagedFile, UserScripts } from './plan.ts'
+
+/** Everything the scripts of one change are compiled from. */
+export interface Change {
+  readonly places: Places
+  readonly filters: Filters
+  readonly strategy: Scripts
+  /** Ids of the release to go to and of the one that runs (or empty). */
+  readonly id: string
+  readonly previousId: string
+  readonly revision: string
+  readonly name: string
+  /** Whether there is a tree to switch: not with `sync: none`. */
+  readonly tree: boolean
+}
+
+/** The user's commands, and the files beside the code. */
+const functions = sh`
+# The user's command $1 of the release $2, in $path; $RELEASE is the tree of the release $3, or else of $2.
+hd_user() {
+  file=$2/scripts/$1
+  [ -s "$file" ] || return 0
+  (
+    cd -- "$path" 2>/dev/null || cd
+    RELEASE=\${3-$2}; RELEASE=\${RELEASE:+$RELEASE/tree}; export RELEASE
+    exec 3>&- </dev/null
+    case $(head -c 2 "$file") in '#!') exec "$file" ;; *) exec /bin/sh -e "$file" ;; esac
+  )
+}
+hd_each_file() { # FUNCTION: for each managed file of this release, with its number and where it belongs
+  [ -f "$release/files/list" ] || return 0
+  while IFS= read -r line; do
+    dest=\${line#* }
+    case $dest in /*) ;; *) dest=$path/$dest ;; esac
+    [ ! -L "$dest" ] || dest=$(readlink -f "$dest")
+    "$1" "\${line%% *}" "$dest" || return 1
+  done <"$release/files/list"
+}
+hd_file_save() { if [ -e "$2" ]; then cp -p -- "$2" "$work/file.$1"; else : >"$work/file.$1.none"; fi; }
+hd_file_put() {
+  mkdir -p -- "$(dirname "$2")" && (umask 077; cat "$release/files/$1" >"$2.hd-new") && chmod 600 "$2.hd-new" || return 1
+  if [ "$(id -u)" = 0 ]; then like=$2; [ -e "$like" ] || like=$(dirname "$2"); chown "$(stat -c %u:%g "$like")" "$2.hd-new" || return 1; fi
+  mv -f -- "$2.hd-new" "$2"
+}
+hd_file_back() {
+  rm -f -- "$2.hd-new"
+  if [ -e "$work/file.$1" ]; then cp -p -- "$work/file.$1" "$2.hd-new" && mv -f -- "$2.hd-new" "$2"
+  elif [ -e "$work/file.$1.none" ]; then rm -f -- "$2"; fi
+}
+hd_file_same() { [ -e "$2" ] && cmp -s "$release/files/$1" "$2"; }
+`
+
+/** The head of every script of this change. */
+export function head({ places, filters, id, previousId, revision, name }: Change): string {
+  const values = assign({ DEPLOY_NAME: name, DEPLOY_ID: id, DEPLOY_PREVIOUS: previousId, DEPLOY_REVISION: revision })
+  return `${treeScript(places, filters)}\n${functions}\n${values}export DEPLOY_NAME DEPLOY_ID DEPLOY_PREVIOUS DEPLOY_REVISION\n`
+}
+
+/** Writes the user's commands and the managed files below the release. Secret content travels by stdin only. */
+export function writeRelease(release: string, scripts: UserScripts, files: readonly ManagedFile[]): string {
+  const commands = Object.entries(scripts).map(([name, text]) =>
+    heredoc(`cat >${quote(`${release}/scripts/${name}`)}`, text as string),
+  )
+  const contents = files.map(({ base64 }, index) =>
+    heredoc(`base64 -d >${quote(`${release}/files/${index}`)}`, base64.reveal()),
+  )
+  const list = files.map(({ path }, index) => `${index} ${path}\n`).join('')
+  return `${assign({ release })}(
+umask 077
+mkdir -p "$release/scripts" "$release/files"
+${commands.join('')}${contents.join('')}${files.length > 0 ? heredoc('cat >"$release/files/list"', list) : ''}chmod -R u+x "$release/scripts"
+)
+`
+}
+
+/**
+ * The point of no return, made returnable: everything the way back needs is on the disk, then a pending record says
+ * so, and only then the first file changes.
+ */
+export function switchOver(change: Change, run: { url: string; at: string }): string {
+  const pending = JSON.stringify({ id: change.id, previous: change.previousId, run: run.url, at: run.at })
+  return [
+    head(change),
+    'mkdir -p "$work"',
+    change.tree ? 'hd_snapshot' : '',
+    'hd_each_file hd_file_save',
+    change.strategy.snapshot,
+    heredoc('(umask 077; cat >"$work/restore.sh")', restoreFile(change)),
+    writeAtomically(`${change.places.state}/pending.json`, pending),
+    change.tree ? 'hd_switch' : 'mkdir -p -- "$path"',
+    'hd_each_file hd_file_put',
+  ].join('\n')
+}
+
+/** A file that stands alone: the runner, the next run or a person can run it, and run it again. */
+function restoreFile(change: Change): string {
+  return `#!/bin/sh
+# Takes ${change.id} back. Written by homelab-deploy before the first change; safe to repeat.
+PATH=${quote('/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin')}:"$PATH"; export PATH
+${head(change)}
+${change.tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
+hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
+cd -- "$path" 2>/dev/null || cd
+${change.strategy.restore}
+`
+}
+
+/** The new version is the current one: its record, the pointer, the ledger; the pending record goes last. */
+export function confirm(change: Change, record: ReleaseRecord | undefined, line: LedgerLine, keep: number): string {
+  const { state, release } = change.places
+  return [
+    assign({ state, release, work: `${state}/work` }),
+    record === undefined ? '' : writeAtomically(`${release}/record.json`, JSON.stringify(record)),
+    '[ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }',
+    writeAtomically(`${state}/current`, change.id),
+    'rm -f "$state/pending.json"',
+    appendToLedger(state, line),
+    prune(state, keep, [change.id, change.previousId]),
+    'rm -rf "$work"',
+  ].join('\n')
+}
+
+/** Succeeds when the managed files are as this release wants them; then the run ends here, with a line in the ledger. */
+export function unchanged(change: Change, line: LedgerLine): string {
+  const { state, release } = change.places
+  return `${head(change)}\nhd_each_file hd_file_same\n${appendToLedger(state, line)}rm -rf ${quote(release)} "$work"\n`
+}
+
+/** Runs the way back, whoever wrote it, and ends the pending state only when it worked. */
+export function restore(state: string): string {
+  return `${assign({ state })}[ ! -e "$state/pending.json" ] || { /bin/sh "$state/work/restore.sh" && rm -f "$state/pending.json"; }\n`
+}
+
+/** After the way back: the ledger knows, and a release that never was confirmed goes. */
+export function forget(state: string, id: string, line: LedgerLine): string {
+  return `${assign({ state, id })}${appendToLedger(state, line)}[ -f "$state/releases/$id/record.json" ] || rm -rf "$state/releases/$id"\nrm -rf "$state/work"\n`
+}

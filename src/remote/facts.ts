@@ -1,0 +1,164 @@
+import { DeployError } from '../errors.ts'
+import { assign } from '../shell.ts'
+import type { Host } from './host.ts'
+
+/** What one script learns about a host, in one round trip and without changing anything. */
+export interface Facts {
+  readonly os: { readonly id: string; readonly version: string; readonly name: string; readonly kernel: string }
+  readonly arch: string
+  readonly init: 'systemd' | 'openrc' | 'busybox' | 'other'
+  /** Appliances whose tools lie in unusual places. */
+  readonly appliance: 'synology' | 'qnap' | ''
+  readonly user: { readonly name: string; readonly uid: number; readonly home: string }
+  /** root itself, sudo for everything, sudo for some commands, or none of these without a password. */
+  readonly sudo: 'root' | 'any' | 'some' | 'none'
+  /** Absolute paths of what was found; a missing key is a missing tool. */
+  readonly tools: Readonly<Record<string, { readonly path: string; readonly version: string }>>
+  /** Whether these are BusyBox applets, which know fewer options. */
+  readonly busybox: boolean
+  /** Seconds by which the host's clock is ahead of the runner's. */
+  readonly clockSkew: number
+  /** The state directory of this application. */
+  readonly state: string
+  readonly path: PathFacts
+}
+
+export interface PathFacts {
+  /** Absolute: `~` is expanded. */
+  readonly absolute: string
+  readonly kind: 'directory' | 'missing' | 'other'
+  readonly writable: boolean
+  readonly owner: string
+  /** The nearest folder that exists: the path itself or one above it. */
+  readonly existing: string
+  readonly git: boolean
+  readonly freeKiB: number
+  readonly freeInodes: number
+  readonly stateFreeKiB: number
+}
+
+const searched = [
+  ...[
+    'awk',
+    'cp',
+    'curl',
+    'docker',
+    'docker-compose',
+    'find',
+    'git',
+    'gzip',
+    'nix',
+    'nixos-rebuild',
+    'pg_dump',
+    'rsync',
+    'setsid',
+  ],
+  ...['sha256sum', 'sort', 'sqlite3', 'stat', 'sudo', 'systemctl', 'systemd-run', 'tar', 'uv', 'wget', 'xargs'],
+]
+
+const script = `
+say() { printf '%s=%s\\n' "$1" "$2" >&3; }
+osr() { ( . /etc/os-release 2>/dev/null || . /usr/lib/os-release 2>/dev/null; eval "printf %s \\"\\\${$1-}\\"" ); }
+say os.id "$(osr ID)"; say os.version "$(osr VERSION_ID)"; say os.name "$(osr PRETTY_NAME)"
+say os.kernel "$(uname -sr)"; say arch "$(uname -m)"; say clock "$(date +%s)"
+if [ -d /run/systemd/system ]; then say init systemd
+elif [ -d /run/openrc ]; then say init openrc
+elif [ "$(readlink /sbin/init 2>/dev/null)" = /bin/busybox ]; then say init busybox
+else say init other; fi
+if [ -e /etc.defaults/VERSION ]; then say appliance synology
+elif [ -e /etc/config/uLinux.conf ]; then say appliance qnap; fi
+uid=$(id -u); say user.name "$(id -un)"; say user.uid "$uid"; say user.home "$HOME"
+if [ "$uid" = 0 ]; then sudo=root
+elif ! command -v sudo >/dev/null 2>&1; then sudo=none
+elif sudo -n /bin/sh -c : 2>/dev/null; then sudo=any
+elif sudo -n -l >/dev/null 2>&1; then sudo=some
+else sudo=none; fi
+say sudo "$sudo"
+for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.nix-profile/bin" "$HOME/.cargo/bin" /share/CACHEDEV1_DATA/.qpkg/container-station/bin; do
+  [ -d "$d" ] && [ -x "$d" ] && PATH=$PATH:$d
+done
+for t in $tools; do p=$(command -v "$t" 2>/dev/null) || continue; say "tool.$t" "$p"; done
+for t in $versions; do command -v "$t" >/dev/null 2>&1 || continue; say "version.$t" "$("$t" --version 2>&1 </dev/null | head -n 1)"; done
+case $(tar --help 2>&1 | head -n 3) in *BusyBox*) say busybox true ;; esac
+case $path in '~/'*) path=$HOME/\${path#??} ;; esac
+say path "$path"
+if [ -d "$path" ]; then say kind directory
+elif [ -e "$path" ] || [ -L "$path" ]; then say kind other
+else say kind missing; fi
+up=$path; while [ ! -d "$up" ]; do up=$(dirname "$up"); done
+say existing "$up"; say owner "$(stat -c %U:%G "$up" 2>/dev/null || true)"
+if [ -w "$up" ] && [ -x "$up" ]; then say writable true; fi
+if [ -e "$path/.git" ]; then say git true; fi
+if [ "$uid" = 0 ]; then state=/var/lib; else state=\${XDG_STATE_HOME:-$HOME/.local/state}; fi
+say state "$state/homelab-deploy/$name"
+free() { df -P "$@" 2>/dev/null | awk 'NR==2 {print $4}'; }
+say freeKiB "$(free -k "$up")"; say freeInodes "$(free -i "$up")"
+while [ ! -d "$state" ]; do state=$(dirname "$state"); done
+say stateFreeKiB "$(free -k "$state")"
+`
+
+/** Asks everything at once. `versions` names the tools whose version matters: asking each costs the host a process. */
+export async function probe(
+  host: Host,
+  ask: { path: string; name: string; versions: readonly string[] },
+): Promise<Facts> {
+  const began = Date.now()
+  const { code, text, tail } = await host.run(
+    assign({ path: ask.path, name: ask.name, tools: searched.join(' '), versions: ask.versions.join(' ') }) + script,
+    { label: 'Reading facts', timeoutMs: 60_000, quiet: true },
+  )
+  if (code !== 0) {
+    throw new DeployError('HD-SSH-07', `The shell of ${host.name} cannot run a simple script.`, {
+      why: `It ended with exit code ${code}.`,
+      fix: 'The host needs a POSIX /bin/sh with the usual small tools (BusyBox will do).',
+      detail: tail,
+    })
+  }
+  return parseFacts(text, (began + Date.now()) / 2_000)
+}
+
+export function parseFacts(text: string, nowSeconds: number): Facts {
+  const said = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const at = line.indexOf('=')
+    if (at > 0) said.set(line.slice(0, at), line.slice(at + 1))
+  }
+  const get = (key: string) => said.get(key) ?? ''
+  const number = (key: string) => (/^\d+$/.test(get(key)) ? Number(get(key)) : Number.POSITIVE_INFINITY)
+  const tools: Record<string, { path: string; version: string }> = {}
+  for (const [key, path] of said) {
+    const tool = key.replace(/^tool\./, '')
+    if (tool !== key) tools[tool] = { path, version: /\d+(\.\d+)+/.exec(get(`version.${tool}`))?.[0] ?? '' }
+  }
+  return {
+    os: { id: get('os.id'), version: get('os.version'), name: get('os.name'), kernel: get('os.kernel') },
+    arch: get('arch'),
+    init: get('init') as Facts['init'],
+    appliance: get('appliance') as Facts['appliance'],
+    user: { name: get('user.name'), uid: number('user.uid'), home: get('user.home') },
+    sudo: get('sudo') as Facts['sudo'],
+    tools,
+    busybox: get('busybox') === 'true',
+    clockSkew: Math.round(number('clock') - nowSeconds),
+    state: get('state'),
+    path: {
+      absolute: get('path'),
+      kind: get('kind') as PathFacts['kind'],
+      writable: get('writable') === 'true',
+      owner: get('owner'),
+      existing: get('existing'),
+      git: get('git') === 'true',
+      freeKiB: number('freeKiB'),
+      freeInodes: number('freeInodes'),
+      stateFreeKiB: number('stateFreeKiB'),
+    },
+  }
+}
+
+/** For people: `Debian GNU/Linux 13 (trixie), x86_64, systemd`. */
+export function describeSystem(facts: Facts): string {
+  const appliance = { synology: 'Synology DSM', qnap: 'QNAP QTS', '': '' }[facts.appliance]
+  return [appliance || facts.os.name || facts.os.kernel, facts.arch, facts.init === 'other' ? '' : facts.init]
+    .filter(Boolean)
+    .join(', ')
+}

@@ -1,0 +1,84 @@
+import { ConnectionLost } from '../errors.ts'
+import { quote } from '../shell.ts'
+import { type ConnectContext, connect } from './connect.ts'
+import type { Answer, Host, Pipe, RunOptions } from './host.ts'
+import { HostKeyJudge } from './host-key.ts'
+import { remotePath, Session, type SessionContext } from './session.ts'
+import type { SshConnection } from './ssh.ts'
+import { showAddress, type Target } from './target.ts'
+
+/** A host over one SSH connection: scripts through one shell kept open, pipes on channels beside it. */
+export class SshHost implements Host {
+  readonly name: string
+  readonly hostKey: string
+  readonly hostKeyLine: string
+  readonly #connection: SshConnection
+  readonly #context: SessionContext
+  #session: Promise<Session>
+  #root = false
+
+  private constructor(target: Target, connection: SshConnection, { log, signal }: ConnectContext) {
+    this.name = showAddress(target.address)
+    this.hostKey = `${connection.hostKey.type} ${connection.hostKey.fingerprint}`
+    this.hostKeyLine = new HostKeyJudge(target.address, target.hostKey).line(connection.hostKey)
+    this.#connection = connection
+    this.#context = { log, signal, name: this.name }
+    this.#session = this.#open()
+    this.#session.catch(() => {})
+  }
+
+  static async connect(target: Target, context: ConnectContext): Promise<SshHost> {
+    return new SshHost(target, await connect(target, context), context)
+  }
+
+  get ended(): AbortSignal {
+    return this.#connection.ended
+  }
+
+  async run(script: string, options: RunOptions): Promise<Answer> {
+    // A script that took too long, or was cancelled, was ended together with its shell; the connection lives on.
+    if (!this.ended.aborted && (await this.#session).over) this.#session = this.#open()
+    return await (await this.#session).run(script, options)
+  }
+
+  /** From here on everything runs as root, by a sudo that must not ask. */
+  async becomeRoot(): Promise<void> {
+    ;(await this.#session).close()
+    this.#root = true
+    this.#session = this.#open()
+    await this.#session
+  }
+
+  async #open(): Promise<Session> {
+    return await Session.open(this.#connection, this.#context, this.#root ? 'exec sudo -n /bin/sh' : undefined)
+  }
+
+  async pipe(command: string): Promise<Pipe> {
+    // The user's own shell (fish, csh, …) sees nothing but one quoted word; sudo would reset a PATH set outside of it.
+    const inner = `PATH=${remotePath}:"$PATH"; export PATH; ${command}`
+    const channel = await this.#connection.exec(`exec ${this.#root ? 'sudo -n ' : ''}/bin/sh -c ${quote(inner)}`)
+    channel.on('error', () => {})
+    const exit = new Promise<number>((resolve, reject) => {
+      let code: number | null = null
+      channel.on('exit', (exitCode: number | null) => {
+        code = exitCode
+      })
+      channel.on('close', () => {
+        if (code !== null) resolve(code)
+        else
+          reject(
+            this.ended.aborted
+              ? this.ended.reason
+              : new ConnectionLost(`A command on ${this.name} ended without an exit code.`),
+          )
+      })
+      this.ended.addEventListener('abort', () => reject(this.ended.reason), { once: true })
+    })
+    exit.catch(() => {})
+    return { stdin: channel, stdout: channel, stderr: channel.stderr, exit, close: () => channel.close() }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection[Symbol.asyncDispose]()
+  }
+}

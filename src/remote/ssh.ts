@@ -1,0 +1,172 @@
+import type { Duplex } from 'node:stream'
+import { NodeSSH, type Config as NodeSSHConfig } from 'node-ssh'
+import type { AnyAuthMethod, Client, ClientChannel, ConnectConfig, ParsedKey } from 'ssh2'
+import { ConnectionLost, DeployError } from '../errors.ts'
+import { type HostKeyJudge, readKey, type SeenKey } from './host-key.ts'
+import { showPublic } from './private-key.ts'
+import { type Address, showAddress } from './target.ts'
+
+export interface Credentials {
+  readonly key?: ParsedKey | undefined
+  readonly agent?: string | undefined
+}
+
+/** The server was reached and said no, or nothing; `banner` tells whether it was an SSH server at all. */
+export class HandshakeError extends Error {
+  readonly banner: 'ssh' | 'none' | 'other'
+  readonly seen: SeenKey | undefined
+  readonly rejected: 'host-key' | 'no-host-key' | 'auth' | 'algorithms' | 'ended'
+  override readonly cause: Error
+
+  constructor(facts: Pick<HandshakeError, 'banner' | 'seen' | 'rejected' | 'cause'>) {
+    super(facts.cause.message)
+    this.banner = facts.banner
+    this.seen = facts.seen
+    this.rejected = facts.rejected
+    this.cause = facts.cause
+  }
+}
+
+/**
+ * One SSH connection. It owns what node-ssh and ssh2 leave open: listeners for life (a reset would otherwise be an
+ * uncaught exception), a typed end for everything that is under way, and no way around the host key.
+ */
+export class SshConnection implements AsyncDisposable {
+  readonly #client: Client
+  readonly #ended = new AbortController()
+  readonly hostKey: SeenKey
+
+  private constructor(client: Client, address: Address, hostKey: SeenKey) {
+    this.#client = client
+    this.hostKey = hostKey
+    const end = (why: string, cause?: unknown) =>
+      this.#ended.abort(new ConnectionLost(`The connection to ${showAddress(address)} was lost.`, { why, cause }))
+    client.on('error', (error) => end(`${error.message}.`, error))
+    client.on('end', () => end('The host closed it.'))
+    client.on('close', () => end('It was closed.'))
+  }
+
+  static async open(
+    socket: Duplex,
+    address: Address,
+    judge: HostKeyJudge,
+    credentials: Credentials,
+    options: { timeoutMs: number; hostKeyAlgorithms?: readonly string[] | undefined; keepaliveMs?: number },
+  ): Promise<SshConnection> {
+    let banner: HandshakeError['banner'] = 'none'
+    let seen: SeenKey | undefined
+    let handshaken = false
+    socket.once('data', (chunk: Buffer) => {
+      banner = /^SSH-|\nSSH-/.test(chunk.toString('latin1')) ? 'ssh' : 'other'
+    })
+    const config: ConnectConfig = {
+      sock: socket,
+      host: address.host,
+      port: address.port,
+      username: address.user,
+      readyTimeout: options.timeoutMs,
+      keepaliveInterval: options.keepaliveMs ?? 10_000,
+      keepaliveCountMax: 3,
+      authHandler: authMethods(address.user, credentials),
+      hostVerifier: (blob: Buffer) => {
+        seen = readKey(blob)
+        return judge.judge(seen) === 'trusted'
+      },
+      ...(options.hostKeyAlgorithms ? { algorithms: { serverHostKey: [...options.hostKeyAlgorithms] as never } } : {}),
+    }
+    const ssh = new NodeSSH()
+    const connecting = ssh.connect(config as NodeSSHConfig)
+    const client = ssh.connection
+    if (client === null) throw new TypeError('node-ssh gave no connection')
+    client.on('handshake', () => {
+      handshaken = true
+    })
+    // node-ssh takes its error listener away once it is ready; a reset afterwards must not become an uncaught exception.
+    client.on('error', () => {})
+    try {
+      await connecting
+    } catch (thrown) {
+      client.destroy()
+      socket.destroy()
+      const cause = thrown instanceof Error ? thrown : new Error(String(thrown))
+      const rejected = seen !== undefined && judge.judge(seen) !== 'trusted' ? 'host-key' : reason(cause, handshaken)
+      throw new HandshakeError({ banner, seen, rejected, cause })
+    }
+    return new SshConnection(client, address, seen as SeenKey)
+  }
+
+  /** Aborts, with a ConnectionLost as its reason, the moment the connection is gone. */
+  get ended(): AbortSignal {
+    return this.#ended.signal
+  }
+
+  async exec(command: string): Promise<ClientChannel> {
+    return await this.#ask((done) => this.#client.exec(command, done))
+  }
+
+  /** A TCP connection from the host onwards: what a jump host is for. */
+  async forward({ host, port }: Address): Promise<Duplex> {
+    return await this.#ask((done) => this.#client.forwardOut('127.0.0.1', 0, host, port, done))
+  }
+
+  async #ask<T>(request: (done: (error: Error | undefined, value: T) => void) => unknown): Promise<T> {
+    this.ended.throwIfAborted()
+    return await new Promise<T>((resolve, reject) => {
+      const lost = () => reject(this.ended.reason)
+      this.ended.addEventListener('abort', lost, { once: true })
+      request((error, value) => {
+        this.ended.removeEventListener('abort', lost)
+        if (error) reject(error)
+        else resolve(value)
+      })
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.ended.aborted) return
+    await new Promise<void>((resolve) => {
+      const force = setTimeout(() => this.#client.destroy(), 2_000)
+      this.#client.once('close', () => {
+        clearTimeout(force)
+        resolve()
+      })
+      this.#client.end()
+    })
+  }
+}
+
+function authMethods(username: string, { key, agent }: Credentials): AnyAuthMethod[] {
+  if (key !== undefined) return [{ type: 'publickey', username, key: key as never }]
+  if (agent !== undefined) return [{ type: 'agent', username, agent }]
+  return [{ type: 'none', username }]
+}
+
+function reason(error: Error & { level?: string }, handshaken: boolean): HandshakeError['rejected'] {
+  if (error.level === 'client-authentication') return 'auth'
+  if (/no matching host key format/.test(error.message)) return 'no-host-key'
+  if (/no matching/.test(error.message)) return 'algorithms'
+  return handshaken && error.level === 'agent' ? 'auth' : 'ended'
+}
+
+/** The login was refused although host and key are right. */
+export function authRefused(address: Address, { key, agent }: Credentials, cause: Error): DeployError {
+  const where = showAddress(address)
+  if (key !== undefined) {
+    return new DeployError('HD-SSH-03', `${where} refused the login.`, {
+      why: `The user ${address.user} does not exist there, or its authorized_keys does not hold the key of \`ssh-key\`.`,
+      fix: `On the host, as ${address.user}, add this line to ~/.ssh/authorized_keys (and check \`chmod 700 ~/.ssh; chmod 600 ~/.ssh/authorized_keys\`):\n  ${showPublic(key).replace(/ \(SHA256.*/, '')} homelab-deploy\nFingerprint: ${showPublic(key).replace(/^.*\((SHA256[^)]*)\)$/, '$1')}`,
+      cause,
+    })
+  }
+  if (agent !== undefined) {
+    return new DeployError('HD-SSH-09', `No key of the SSH agent opened ${where}.`, {
+      why: `The agent at SSH_AUTH_SOCK: ${cause.message}.`,
+      fix: 'Check `ssh-add -l` before this step, and that the host knows one of those keys; or give `ssh-key`.',
+      cause,
+    })
+  }
+  return new DeployError('HD-SSH-03', `${where} refused a login without a key.`, {
+    fix: 'Give `ssh-key`, or let the policy of Tailscale SSH accept this user.',
+    cause,
+  })
+}

@@ -1,0 +1,105 @@
+import { assign, heredoc, sh } from '../shell.ts'
+
+/** What is kept of a release beside its tree: enough to go back to it without a checkout or inputs. */
+export interface ReleaseRecord {
+  readonly schema: 1
+  readonly id: string
+  readonly at: string
+  readonly name: string
+  readonly strategy: string
+  readonly revision: string
+  readonly ref: string
+  readonly actor: string
+  readonly run: string
+  readonly path: string
+  readonly exclude: readonly string[]
+  readonly protect: readonly string[]
+  /** Whether it has a tree: not with `sync: none`. */
+  readonly synced: boolean
+  /** Of everything that went into it: two releases with the same one are the same. */
+  readonly fingerprint: string
+}
+
+/** One line of the ledger: a run, whatever came of it. */
+export interface LedgerLine {
+  readonly at: string
+  readonly result: string
+  readonly mode: string
+  readonly strategy: string
+  readonly release: string
+  readonly previous: string
+  readonly revision: string
+  readonly previousRevision: string
+  readonly actor: string
+  readonly run: string
+  readonly code: string
+  readonly durationMs: number
+}
+
+/** What the state directory of an application says. */
+export interface HostState {
+  /** The id of the release that runs; empty before the first deploy. */
+  readonly current: string
+  /** A deploy that began and was never settled: the id it was for. */
+  readonly pending: string
+  /** Releases that were confirmed, the newest first. */
+  readonly releases: readonly ReleaseRecord[]
+}
+
+/** Shell: says on descriptor 3 what `parseState` reads. Wants `$state`. */
+export const stateScript = sh`
+printf 'current %s\n' "$(cat "$state/current" 2>/dev/null || :)" >&3
+[ ! -e "$state/pending.json" ] || printf 'pending %s\n' "$(sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$state/pending.json")" >&3
+for record in "$state"/releases/*/record.json; do [ ! -f "$record" ] || { printf 'release '; tr -d '\n' <"$record"; echo; } >&3; done
+`
+
+export function parseState(text: string): HostState {
+  const values = (key: string) =>
+    text.split('\n').flatMap((line) => (line.startsWith(`${key} `) ? [line.slice(key.length + 1)] : []))
+  return {
+    current: values('current')[0] ?? '',
+    pending: values('pending')[0] ?? '',
+    releases: values('release')
+      .flatMap(parseRecord)
+      .toSorted((a, b) => (a.at < b.at ? 1 : -1)),
+  }
+}
+
+/** A record that was torn by a crash is no release to go back to, and no reason to stop. */
+function parseRecord(json: string): ReleaseRecord[] {
+  try {
+    return [JSON.parse(json) as ReleaseRecord]
+  } catch {
+    return []
+  }
+}
+
+/** Shell: a file with this content appears whole or not at all, also after a power cut. */
+export function writeAtomically(file: string, content: string): string {
+  return `${assign({ hd_file: file })}(umask 077; ${heredoc('cat >"$hd_file.new"', content).trimEnd()}\n)\nsync "$hd_file.new" 2>/dev/null || sync\nmv -f "$hd_file.new" "$hd_file"\n`
+}
+
+/** Shell: one more line at the end of the ledger, on a line of its own even when the last one was torn. */
+export function appendToLedger(state: string, line: LedgerLine): string {
+  return `${assign({ hd_ledger: `${state}/ledger.jsonl` })}(umask 077; [ -z "$(tail -c 1 "$hd_ledger" 2>/dev/null)" ] || echo >>"$hd_ledger"\n${heredoc('cat >>"$hd_ledger"', JSON.stringify(line)).trimEnd()}\n)\n`
+}
+
+/** Sorts by time, is safe as a file name, and shows what it is: `20261121-070405-4f3c2a1`. */
+export function releaseId(at: Date, revision: string): string {
+  const [day = '', time = ''] = at.toISOString().split('T')
+  return [day.replaceAll('-', ''), time.slice(0, 8).replaceAll(':', ''), revision.slice(0, 7)].filter(Boolean).join('-')
+}
+
+/**
+ * Shell: removes what retention does not keep. Of the confirmed releases the newest `keep` stay, and always the one
+ * that runs and the one before it; what was never confirmed goes.
+ */
+export function prune(state: string, keep: number, stays: readonly string[]): string {
+  return `${assign({ state, keep, stays: ` ${stays.join(' ')} ` })}${sh`
+kept=0
+for dir in $(ls -r "$state/releases"); do
+  case $stays in *" $dir "*) kept=$((kept + 1)); continue ;; esac
+  if [ -f "$state/releases/$dir/record.json" ] && [ "$kept" -lt "$keep" ]; then kept=$((kept + 1)); else rm -rf "$state/releases/$dir"; fi
+done
+`}`
+}

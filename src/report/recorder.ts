@@ -1,0 +1,144 @@
+import { toDeployError } from '../errors.ts'
+import type {
+  Changes,
+  FailureRecord,
+  HealthRecord,
+  NoteRecord,
+  ReleaseRef,
+  Report,
+  Result,
+  RunRecord,
+} from './report.ts'
+import { StepList, type StepNote } from './steps.ts'
+
+export type { StepNote }
+
+/** What is known before the first step. */
+export interface About {
+  readonly mode: string
+  readonly name: string
+  readonly strategy: string
+  readonly environment: string
+  readonly url: string
+  readonly hosts: readonly string[]
+  readonly path: string
+  readonly run: RunRecord
+}
+
+/** Filled in by the pipeline as the run goes; can be finished at any moment, even in the middle of a step. */
+export class Recorder {
+  /** Failed, until somebody knows better: a run that ends in no known way was no success. */
+  result: Result = 'failed'
+  mode: string
+  name: string
+  strategy: string
+  environment: string
+  url: string
+  hosts: readonly string[]
+  path: string
+  run: RunRecord
+  system = ''
+  hostKey = ''
+  changed = false
+  before: ReleaseRef | undefined
+  after: ReleaseRef | undefined
+  changes: Changes | undefined
+  health: readonly HealthRecord[] = []
+  readonly warnings: string[] = []
+  readonly notes: NoteRecord[] = []
+  readonly #now: () => number
+  readonly #began: number
+  readonly #startedAt = new Date().toISOString()
+  readonly #steps = new StepList(() => this.#elapsed())
+  #failure: FailureRecord | undefined
+  #rollbackFailure: FailureRecord | undefined
+
+  constructor(about: About, now: () => number = () => performance.now()) {
+    this.mode = about.mode
+    this.name = about.name
+    this.strategy = about.strategy
+    this.environment = about.environment
+    this.url = about.url
+    this.hosts = about.hosts
+    this.path = about.path
+    this.run = about.run
+    this.#now = now
+    this.#began = now()
+  }
+
+  /** One row of the table. What is thrown goes on its way; the innermost step is remembered as the place. */
+  step<T>(name: string, work: (step: StepNote) => Promise<T>): Promise<T> {
+    return this.#steps.run(name, work)
+  }
+
+  /** The cause. The first one stays: what comes later is mostly its consequence. */
+  fail(thrown: unknown, step = this.#steps.place): void {
+    this.#failure ??= recordOf(thrown, step)
+    this.#steps.forget()
+  }
+
+  /** What went wrong while the cause was being undone. */
+  failRollback(thrown: unknown, step = this.#steps.place): void {
+    this.#rollbackFailure ??= recordOf(thrown, step)
+    this.#steps.forget()
+  }
+
+  get failure(): FailureRecord | undefined {
+    return this.#failure
+  }
+
+  finish(): Report {
+    const { result, mode, name, strategy, environment, url, hosts, path, system, hostKey, changed } = this
+    return {
+      schema: 1,
+      result,
+      mode,
+      name,
+      strategy,
+      environment,
+      url,
+      hosts: [...hosts],
+      system,
+      hostKey,
+      path,
+      ...(isKnown(this.before) && { before: this.before }),
+      ...(isKnown(this.after) && { after: this.after }),
+      // Put back is as it was: nobody who went that far has to remember to take this back too.
+      changed: changed && result !== 'rolled-back',
+      ...(this.changes && { changes: onlyChanges(this.changes) }),
+      steps: this.#steps.records(),
+      health: [...this.health],
+      ...(this.#failure && { failure: this.#failure }),
+      ...(this.#rollbackFailure && { rollbackFailure: this.#rollbackFailure }),
+      warnings: [...this.warnings],
+      notes: [...this.notes],
+      run: this.run,
+      startedAt: this.#startedAt,
+      durationMs: this.#elapsed(),
+    }
+  }
+
+  get elapsedMs(): number {
+    return this.#elapsed()
+  }
+
+  #elapsed(): number {
+    return Math.round(this.#now() - this.#began)
+  }
+}
+
+/** On a host that has no release yet there is nothing to name. */
+function isKnown(release: ReleaseRef | undefined): release is ReleaseRef {
+  return release !== undefined && (release.id !== '' || release.revision !== '')
+}
+
+/** Whoever counted the changes may know more than the published schema does. */
+function onlyChanges({ added, changed, removed, counts, bytesSent }: Changes): Changes {
+  const { added: more, changed: other, removed: fewer } = counts
+  return { added, changed, removed, counts: { added: more, changed: other, removed: fewer }, bytesSent }
+}
+
+function recordOf(thrown: unknown, step: string): FailureRecord {
+  const { code, what, why, fix, detail } = toDeployError(thrown)
+  return { code, step, what, why, fix, detail }
+}

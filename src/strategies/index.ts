@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { DeployError } from '../errors.ts'
+import { script } from './script.ts'
+import type { Strategy } from './strategy.ts'
+
+/** Every strategy there is; names, error texts, tables and contract tests derive from this list. */
+export const strategies = [script] as const satisfies readonly Strategy[]
+
+export type StrategyName = (typeof strategies)[number]['name']
+
+/** The strategy of that name, or under `auto` the one whose files are in the source. */
+export function chooseStrategy(name: string, source: string): Strategy {
+  const all: readonly Strategy[] = strategies
+  const named = all.find((strategy) => strategy.name === name)
+  if (named !== undefined) return named
+  const fitting = all.filter(({ markers }) => markers.some((file) => existsSync(join(source, file))))
+  const [only] = fitting
+  if (only !== undefined && fitting.length === 1) return only
+  throw new DeployError(
+    'HD-STRATEGY-01',
+    fitting.length > 1 ? 'The source fits more than one strategy.' : 'The source fits no strategy.',
+    {
+      why:
+        fitting.length > 1
+          ? `It holds the files of ${fitting.map((strategy) => strategy.name).join(' and ')}.`
+          : `None of ${all.flatMap(({ markers }) => markers).join(', ') || 'the files that would tell'} is in it.`,
+      fix: `Set \`strategy\` to one of: ${all.map((strategy) => strategy.name).join(', ')}.`,
+    },
+  )
+}

@@ -1,0 +1,47 @@
+import type { Facts } from '../remote/facts.ts'
+
+/** A tool a strategy cannot do without, and what to tell somebody who lacks it. */
+export interface Tool {
+  readonly name: string
+  readonly on: 'host' | 'runner'
+  readonly hint: string
+}
+
+/** What a strategy may look at. Each declares the part it needs; the pipeline's plan holds them all. */
+export interface StrategyOptions {
+  readonly scripts: Readonly<Partial<Record<'prepare' | 'activate' | 'restore', string>>>
+}
+
+/**
+ * POSIX sh, each run in `$path` with `$release` (the directory of the release) and `$RELEASE` (its tree) set, and with
+ * the functions of the script head at hand. Empty where there is nothing to do.
+ */
+export interface Scripts {
+  /** Records, as absolute values below `$work`, what `restore` will need. Changes nothing. */
+  readonly snapshot: string
+  /** Slow things, before the guarded change. */
+  readonly prepare: string
+  /** The change itself. */
+  readonly apply: string
+  /** Back to what `snapshot` recorded, by what is on the host alone. Safe to repeat, and after half an `apply`. */
+  readonly restore: string
+  /** Says on descriptor 3 what runs now. Changes nothing. */
+  readonly inspect: string
+  /** Says on descriptor 3 what `apply` would change. Changes nothing. */
+  readonly diff: string
+}
+
+/**
+ * A way to deploy: a pure compiler from options and facts to scripts. The same input gives the same text; nothing in
+ * here runs anything. To add one, write a file beside this one and add a line to index.ts.
+ */
+export interface Strategy {
+  /** The value of the input. */
+  readonly name: string
+  /** One line for the README, the log and error texts. */
+  readonly summary: string
+  /** Files in `source` that select it under `strategy: auto`. */
+  readonly markers: readonly string[]
+  readonly needs: readonly Tool[]
+  compile(options: StrategyOptions, facts: Facts): Scripts
+}

@@ -1,0 +1,168 @@
+import { DeployError } from '../errors.ts'
+import type { Host } from '../remote/host.ts'
+import { assign, heredoc, sh } from '../shell.ts'
+import type { Entry } from './manifest.ts'
+import { type Filters, type Places, protectedBy, treeScript } from './script.ts'
+
+/** What a switch to the wanted tree would change at `path`, and what the host still lacks for it. */
+export interface Difference {
+  /** Line numbers (from 1) of the wanted manifest that have to be sent. */
+  readonly need: readonly number[]
+  readonly added: readonly string[]
+  readonly changed: readonly string[]
+  readonly removed: readonly string[]
+  readonly counts: {
+    readonly added: number
+    readonly changed: number
+    readonly removed: number
+    readonly folders: number
+  }
+  /** Files at `path` that are not as the running release left them. */
+  readonly drifted: readonly string[]
+}
+
+/** The lists above are for people; the counts are exact. */
+const shown = 100
+
+const compare = sh`
+mkdir -p "$work" "$release"
+cd "$work"
+rm -rf ./*
+hd_wanted
+: >live; : >owners; : >old
+[ -z "$prev" ] || [ ! -f "$prev/manifest" ] || cp "$prev/manifest" old
+if [ -d "$path" ]; then hd_owners=$work/owners; hd_scan "$path" >live; hd_owners=; fi
+hd_keep
+hd_compare
+count() { wc -l <"$1" | tr -d ' '; }
+say() { printf '%s %s\n' "$1" "$2" >&3; }
+list() { head -n "$limit_shown" "$2" | sed "s/^/$1/" >&3; }
+awk 'FILENAME == "save" { saved[$0]; next } $0 in saved' save put >changed
+say count.added "$(count added)"; say count.changed "$(count changed)"; say count.removed "$(count del)"
+say count.folders "$(cat dirs dirs.gone | wc -l | tr -d ' ')"
+list '+' added; list '~' changed; list '-' del
+[ -z "$prev" ] || awk 'FILENAME == "old" { old[$0]; next } !/^[dD]/ && !($0 in old)' old live | head -n "$limit_shown" | sed -e 's/^[^ ]* [^ ]* [^ ]* //' -e 's/^/! /' >&3
+hd_foreign | head -n 5 | sed 's/^/?/' >&3
+sed 's/^/n /' need >&3
+`
+
+/** Where the wanted manifest comes from, and what is to be done with the tree of the release once it is compared. */
+export interface Wanted {
+  /** Shell: `hd_wanted` writes `new` and `protected`. */
+  readonly manifest: string
+  readonly whenAllowed: string
+}
+
+/** Lets the host compare the wanted tree with what is at `path`. Changes nothing at `path`. */
+export async function compareTrees(
+  host: Host,
+  places: Places,
+  filters: Filters & { deleteLimit: number },
+  wanted: Wanted,
+): Promise<Difference> {
+  const script = [
+    treeScript(places, filters),
+    assign({ limit_shown: shown }),
+    wanted.manifest,
+    compare,
+    // Nothing is prepared for a deploy that will be refused.
+    sh`if [ "$(count del)" -le "$delete_limit" ] && [ -z "$(hd_foreign)" ]; then`,
+    wanted.whenAllowed,
+    ':; fi',
+  ].join('\n')
+  const { code, text, tail } = await host.run(assign({ delete_limit: filters.deleteLimit }) + script, {
+    label: 'Comparing files',
+    quiet: true,
+  })
+  if (code !== 0) throw transferFailed(host, 'The host could not compare the files.', tail)
+  const difference = parse(text)
+  refuse(host, places, filters.deleteLimit, difference, text)
+  return difference
+}
+
+const keep = 'cp new "$release/manifest"; cp protected "$release/protected"\n'
+
+/** As the runner knows it: the host fills the tree with everything it already has, and says what it needs. */
+export function wantedFromRunner(entries: readonly Entry[], filters: Filters): Wanted {
+  const guarded = protectedBy(filters)
+  const lines = (some: readonly Entry[]) => some.map(({ line }) => `${line}\n`).join('')
+  const all = heredoc('cat >new', lines(entries))
+  const some = heredoc('cat >protected', lines(entries.filter(({ name }) => guarded.match(name))))
+  return { manifest: `hd_wanted() {\n${all}${some}}\n`, whenAllowed: `hd_fill\n${keep}` }
+}
+
+/** As the tree of the release says that is complete on the host already: from a git commit. */
+export const wantedFromTree: Wanted = {
+  manifest: sh`hd_wanted() { (hd_scope=tree; hd_scan "$tree") >new; hd_scan "$tree" >plain; awk 'FILENAME == "plain" { plain[$0]; next } !($0 in plain)' plain new >protected; }`,
+  whenAllowed: keep,
+}
+
+/** That of a release that was deployed before, and is not touched. */
+export const wantedFromRelease: Wanted = {
+  manifest: sh`hd_wanted() { cp "$release/manifest" new; cp "$release/protected" protected; }`,
+  whenAllowed: '',
+}
+
+function parse(text: string): Difference {
+  const lines = text.split('\n')
+  const names = (mark: string) => lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(2))
+  const count = (name: string) => Number(lines.find((line) => line.startsWith(`count.${name} `))?.split(' ')[1] ?? 0)
+  return {
+    need: names('n ').map(Number),
+    added: names('+'),
+    changed: names('~'),
+    removed: names('-'),
+    counts: { added: count('added'), changed: count('changed'), removed: count('removed'), folders: count('folders') },
+    drifted: names('! '),
+  }
+}
+
+function refuse(host: Host, { path }: Places, limit: number, { counts, removed }: Difference, text: string): void {
+  if (counts.removed > limit) {
+    throw new DeployError(
+      'HD-SYNC-01',
+      `The sync would delete ${counts.removed} files at ${path}, and \`delete-limit\` is ${limit}.`,
+      {
+        why: `They are on ${host.name} and not in \`source\`: ${removed.slice(0, 8).join(', ')}${counts.removed > 8 ? ', …' : ''}.`,
+        fix: `Name what must stay in \`protect\`, check \`path\`, or allow it once with \`delete-limit: ${counts.removed}\`. Nothing was changed.`,
+        detail: removed.join('\n'),
+      },
+    )
+  }
+  const foreign = text
+    .split('\n')
+    .filter((line) => line.startsWith('?'))
+    .map((line) => line.slice(2))
+  if (foreign.length > 0) {
+    throw new DeployError('HD-SYNC-03', `Files at ${path} belong to another user.`, {
+      why: `Replacing ${foreign.join(', ')} would change the owner, and only root may give files away.`,
+      fix: `On ${host.name} run \`sudo chown -R USER ${path}\` with the user that deploys, deploy as the owner, or let sudo work without a password.`,
+    })
+  }
+}
+
+/** Something on the host broke while files were on their way; its last words decide what to tell. */
+export function transferFailed(host: Host, what: string, tail: string, cause?: unknown): DeployError {
+  if (/no space left|disk quota|file system is full|not enough space/i.test(tail)) {
+    return new DeployError('HD-DISK-01', `The disk of ${host.name} is full.`, {
+      why: tail.split('\n').at(-1) ?? '',
+      fix: 'Free some space (`df -h`), lower `keep`, or exclude what need not be sent. What runs was not touched.',
+      detail: tail,
+      cause,
+    })
+  }
+  if (/permission denied|operation not permitted|read-only file system/i.test(tail)) {
+    return new DeployError('HD-PATH-04', `${host.name} does not let us write.`, {
+      why: tail.split('\n').find((line) => /denied|permitted|read-only/i.test(line)) ?? '',
+      fix: 'Deploy as the user that owns the files, or allow sudo without a password.',
+      detail: tail,
+      cause,
+    })
+  }
+  return new DeployError('HD-SYNC-05', what, {
+    why: tail.split('\n').at(-1) ?? '',
+    detail: tail,
+    cause,
+    fix: 'The last lines of its output are in the log and in the summary.',
+  })
+}

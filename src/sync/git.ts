@@ -1,0 +1,110 @@
+import { DeployError } from '../errors.ts'
+import type { Host } from '../remote/host.ts'
+import { openTunnel } from '../remote/tunnel.ts'
+import { runTool } from '../runner/exec.ts'
+import { assign, sh } from '../shell.ts'
+import { transferFailed } from './compare.ts'
+import type { Places } from './script.ts'
+
+/** A commit that lies in a repository on the runner. */
+export interface Commit {
+  readonly top: string
+  /** `source` inside the repository, with a final slash, or empty. */
+  readonly prefix: string
+  readonly sha: string
+}
+
+/** Finds the commit, and refuses what git could only deploy in part. */
+export async function findCommit(source: string, sha: string): Promise<Commit> {
+  const git = (...args: string[]) => runTool('git', ['-c', `safe.directory=${'*'}`, ...args], { cwd: source })
+  const top = await git('rev-parse', '--show-toplevel', '--show-prefix')
+  if (top.code !== 0) {
+    throw new DeployError('HD-SYNC-06', `${source} is not a git checkout, which \`sync: git\` needs.`, {
+      why: top.stderr.trim().split('\n')[0] ?? '',
+      fix: 'Run actions/checkout before this step, or use `sync: auto`.',
+    })
+  }
+  const [root = '', prefix = ''] = top.stdout.split('\n')
+  const resolved = await git('rev-parse', '--verify', '--quiet', `${sha || 'HEAD'}^{commit}`)
+  if (resolved.code !== 0) {
+    throw new DeployError('HD-SYNC-06', `The commit ${sha} is not in the checkout at ${source}.`, {
+      why: 'actions/checkout fetched another one, or only a part of the history.',
+      fix: 'Let actions/checkout take its default `ref`, or set `fetch-depth: 0`.',
+    })
+  }
+  const commit = resolved.stdout.trim()
+  await refuseParts(
+    commit,
+    await git('ls-tree', '-r', commit, '--', '.'),
+    await git('grep', '-l', '--fixed-strings', '-e', 'version https://git-lfs.github.com/spec/v1', commit, '--', '.'),
+  )
+  return { top: root, prefix, sha: commit }
+}
+
+async function refuseParts(commit: string, tree: { stdout: string }, lfs: { stdout: string }): Promise<void> {
+  const modules = tree.stdout
+    .split('\n')
+    .filter((line) => line.startsWith('160000 '))
+    .map((line) => line.split('\t')[1])
+  const pointers = lfs.stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => line.slice(commit.length + 1))
+  if (modules.length + pointers.length === 0) return
+  const what =
+    modules.length > 0
+      ? `the submodules ${modules.join(', ')}`
+      : `the Git LFS content of ${pointers.slice(0, 5).join(', ')}`
+  throw new DeployError('HD-SYNC-08', `The commit does not hold ${what}.`, {
+    why: '`sync: git` sends commits, and this content lives elsewhere.',
+    fix: 'Use `sync: auto`, with `submodules: recursive` or `lfs: true` for actions/checkout.',
+  })
+}
+
+/** A bare repository in the state directory, which borrows what a clone at `path` already has. */
+const receive = sh`
+if [ ! -d "$repo" ]; then git init -q --bare "$repo.new" && mv "$repo.new" "$repo"; fi
+objects=$(git -c safe.directory='*' -C "$path" rev-parse --git-path objects 2>/dev/null || :)
+case $objects in '') ;; /*) printf '%s\n' "$objects" ;; *) printf '%s\n' "$path/$objects" ;; esac >"$repo/objects/info/alternates"
+`
+
+const checkout = sh`
+mkdir -p "$tree"
+export GIT_DIR="$repo" GIT_INDEX_FILE="$repo/homelab-deploy.index" GIT_WORK_TREE="$tree"
+rm -f "$GIT_INDEX_FILE"
+cd "$tree" && git -c core.autocrlf=false read-tree "$commit:$prefix" && umask 022 && git checkout-index -a -f
+rm -f "$GIT_INDEX_FILE"
+`
+
+/** Pushes exactly the commit through the open connection and unpacks it as the tree of the release. */
+export async function sendCommit(
+  host: Host,
+  places: Places,
+  { top, prefix, sha }: Commit,
+  temp: string,
+): Promise<void> {
+  const repo = `${places.state}/git`
+  const values = assign({
+    repo,
+    path: places.path,
+    tree: `${places.release}/tree`,
+    commit: sha,
+    prefix: prefix.replace(/\/$/, ''),
+  })
+  const made = await host.run(values + receive, { label: 'Preparing git', quiet: true })
+  if (made.code !== 0) throw transferFailed(host, 'The host could not prepare its git repository.', made.tail)
+  await using tunnel = await openTunnel(host, temp)
+  const { code, stderr } = await runTool(
+    'git',
+    [
+      ...['-c', 'safe.directory=*', '-C', top, 'push', '--quiet', '--force', '--no-verify'],
+      // A checkout of GitHub's is shallow, and so is what it pushes.
+      '--receive-pack=git -c receive.shallowUpdate=true -c gc.auto=0 receive-pack',
+      ...[`host:${repo}`, `${sha}:refs/homelab-deploy/deployed`],
+    ],
+    { env: { GIT_SSH_COMMAND: tunnel.command, GIT_SSH_VARIANT: 'simple', GIT_TERMINAL_PROMPT: '0' } },
+  )
+  if (code !== 0) throw transferFailed(host, 'git push failed.', `${stderr}\n${tunnel.errors().text}`.trim())
+  const done = await host.run(values + checkout, { label: 'Unpacking the commit', quiet: true })
+  if (done.code !== 0) throw transferFailed(host, 'The host could not unpack the commit.', done.tail)
+}

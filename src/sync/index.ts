@@ -1,0 +1,112 @@
+import { DeployError } from '../errors.ts'
+import type { Facts } from '../remote/facts.ts'
+import type { Host } from '../remote/host.ts'
+import { quote } from '../shell.ts'
+import { compareTrees, type Difference, transferFailed, wantedFromRunner, wantedFromTree } from './compare.ts'
+import { findCommit, sendCommit } from './git.ts'
+import { type Entry, scanSource } from './manifest.ts'
+import type { SyncMethod, SyncOptions } from './options.ts'
+import { sendRsync } from './rsync.ts'
+import { excludedBy, type Places } from './script.ts'
+import { sendTar, worthCompressing } from './tar.ts'
+
+/** What has to be known of the source before a host is asked; read while the connection is being made. */
+export type Source =
+  | { readonly method: 'tree'; readonly root: string; readonly entries: readonly Entry[] }
+  | { readonly method: 'commit'; readonly commit: Awaited<ReturnType<typeof findCommit>> }
+
+export async function readSource(options: SyncOptions, signal?: AbortSignal): Promise<Source> {
+  if (options.method === 'git') return { method: 'commit', commit: await findCommit(options.source, options.commit) }
+  return {
+    method: 'tree',
+    root: options.source,
+    entries: await scanSource(options.source, excludedBy(options), signal),
+  }
+}
+
+export interface Staged extends Difference {
+  readonly bytesSent: number
+  /** How the bytes travelled: `tar`, `rsync`, `git`; empty when none did. */
+  readonly by: string
+}
+
+/** From this many bytes of changed files that the host has in an older form, rsync's deltas beat sending them whole. */
+const worthDeltas = 32 * 1024 * 1024
+
+/** Makes the tree of the release complete on the host, beside the live one, which stays as it is. */
+export async function stage(
+  host: Host,
+  facts: Facts,
+  places: Places,
+  options: SyncOptions,
+  source: Source,
+  context: { temp: string; signal?: AbortSignal | undefined; onProgress: (text: string) => void },
+): Promise<Staged> {
+  if (source.method === 'commit') {
+    await sendCommit(host, places, source.commit, context.temp)
+    const difference = await compareTrees(host, { ...places, previous: '' }, options, wantedFromTree)
+    return { ...difference, bytesSent: 0, by: 'git' }
+  }
+  const difference = await compareTrees(host, places, options, wantedFromRunner(source.entries, options))
+  const entries = difference.need.flatMap((line) => source.entries[line - 1] ?? [])
+  if (entries.length === 0) return { ...difference, bytesSent: 0, by: '' }
+  refuseSize(host, facts, entries)
+  const by = choose(options.method, facts, entries, difference)
+  const bytesSent =
+    by === 'rsync'
+      ? await sendRsync(host, places, source.root, entries, context.temp)
+      : await sendByTar(host, places, source.root, entries, context)
+  return { ...difference, bytesSent, by }
+}
+
+function choose(method: SyncMethod, facts: Facts, entries: readonly Entry[], { changed }: Difference): 'rsync' | 'tar' {
+  if (method === 'rsync') {
+    if (facts.tools['rsync']) return 'rsync'
+    throw new DeployError('HD-PATH-01', 'rsync is missing on the host.', {
+      fix: 'Install it (`apt install rsync`, `nix-env -iA nixos.rsync`), or use `sync: auto`, which needs only tar.',
+    })
+  }
+  if (method === 'tar' || !facts.tools['rsync']) return 'tar'
+  const names = new Set(changed)
+  const deltas = entries.reduce((sum, { name, size }) => (names.has(name) ? sum + size : sum), 0)
+  return deltas >= worthDeltas ? 'rsync' : 'tar'
+}
+
+async function sendByTar(
+  host: Host,
+  places: Places,
+  root: string,
+  entries: readonly Entry[],
+  context: { signal?: AbortSignal | undefined; onProgress: (text: string) => void },
+): Promise<number> {
+  const compress = await worthCompressing(root, entries)
+  const pipe = await host.pipe(`exec tar -xpo${compress ? 'z' : ''}f - -C ${quote(`${places.release}/tree`)}`)
+  let said = ''
+  pipe.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-4_000)
+  })
+  pipe.stdout.resume()
+  const sending = sendTar(root, entries, pipe.stdin, {
+    compress,
+    signal: context.signal,
+    onProgress: (bytes) => context.onProgress(`${(bytes / 1e6).toFixed(1)} MB sent`),
+  })
+  const [sent, code] = await Promise.allSettled([sending, pipe.exit])
+  if (code.status === 'fulfilled' && code.value !== 0)
+    throw transferFailed(host, 'tar failed on the host.', said.trim(), sent)
+  if (sent.status === 'rejected') throw sent.reason
+  if (code.status === 'rejected') throw code.reason
+  return sent.value
+}
+
+/** Two copies: one kept as the release, one at `path`. */
+function refuseSize(host: Host, { path }: Facts, entries: readonly Entry[]): void {
+  const wanted = Math.ceil(entries.reduce((sum, { size }) => sum + size + 512, 0) / 1024)
+  const free = Math.min(path.stateFreeKiB, path.freeKiB)
+  if (wanted * 2 > path.freeKiB || wanted > path.stateFreeKiB || entries.length * 2 > path.freeInodes) {
+    throw new DeployError('HD-DISK-01', `${host.name} has not enough space for this release.`, {
+      why: `${entries.length} entries with ${Math.ceil(wanted / 1024)} MiB are new, once for the release and once at \`path\`; ${Math.floor(free / 1024)} MiB and ${path.freeInodes} inodes are free.`,
+      fix: 'Free some space (`df -h`, `df -i`), lower `keep`, or exclude what need not be sent. What runs was not touched.',
+    })
+  }
+}

@@ -1,0 +1,86 @@
+import { createReadStream } from 'node:fs'
+import { open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable, Transform, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGzip, gzipSync } from 'node:zlib'
+import { type Pack, pack } from 'tar-stream'
+import { DeployError } from '../errors.ts'
+import type { Entry } from './manifest.ts'
+
+const small = 1024 * 1024
+const sampleSize = 128 * 1024
+
+/** Sends the entries as one tar stream, never holding more than a piece of a file. Resolves with the bytes sent. */
+export async function sendTar(
+  root: string,
+  entries: readonly Entry[],
+  to: Writable,
+  options: { compress: boolean; signal?: AbortSignal | undefined; onProgress: (bytes: number) => void },
+): Promise<number> {
+  const archive = pack()
+  let sent = 0
+  const meter = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      sent += chunk.length
+      options.onProgress(sent)
+      done(null, chunk)
+    },
+  })
+  const source = Readable.from(archive, { objectMode: false })
+  const stages = options.compress ? [source, createGzip({ level: 1 }), meter, to] : [source, meter, to]
+  const flow = pipeline(stages, options.signal ? { signal: options.signal } : {})
+  const feed = (async () => {
+    for (const entry of entries) await add(archive, root, entry)
+    archive.finalize()
+  })()
+  feed.catch((error: Error) => archive.destroy(error))
+  // The one that failed first has the reason: a receiver that went away, or a file that could not be read.
+  await Promise.all([feed, flow])
+  return sent
+}
+
+async function add(archive: Pack, root: string, { type, name, mode, size, target }: Entry): Promise<void> {
+  // The time of the change is that of the deploy: an old time could make Python trust bytecode of another version.
+  const header = { name, mode, mtime: new Date() }
+  if (type === 'd') archive.entry({ ...header, type: 'directory' })
+  else if (type === 'l') archive.entry({ ...header, type: 'symlink', linkname: target })
+  else if (size <= small) {
+    const content = await readFile(join(root, name))
+    if (content.length !== size) throw changed(name)
+    await new Promise<void>((resolve, reject) => {
+      archive.entry({ ...header, size }, content, (error) => (error ? reject(error) : resolve()))
+    })
+  } else {
+    const sink = archive.entry({ ...header, size })
+    await pipeline(createReadStream(join(root, name), { highWaterMark: 1 << 18, end: size - 1 }), sink).catch(
+      (cause: Error) => {
+        throw /size mismatch/i.test(cause.message) ? changed(name) : cause
+      },
+    )
+  }
+}
+
+function changed(name: string): DeployError {
+  return new DeployError('HD-SYNC-06', `${name} changed while it was being sent.`, {
+    fix: 'Let no other step write into `source` during the deploy.',
+  })
+}
+
+/** Whether compressing pays: a sample of the largest files says so. Images, archives and wheels do not shrink. */
+export async function worthCompressing(root: string, entries: readonly Entry[]): Promise<boolean> {
+  const largest = entries
+    .filter(({ type }) => type === 'f')
+    .toSorted((a, b) => b.size - a.size)
+    .slice(0, 4)
+  const pieces = await Promise.all(
+    largest.map(async ({ name, size }) => {
+      await using file = await open(join(root, name))
+      const buffer = Buffer.alloc(Math.min(size, sampleSize))
+      await file.read(buffer, 0, buffer.length, 0)
+      return buffer
+    }),
+  )
+  const sample = Buffer.concat(pieces)
+  return sample.length > 0 && gzipSync(sample, { level: 1 }).length < sample.length * 0.8
+}

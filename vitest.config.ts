@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs'
+import { defineConfig } from 'vitest/config'
+
+const labSetup = '__tests__/lab/setup.ts'
+const seconds = 1_000
+const minutes = 60 * seconds
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', 15 * seconds),
+      project('contract', 30 * seconds),
+      project('scenario', 60 * seconds), // dist as child processes, against a real SSH server on loopback
+      project('repo', 30 * seconds),
+      {
+        test: {
+          name: 'lab',
+          include: ['__tests__/lab/**/*.test.ts'],
+          globalSetup: existsSync(labSetup) ? [labSetup] : [],
+          // Real hosts share one bridge and two cores: one story at a time.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          testTimeout: 10 * minutes,
+          hookTimeout: 20 * minutes,
+        },
+      },
+    ],
+  },
+})
+
+function project(name: string, timeout: number) {
+  return { test: { name, include: [`__tests__/${name}/**/*.test.ts`], testTimeout: timeout, hookTimeout: timeout } }
+}
