@@ -66023,6 +66023,419 @@ function toDeployError(thrown) {
 
 /***/ }),
 
+/***/ 988:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   G: () => (/* binding */ settle),
+/* harmony export */   w: () => (/* binding */ Guard)
+/* harmony export */ });
+/* harmony import */ var _clock_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1920);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(452);
+/* harmony import */ var _shell_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(621);
+/* harmony import */ var _transaction_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7389);
+
+
+
+
+/** The runner's side of the guard: it watches, and has one vote. The host carries on without it. */
+class Guard {
+    #state;
+    #context;
+    #host;
+    /** Connections made here, to be closed here. */
+    #own = new AsyncDisposableStack();
+    constructor(host, state, context) {
+        this.#host = host;
+        this.#state = state;
+        this.#context = context;
+    }
+    /** The connection at hand. */
+    get host() {
+        return this.#host;
+    }
+    /** Shows the output of a phase until it ended. The verdict comes instead when the change was ended before. */
+    async phase(name) {
+        return await this.#follow(name, false);
+    }
+    /** Waits for the last word. */
+    async verdict() {
+        const { verdict } = await this.#follow('', true);
+        if (verdict === undefined)
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .ConnectionLost */ .pz(`${this.#host.name} has not said how the deploy ended.`);
+        return verdict;
+    }
+    /** Casts the vote. Whether it counted, the verdict says. `host` is the one to vote over. */
+    async decide(decision, code = '', host = this.#host) {
+        await host.run((0,_transaction_js__WEBPACK_IMPORTED_MODULE_2__/* .decide */ .LD)(this.#state, decision, code), {
+            label: 'Deciding',
+            quiet: true,
+            timeoutMs: 60_000,
+            evenIfCancelled: true,
+        });
+    }
+    /** A connection that begins now: one that is open already may live on while no new one gets through. */
+    async fresh() {
+        return this.#own.use(await this.#context.connect());
+    }
+    /** Another connection in the place of one that was lost. */
+    async reconnect() {
+        await this.#reconnect(new _clock_js__WEBPACK_IMPORTED_MODULE_0__/* .Deadline */ .B2(this.#context.patienceMs), undefined);
+    }
+    async [Symbol.asyncDispose]() {
+        await this.#own.disposeAsync();
+    }
+    async #follow(phase, evenIfCancelled) {
+        const away = new _clock_js__WEBPACK_IMPORTED_MODULE_0__/* .Deadline */ .B2(this.#context.patienceMs);
+        let shown = 0;
+        for (;;) {
+            if (!evenIfCancelled)
+                this.#context.signal?.throwIfAborted();
+            try {
+                const script = (0,_shell_js__WEBPACK_IMPORTED_MODULE_3__/* .assign */ .kp)({ work: `${this.#state}/work`, offset: shown, phase }) + _transaction_js__WEBPACK_IMPORTED_MODULE_2__/* .follow */ .e6;
+                const onAnswer = (text) => {
+                    for (const [, offset] of text.matchAll(/^offset (\d+)$/gm))
+                        shown = Number(offset);
+                };
+                const { text, tail } = await this.#host.run(script, {
+                    label: phase || 'Waiting for the verdict',
+                    onAnswer,
+                    evenIfCancelled,
+                });
+                const found = /^(dead|gone)$/m.test(text) ? await this.#settle() : parse(text);
+                return { ...found, expired: /^expired$/m.test(text), output: tail };
+            }
+            catch (error) {
+                if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .ConnectionLost */ .pz))
+                    throw error;
+                if (away.passed)
+                    throw error;
+                this.#context.log.info('The connection was lost; the host goes on by itself. Connecting again…');
+                await this.#reconnect(away, evenIfCancelled ? undefined : this.#context.signal);
+            }
+        }
+    }
+    async #reconnect(away, signal) {
+        for (;;) {
+            try {
+                this.#host = await this.fresh();
+                return await this.#context.onReconnect(this.#host);
+            }
+            catch (error) {
+                if (away.passed || !(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .DeployError */ .sH) || !/^HD-(NET|SSH-05)/.test(error.code))
+                    throw error;
+                await (0,_clock_js__WEBPACK_IMPORTED_MODULE_0__/* .sleep */ .yy)(1_000, signal);
+            }
+        }
+    }
+    /** The guard is gone: a reboot, a kill. What it left is decided and finished by the same rules. */
+    async #settle() {
+        this.#context.log.warning('The guard on the host is gone, so its deploy is settled now.');
+        return await settle(this.#host, this.#state);
+    }
+}
+/** Ends a transaction that nobody ends any more, and says how it ended. */
+async function settle(host, state) {
+    const script = `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_3__/* .assign */ .kp)({ work: `${state}/work`, state })}[ ! -f "$work/settle.sh" ] || /bin/sh "$work/settle.sh"
+file=$work/verdict; [ -e "$file" ] || file=$state/verdict; [ ! -e "$file" ] || echo "verdict $(cat "$file")" >&3`;
+    const { text } = await host.run(script, { label: 'Settling', timeoutMs: 900_000, evenIfCancelled: true });
+    return parse(text);
+}
+function parse(text) {
+    const code = /^code (\d+)$/m.exec(text)?.[1];
+    const [, end, why] = /^verdict (\S+) ?(\S*)$/m.exec(text) ?? [];
+    return {
+        ...(code === undefined ? {} : { code: Number(code) }),
+        ...(end === undefined ? {} : { verdict: { end: end, why: why ?? '' } }),
+    };
+}
+
+
+/***/ }),
+
+/***/ 7389:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  qN: () => (/* binding */ begin),
+  LD: () => (/* binding */ decide),
+  e6: () => (/* binding */ follow)
+});
+
+// UNUSED EXPORTS: phases
+
+// EXTERNAL MODULE: ./lib/remote/state.js
+var remote_state = __nccwpck_require__(6915);
+// EXTERNAL MODULE: ./lib/shell.js
+var shell = __nccwpck_require__(621);
+;// CONCATENATED MODULE: ./lib/guard/script.js
+
+/**
+ * The guard: a POSIX shell program that the host runs detached from every connection. It makes the change, phase by
+ * phase, then waits for a confirmation, and takes the change back when none comes. Whatever dies (the runner, the
+ * network, sshd), one of three ends is reached: confirmed, taken back, or the way back failed and a person is needed.
+ *
+ * Everything is a file in $work, so that runner, guard, the next run and the boot-time unit can each see all of it:
+ *
+ *   open        exists while nobody has decided. Who renames it has decided; a rename succeeds for one of them only:
+ *               to confirmed (the runner), refused (the runner), failed (a phase), expired (nobody came)
+ *   phase/NAME  the scripts, in the order of $phases     done.NAME   the exit code of each, once it has one
+ *   log.NAME    the output of each, and of the way back  evidence    logs of the time, taken before the way back
+ *   verdict     the last word; written once, atomically
+ *
+ * Time is /proc/uptime: the clock of a host may jump.
+ */
+const guardScript = (0,shell.sh) `
+umask 077
+cd -- "$work" || exit 1
+trap '' HUP INT PIPE
+trap 'exit 143' TERM
+now() { read -r up _ </proc/uptime; up=\${up%%.*}; }
+put() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
+ended() { [ ! -e open ]; }
+# The work directory of this transaction, not that of the next run, which begins when this one was cleared away.
+mine() { read -r owner 2>/dev/null <pid && [ "$owner" = "$$" ]; }
+
+# Why the change has to end now, as the name that "open" gets; nothing when it may go on.
+reason() {
+  if ended; then echo refused
+  elif [ -s deadline ]; then read -r at <deadline; now; [ "$up" -lt "$at" ] || echo expired
+  else
+    # Before the change itself there is no deadline, only the question whether anybody is still there.
+    read -r beat <"$state/lock/beat" 2>/dev/null || beat=
+    now
+    [ "$beat" = "$last" ] || { last=$beat; last_at=$up; }
+    [ $((up - last_at)) -lt "$silence" ] || echo expired
+  fi
+}
+# Ends a phase with all it started when there is a reason to.
+watch() {
+  last=none; last_at=0
+  while sleep 1 && kill -0 "$1" 2>/dev/null; do
+    : >"$state/lock/lease" 2>/dev/null || :
+    why=$(reason)
+    [ -n "$why" ] || continue
+    [ "$why" = refused ] || mv open "$why" 2>/dev/null
+    end_group "$1"
+    return
+  done
+}
+# BusyBox takes no -- here, and dash needs it.
+signal_group() { kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "-$2" 2>/dev/null || kill -s "$1" "$2" 2>/dev/null; }
+end_group() {
+  signal_group TERM "$1" || return 0
+  for _ in 1 2 3 4 5; do signal_group 0 "$1" || return 0; sleep 1; done
+  signal_group KILL "$1" || :
+}
+run() { # NAME
+  put phase-now "$1"
+  if command -v setsid >/dev/null 2>&1; then setsid /bin/sh "phase/$1" >"log.$1" 2>&1 & else /bin/sh "phase/$1" >"log.$1" 2>&1 & fi
+  child=$!
+  watch "$child" &
+  watcher=$!
+  wait "$child"; rc=$?
+  kill "$watcher" 2>/dev/null
+  put "done.$1" "$rc"
+  return "$rc"
+}
+
+# After the decision: forwards by confirm.sh, back by restore.sh. Both may be run again after a crash in their middle.
+finish() {
+  if [ -e confirmed ]; then /bin/sh confirm.sh >>log.confirm 2>&1 && put verdict confirmed; return; fi
+  for why in refused failed expired; do [ ! -e "$why" ] || break; done
+  if [ ! -e evidence ] && [ -s evidence.sh ]; then /bin/sh evidence.sh >evidence.new 2>&1 </dev/null; mv -f evidence.new evidence; fi
+  if [ "$rollback" = off ]; then rm -f "$state/pending.json"; put verdict "left $why"; return; fi
+  put phase-now restore
+  if /bin/sh restore.sh >log.restore 2>&1 </dev/null; then /bin/sh forget.sh "$why" >>log.restore 2>&1; put verdict "rolled-back $why"
+  else put verdict "rollback-failed $why"; fi
+}
+# The runner reads the verdict and clears up. When it is gone, nobody else would.
+leave() {
+  read -r beat <"$state/lock/beat" 2>/dev/null || beat=
+  waited=0
+  while mine && [ "$waited" -lt "$silence" ]; do
+    sleep 1; waited=$((waited + 1))
+    read -r new 2>/dev/null <"$state/lock/beat" || new=
+    [ "$new" = "$beat" ] || { beat=$new; waited=0; }
+  done
+  mine || return 0
+  case $(cat verdict) in rollback-failed*) return 0 ;; esac
+  if [ "$(cat "$state/lock/token" 2>/dev/null)" = "$token" ]; then mv "$state/lock" "$state/lock.left.$$" && rm -rf "$state/lock.left.$$"; fi
+  cp verdict "$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
+  cd / && rm -rf "$work"
+}
+`;
+/** The main line of the guard, and of nothing else. */
+const guardMain = (0,shell.sh) `
+put pid "$$"
+for name in $phases; do
+  ended && break
+  if [ "$name" = "$timed" ]; then now; put deadline "$((up + confirm_seconds))"; fi
+  run "$name" || { mv open failed 2>/dev/null; break; }
+done
+put phase-now wait
+while ! ended; do
+  now; read -r at <deadline
+  if [ "$up" -ge "$at" ]; then mv open expired 2>/dev/null; break; fi
+  : >"$state/lock/lease" 2>/dev/null || :
+  sleep 1
+done
+mine || exit 0
+# The runner that confirmed finishes by itself; only when it does not, this does.
+if [ -e confirmed ]; then for _ in 1 2 3 4 5 6 7 8 9 10; do [ ! -e verdict ] || break; sleep 1; done; mine || exit 0; fi
+[ -e verdict ] || finish
+leave
+`;
+/**
+ * For a transaction whose guard is gone: a reboot, a kill. Decides, unless somebody did already, and finishes. The
+ * next run uses it, and the unit that systemd starts after a reboot.
+ */
+const settleMain = (0,shell.sh) `
+if [ -s pid ]; then
+  read -r pid <pid
+  # Alive, and no other process that got its number.
+  if grep -q guard.sh "/proc/$pid/cmdline" 2>/dev/null; then
+    mv open refused 2>/dev/null
+    i=0; while [ ! -e verdict ] && [ "$i" -lt 600 ] && grep -q guard.sh "/proc/$pid/cmdline" 2>/dev/null; do sleep 1; i=$((i + 1)); done
+  fi
+fi
+mv open expired 2>/dev/null
+[ -e verdict ] || finish
+`;
+
+;// CONCATENATED MODULE: ./lib/guard/transaction.js
+
+
+
+/** The phases of a change, in order. The deadline begins with `apply`; what is slow comes before it. */
+const phases = ['switch', 'prepare', 'migrate', 'apply'];
+/** After this long without a sign of life, the runner counts as gone. It sends one each ten seconds. */
+const silenceSeconds = 60;
+/** One line in the ledger, by whoever comes to the end: result and code are known only then. */
+const ledger = (0,shell.sh) `
+hd_ledger() { # RESULT CODE
+  ms=$(awk -v began="$(cat "$work/began")" -v before="$elapsed_ms" '{ print int(($1 - began) * 1000) + before }' /proc/uptime)
+  [ -z "$(tail -c 1 "$state/ledger.jsonl" 2>/dev/null)" ] || echo >>"$state/ledger.jsonl"
+  printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "$ms" "$(cut -c2- "$work/ledger.line")" >>"$state/ledger.jsonl"
+}
+hd_end() { # The transaction is over: nothing settles it any more.
+  rm -f "$state/pending.json"
+  rm -f "$unit_dir/$unit" "$unit_dir/$wanted_by.wants/$unit" 2>/dev/null || :
+}
+`;
+const forget = (0,shell.sh) `
+set -eu
+code=$(cat "$work/code" 2>/dev/null || :)
+case $1 in expired) code=HD-GUARD-01 ;; failed) code=\${code:-HD-STEP-01} ;; esac
+`;
+/** Where a unit has to be for systemd to start it after a reboot, while a change is open. */
+function bootUnit({ init, user }, id) {
+    const name = `homelab-deploy-${id}.service`;
+    if (init !== 'systemd')
+        return { dir: '', target: '', name };
+    return user.uid === 0
+        ? { dir: '/etc/systemd/system', target: 'multi-user.target', name }
+        : { dir: `${user.home}/.config/systemd/user`, target: 'default.target', name };
+}
+/**
+ * Shell that begins the change: everything the way back needs is on the disk, then a pending record says so, and only
+ * then the guard starts and the first file changes.
+ */
+function begin(transaction, facts) {
+    const { state, id } = transaction;
+    const work = `${state}/work`;
+    const unit = bootUnit(facts, id);
+    const values = (0,shell/* assign */.kp)({
+        ...{ state, work, id, silence: silenceSeconds, confirm_seconds: transaction.confirmSeconds, timed: 'apply' },
+        ...{ rollback: transaction.rollback, token: transaction.lockToken, elapsed_ms: transaction.elapsedMs },
+        ...{ unit: unit.name, unit_dir: unit.dir, wanted_by: unit.target },
+        phases: phases.filter((phase) => transaction.phases[phase]).join(' '),
+    });
+    const file = (name, body) => (0,shell/* heredoc */.lt)(`cat >"$work/${name}"`, body);
+    const script = (name, body) => file(name, `. ${(0,shell/* quote */.hD)(`${work}/head.sh`)}\n${body}\n`);
+    const pending = JSON.stringify({
+        id,
+        previous: transaction.previousId,
+        run: transaction.run,
+        at: new Date().toISOString(),
+    });
+    return [
+        transaction.head,
+        values,
+        '( umask 077; mkdir -p "$work/phase" )',
+        transaction.snapshot,
+        '( umask 077',
+        file('head.sh', `${transaction.head}\n${values}\n${ledger}`),
+        ...phases.map((phase) => script(`phase/${phase}`, `set -eu\n${transaction.phases[phase] ?? ''}`)),
+        script('evidence.sh', transaction.evidence),
+        script('restore.sh', transaction.restore),
+        script('confirm.sh', `[ -e "$state/pending.json" ] || exit 0\nset -eu\n${transaction.confirm}\nhd_ledger deployed ''\nhd_end`),
+        script('forget.sh', `${forget}\n${transaction.forget}\nhd_ledger rolled-back "$code"\nhd_end`),
+        file('ledger.line', JSON.stringify(transaction.ledger)),
+        script('guard.sh', `${guardScript}\n${guardMain}`),
+        script('settle.sh', `${guardScript}\n${settleMain}`),
+        'cut -d" " -f1 /proc/uptime >"$work/began"; : >"$work/open" )',
+        (0,remote_state/* writeAtomically */.vK)(`${state}/pending.json`, pending),
+        start,
+    ].join('\n');
+}
+/** Starts the guard where no end of a login can reach it: systemd where it may, else a session of its own. */
+const start = (0,shell.sh) `
+if [ -n "$unit_dir" ] && mkdir -p "$unit_dir/$wanted_by.wants" 2>/dev/null && [ -w "$unit_dir/$wanted_by.wants" ]; then
+  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nAfter=local-fs.target\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$unit_dir/$unit" &&
+    ln -sf "../$unit" "$unit_dir/$wanted_by.wants/$unit" || :
+fi
+hd_started=
+if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
+  if [ "$(id -u)" = 0 ]; then systemd-run --quiet --collect --no-block --unit="homelab-deploy-guard-$id" -p KillMode=process /bin/sh "$work/guard.sh" 2>>"$work/guard.log" && hd_started=true
+  else
+    XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR
+    [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run --user --quiet --collect --no-block --unit="homelab-deploy-guard-$id" -p KillMode=process /bin/sh "$work/guard.sh" 2>>"$work/guard.log" && hd_started=true
+  fi
+fi
+[ -n "$hd_started" ] || { if command -v setsid >/dev/null 2>&1; then setsid /bin/sh "$work/guard.sh" </dev/null >>"$work/guard.log" 2>&1 3>&- & else nohup /bin/sh "$work/guard.sh" </dev/null >>"$work/guard.log" 2>&1 3>&- & fi; }
+`;
+/**
+ * Shell that shows the log as it grows, from $offset on, until the phase ended, the verdict came, or the guard is
+ * gone. Says on descriptor 3 how far it got, and why it stopped.
+ */
+const follow = (0,shell.sh) `
+cd -- "$work" 2>/dev/null || { echo gone >&3; exit 0; }
+log=log.\${phase:-restore}
+emit() {
+  [ -e "$log" ] || return 0
+  size=$(wc -c <"$log")
+  [ "$size" -gt "$offset" ] || return 0
+  tail -c "+$((offset + 1))" "$log" | head -c "$((size - offset))" >&2
+  offset=$size; echo "offset $offset" >&3
+}
+alive() { read -r pid 2>/dev/null <pid || return 0; grep -q guard.sh "/proc/$pid/cmdline" 2>/dev/null; }
+turns=0
+until [ -e verdict ] || { [ -n "$phase" ] && [ -e "done.$phase" ]; }; do
+  emit
+  turns=$((turns + 1))
+  if [ $((turns % 20)) = 0 ] && ! alive && [ ! -e verdict ]; then echo dead >&3; break; fi
+  if [ "$turns" -lt 40 ]; then sleep 0.05; else sleep 0.25; fi
+done
+emit
+[ ! -e expired ] || echo expired >&3
+[ -z "$phase" ] || [ ! -e "done.$phase" ] || echo "code $(cat "done.$phase")" >&3
+[ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
+`;
+/** Shell by which the runner decides: one rename, which succeeds only where nobody decided before. */
+const decide = (state, decision, code = '') => `${(0,shell/* assign */.kp)({ work: `${state}/work`, decision, code })}${(0,shell.sh) `
+cd -- "$work" 2>/dev/null || { echo gone >&3; exit 0; }
+[ -z "$code" ] || printf '%s\n' "$code" >code
+if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
+if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh confirm.sh >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
+[ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
+`}`;
+
+
+/***/ }),
+
 /***/ 2775:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -66933,7 +67346,6 @@ const operation = {
         group: 'safety',
         description: 'The host restores itself when nobody confirms within this time of activation.',
         default: '180s',
-        pending: 'the guard on the host is not built yet',
         form: duration('10s', '24h'),
     },
     'lock-timeout': {
@@ -67250,6 +67662,7 @@ function buildPlan(values, given, env) {
         safety: {
             rollback: values.rollback,
             lockTimeout: values['lock-timeout'],
+            confirmTimeout: values['confirm-timeout'],
             keep: values.keep,
             force: values.force,
             sudo: values.sudo,
@@ -67833,7 +68246,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7264);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2775);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9587);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8589);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2080);
 /* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5650);
@@ -67916,30 +68329,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 4820:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   o: () => (/* binding */ ledgerLine)
-/* harmony export */ });
-/** What this run will have to say in the ledger, once its result is known. */
-function ledgerLine({ plan, recorder }, change) {
-    return (result) => ({
-        ...{ at: new Date().toISOString(), result, mode: plan.mode, strategy: recorder.strategy },
-        ...{
-            release: change?.id ?? '',
-            previous: change?.previousId ?? '',
-            revision: change?.revision ?? '',
-            previousRevision: recorder.before?.revision ?? '',
-        },
-        ...{ actor: plan.run.actor, run: plan.run.url, code: recorder.failure?.code ?? '', durationMs: recorder.elapsedMs },
-    });
-}
-
-
-/***/ }),
-
-/***/ 9587:
+/***/ 8589:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -67950,6 +68340,10 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./lib/errors.js
 var errors = __nccwpck_require__(452);
+// EXTERNAL MODULE: ./lib/guard/guard.js
+var guard_guard = __nccwpck_require__(988);
+// EXTERNAL MODULE: ./lib/guard/transaction.js + 1 modules
+var guard_transaction = __nccwpck_require__(7389);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./lib/clock.js + 1 modules
@@ -68007,16 +68401,21 @@ async function takeLock(host, state, owner, options) {
         said = holder;
         await (0,clock/* sleep */.yy)(Math.min(2_000, deadline.left + 1), options.signal);
     }
-    const lease = await keepLease(host, state);
+    let lease = await keepLease(host, state);
     return {
         wasStale,
+        token,
         text: answer,
-        async [Symbol.asyncDispose]() {
+        async keep(other) {
             lease.stop();
-            if (host.ended.aborted)
+            lease = await keepLease(other, state);
+        },
+        async release(holder) {
+            lease.stop();
+            if (holder.ended.aborted)
                 return;
-            const release = (0,shell.sh) `cd "$state"; if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi`;
-            await host.run((0,shell/* assign */.kp)({ state, token }) + release, {
+            const done = (0,shell.sh) `cd "$state"; if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi`;
+            await holder.run((0,shell/* assign */.kp)({ state, token }) + done, {
                 label: 'Releasing the lock',
                 quiet: true,
                 timeoutMs: 30_000,
@@ -68027,10 +68426,13 @@ async function takeLock(host, state, owner, options) {
 }
 /** Renews the lease on a channel of its own: it lives exactly as long as this process can still reach the host. */
 async function keepLease(host, state) {
-    const pipe = await host.pipe(`while read -r _; do : >${(0,shell/* quote */.hD)(`${state}/lock/lease`)} || exit 0; done 2>/dev/null`);
+    const pipe = await host.pipe(`cd ${(0,shell/* quote */.hD)(`${state}/lock`)} && while read -r beat; do echo "$beat" >beat && : >lease || exit 0; done 2>/dev/null`);
     pipe.stdout.resume();
     pipe.stderr.resume();
-    const timer = setInterval(() => pipe.stdin.write('\n'), heartbeatMs);
+    let beats = 0;
+    const beat = () => pipe.stdin.write(`${++beats}\n`);
+    beat();
+    const timer = setInterval(beat, heartbeatMs);
     timer.unref();
     return {
         stop() {
@@ -68051,10 +68453,246 @@ function describe(text) {
 
 // EXTERNAL MODULE: ./lib/remote/state.js
 var remote_state = __nccwpck_require__(6915);
-// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 12 modules
-var ssh_host = __nccwpck_require__(1048);
-// EXTERNAL MODULE: ./lib/sync/script.js + 2 modules
-var sync_script = __nccwpck_require__(2996);
+;// CONCATENATED MODULE: ./lib/sync/kit.js
+
+/**
+ * The shell functions by which a host compares, fills, switches and restores a tree. They need nothing but what
+ * BusyBox has, and work on these variables:
+ *
+ *   $path  the live tree          $work  the lists of this transaction, and what it replaced
+ *   $tree  the tree to go to      $prev  the directory of the running release, or empty
+ *
+ * `hd_find` is defined beside them, with the patterns of this deploy. A manifest holds one sorted line an entry: type,
+ * mode, content, name (see manifest.ts); a type in upper case marks an escaped name. In a list of names the first
+ * character tells the same: a space before a plain name, a backslash before an escaped one.
+ */
+const kit = (0,shell.sh) `
+LC_ALL=C; export LC_ALL
+hd_nl='
+'
+hd_owners=
+# GNU tar reads escapes in the names it is given.
+case $(tar --version 2>/dev/null) in *GNU*) hd_raw=--no-unquote ;; *) hd_raw= ;; esac
+
+# The manifest of the folder $1 on stdout; who owns which file into $hd_owners, when that is set.
+hd_scan() (
+  cd -- "$1" || exit 1
+  set -- ! -path "*$hd_nl*" ! -path '*\\*'
+  {
+    hd_find -type d "$@" -print0 | xargs -0 -r stat -c 'd %a - %n'
+    hd_find -type f "$@" -print0 | xargs -0 -r stat -c 'm %a %u:%g %n'
+    hd_find -type f "$@" -print0 | xargs -0 -r sha256sum | sed 's/^/h /'
+    hd_find -type l "$@" -print | while IFS= read -r f; do hd_link "$f"; done
+    hd_find ! -type l '(' -path "*$hd_nl*" -o -path '*\\*' ')' -exec sh -c "$hd_odd" sh {} +
+    hd_find -type l '(' -path "*$hd_nl*" -o -path '*\\*' ')' -exec sh -c "$hd_odd" sh {} +
+  } | awk -v owners="$hd_owners" '
+    function bare(name) { return substr(name, 3) }
+    function digits(mode) { return substr("000" mode, length(mode) + 1) + 0 }
+    $1 == "m" { name = substr($0, 5 + length($2) + length($3)); mode[name] = digits($2); if (owners) print $3, bare(name) > owners; next }
+    $1 == "h" { name = substr($0, 69); print "f", mode[name], $2, bare(name); delete mode[name]; next }
+    { name = substr($0, length($1) + length($2) + length($3) + 4); print $1, digits($2), $3, bare(name) }
+    END { for (name in mode) print "f", mode[name], "unreadable", bare(name) }' | sort
+)
+hd_link() {
+  target=$(readlink "$1"; echo .); target=\${target%"$hd_nl".}
+  case $target in *"$hd_nl"* | *'\'*) sh -c "$hd_odd" sh "$1" ;; *) printf 'l 777 - %s//%s\n' "$1" "$target" ;; esac
+}
+hd_odd='escape() { sed -e "s/[\\]/&&/g" | sed -e ":a" -e "\$!{N;ba" -e "}" -e "s/\n/\\\\n/g"; }
+for f; do
+  name=$(printf "%s\n" "$f" | escape)
+  if [ -L "$f" ]; then printf "L 777 - %s//%s\n" "$name" "$(readlink "$f" | escape)"
+  elif [ -d "$f" ]; then printf "D %s - %s\n" "$(stat -c %a "$f")" "$name"
+  elif [ -f "$f" ]; then printf "F %s %s %s\n" "$(stat -c %a "$f")" "$(sha256sum <"$f" | cut -c1-64)" "$name"; fi
+done'
+
+# All lists of a switch, from manifests: new (wanted), live (at $path now), old (of the running release),
+# kept (protected entries that exist, which therefore stay as they are).
+hd_compare() (
+  cd -- "$work" || exit 1
+  for list in need stale stale.dirs copy put save added del dirs dirs.gone dirs.old; do : >"$list"; done
+  awk '
+    function part(line, number,  n) { split(line, n, " "); return n[number] }
+    function name(line,  at) {
+      at = part(line, 1) ~ /[lL]/ ? index(line, "//") : 0
+      if (at) line = substr(line, 1, at - 1)
+      return substr(line, length(part(line, 1)) + length(part(line, 2)) + length(part(line, 3)) + 4)
+    }
+    function id(line) { return (line ~ /^[A-Z]/ ? "\\" : " ") name(line) }
+    FILENAME == "old" { old[$0]; next }
+    FILENAME == "live" { live[$0]; now[id($0)] = tolower($1); nowmode[id($0)] = $2; next }
+    FILENAME == "kept" { kept[id($0)]; next }
+    {
+      i = id($0); kind = tolower($1); wanted[i] = kind; lines[$0]
+      if (!($0 in old)) { if (kind != "d" && $0 in live) print i > "copy"; else print FNR > "need" }
+      if ($0 in live || i in kept) next
+      if (kind == "d") { print $2, i > "dirs"; if (now[i] == "d") print nowmode[i], i > "dirs.old" }
+      else { print i > "put"; if (i in now && now[i] != "d") print i > "save"; else print i > "added" }
+    }
+    END {
+      for (line in old) if (!(line in lines)) {
+        if (line !~ /^[dD]/) print id(line) > "stale"
+        else if (!(id(line) in wanted)) print "0", id(line) > "stale.dirs"
+      }
+      for (i in now) if (now[i] != "" && wanted[i] != now[i]) {
+        if (now[i] == "d") { print nowmode[i], i > "dirs.gone"; print nowmode[i], i > "dirs.old" }
+        else { print i > "del"; if (wanted[i] == "" || wanted[i] == "d") print i > "save" }
+      }
+    }' old live kept new
+)
+# Of the protected entries, those that exist at $path: they are not touched.
+hd_keep() {
+  while IFS= read -r line; do
+    name=\${line#* * * }
+    case $line in [A-Z]*) name=$(printf '%b.' "$name"); name=\${name%.} ;; esac
+    case $line in [lL]*) name=\${name%%//*} ;; esac
+    if [ -e "$path/$name" ] || [ -L "$path/$name" ]; then printf '%s\n' "$line"; fi
+  done <"$work/protected" >"$work/kept"
+}
+
+# The names of the list $1, each beginning with ./ and ended by NUL.
+hd_names() {
+  sed -n 's/^ /.\//p' "$1" | tr '\n' '\0'
+  sed -n 's/^\\/.\//p' "$1" | while IFS= read -r f; do printf '%b\0' "$f"; done
+}
+# The listed files of one folder into another. Not every tar reads names from a list, so they come as arguments.
+hd_copy() { # FROM LIST TO [keep]: with keep, root gives each copy the owner of its original
+  [ -s "$2" ] || return 0
+  hd_o=o; [ "\${4-}" != keep ] || [ "$(id -u)" != 0 ] || hd_o=
+  rm -f "$work/failed"; mkdir -p -- "$3" || return 1
+  hd_names "$2" | xargs -0 sh -c '
+    from=$1 to=$2 failed=$3 o=$4 raw=$5; shift 5
+    { tar $raw -cf - -C "$from" "$@" || : >"$failed"; } | tar -xp"$o"f - -C "$to"' sh "$1" "$3" "$work/failed" "$hd_o" "$hd_raw" && [ ! -e "$work/failed" ]
+}
+# All at once; one by one only when a folder stands where a file was to be removed.
+hd_remove() (
+  cd -- "$1" || exit 1
+  hd_names "$2" | xargs -0 -r rm -f -- 2>/dev/null || hd_names "$2" | xargs -0 -r sh -c 'for f; do [ -d "$f" ] && [ ! -L "$f" ] || rm -f -- "$f" || exit 1; done' sh
+)
+hd_dirs() { # FOLDER LIST FUNCTION [r]: for each "mode name" of the list, parents first, or children first with r
+  (cd -- "$1" && sort "-k2\${4-}" "$2" | while IFS= read -r f; do
+    mode=\${f%% *}; f=\${f#* }
+    case $f in \\*) f=$(printf '%b.' "\${f#?}"); f=\${f%.} ;; *) f=\${f#?} ;; esac
+    "$3" "$mode" "$f" || exit 1
+  done)
+}
+hd_mkdir() { mkdir -p -- "$2"; }
+hd_chmod() { [ ! -d "$2" ] || chmod "$1" "$2"; }
+hd_rmdir() { rmdir -- "$2" 2>/dev/null || :; }
+
+# The tree of a release, but for what has to be sent: unchanged files are hard links to those of the running one.
+hd_fill() {
+  mkdir -p "$tree"
+  if [ -n "$prev" ] && [ -d "$prev/tree" ]; then
+    { cp -al "$prev/tree/." "$tree/" 2>/dev/null || cp -a "$prev/tree/." "$tree/"; } && hd_remove "$tree" "$work/stale" && hd_dirs "$tree" "$work/stale.dirs" hd_rmdir r
+  fi && hd_copy "$path" "$work/copy" "$tree"
+}
+# What the switch will replace, kept until the new version is confirmed. Everything restore needs is in $work.
+hd_snapshot() { hd_copy "$path" "$work/save" "$work/before" keep; }
+hd_switch() {
+  mkdir -p -- "$path" && hd_remove "$path" "$work/del" && hd_dirs "$path" "$work/dirs.gone" hd_rmdir r &&
+  hd_dirs "$path" "$work/dirs" hd_mkdir && hd_copy "$tree" "$work/put" "$path" && hd_own &&
+  hd_dirs "$path" "$work/dirs" hd_chmod r
+}
+# Back to what was there, from $work alone. Safe after a switch that stopped half-way, and safe to repeat.
+hd_restore() {
+  [ -d "$path" ] || return 0
+  hd_remove "$path" "$work/added" && hd_dirs "$path" "$work/dirs" hd_rmdir r && hd_dirs "$path" "$work/dirs.old" hd_mkdir || return 1
+  hd_remove "$path" "$work/save" && hd_copy "$work/before" "$work/save" "$path" keep || return 1
+  hd_dirs "$path" "$work/dirs.old" hd_chmod r
+}
+# Root gives each file to who had it before, and new ones to the owner of the tree.
+hd_own() {
+  [ "$(id -u)" = 0 ] || return 0
+  rm -f "$work"/own.*
+  (cd -- "$work" && sed 's/^[0-9]* //' dirs | cat put - >own) && (cd -- "$work" && awk -v owner="$(stat -c %u:%g "$path")" '
+    FILENAME == "owners" { at = index($0, " "); had[substr($0, at)] = substr($0, 1, at - 1); next }
+    { to = ($0 in had) ? had[$0] : owner; if (to != "0:0") print > ("own." to) }' owners own) || return 1
+  for list in "$work"/own.*; do
+    [ ! -e "$list" ] || (cd -- "$path" && hd_names "$list" | xargs -0 -r chown -h "\${list##*/own.}" --) || return 1
+  done
+}
+# Files about to be replaced that belong to somebody else, which only root could give back.
+hd_foreign() (
+  [ "$(id -u)" != 0 ] || exit 0
+  cd -- "$work" && awk -v me="$(id -u)" '
+    FILENAME == "owners" { at = index($0, " "); split($0, o, ":"); if (o[1] != me) theirs[substr($0, at)]; next }
+    $0 in theirs' owners save
+)
+`;
+
+;// CONCATENATED MODULE: ./lib/sync/patterns.js
+
+/** Never deleted or overwritten on a host, whatever the inputs say: secrets, environments, and what Python writes beside code. */
+const alwaysProtected = ['.env*', '.venv', '__pycache__'];
+/** Never sent and never touched: the history of the repository is not part of a release. */
+const alwaysExcluded = ['.git'];
+/**
+ * `exclude` and `protect` patterns. One without a slash names files and folders at any depth; one with a slash is
+ * anchored at the root of the tree. `*` and `?` match any characters (in anchored patterns also `/`), because
+ * `find` on the host and the expression here must agree on every name.
+ */
+class Patterns {
+    #patterns;
+    #expressions;
+    constructor(patterns) {
+        this.#patterns = patterns.map((pattern) => pattern.replace(/^\.\//, '').replace(/\/(\*\*)?$/, ''));
+        this.#expressions = this.#patterns.map(expression);
+    }
+    /** Whether the name, relative to the root, or a folder above it, matches. */
+    match(name) {
+        return this.#expressions.some((regex) => regex.test(name));
+    }
+    /** The same test as words for `find .`: empty when there is no pattern. */
+    findTest() {
+        return this.#patterns
+            .map((pattern) => anchored(pattern) ? `-path ${(0,shell/* quote */.hD)(`./${pattern.replace(/^\//, '')}`)}` : `-name ${(0,shell/* quote */.hD)(pattern)}`)
+            .join(' -o ');
+    }
+}
+function anchored(pattern) {
+    return pattern.includes('/');
+}
+function expression(pattern) {
+    const name = anchored(pattern) ? '.' : '[^/]';
+    const body = pattern
+        .replace(/^\//, '')
+        .replace(/\*+/g, '*')
+        .replace(/\[!/g, '[^')
+        .replace(/[.+^${}()|\\]/g, (char, at, all) => char === '^' && all[at - 1] === '[' ? '^' : `\\${char}`)
+        .replaceAll('?', name)
+        .replaceAll('*', `${name}*`);
+    return new RegExp(anchored(pattern) ? `^${body}(/|$)` : `(^|/)${body}(/|$)`, 's');
+}
+
+;// CONCATENATED MODULE: ./lib/sync/script.js
+
+
+
+/** The head of every script that touches the tree: its places, its patterns, and the kit. */
+function treeScript(places, filters) {
+    const excluded = excludedBy(filters).findTest();
+    const protectedOnes = protectedBy(filters).findTest();
+    return [
+        (0,shell/* assign */.kp)({
+            path: places.path,
+            state: places.state,
+            work: `${places.state}/work`,
+            release: places.release,
+            tree: `${places.release}/tree`,
+            prev: places.previous,
+        }),
+        'hd_scope=live',
+        `hd_find() { if [ "$hd_scope" = tree ]; then find . -name . -o '(' ${excluded} ')' -prune -o "$@"; else find . -name . -o '(' ${excluded} -o ${protectedOnes} ')' -prune -o "$@"; fi; }`,
+        kit,
+    ].join('\n');
+}
+function excludedBy({ exclude }) {
+    return new Patterns([...alwaysExcluded, ...exclude]);
+}
+function protectedBy({ protect }) {
+    return new Patterns([...alwaysProtected, ...protect]);
+}
+
 ;// CONCATENATED MODULE: ./lib/sync/compare.js
 
 
@@ -68085,7 +68723,7 @@ sed 's/^/n /' need >&3
 /** Lets the host compare the wanted tree with what is at `path`. Changes nothing at `path`. */
 async function compareTrees(host, places, filters, wanted) {
     const script = [
-        (0,sync_script/* treeScript */.CZ)(places, filters),
+        treeScript(places, filters),
         (0,shell/* assign */.kp)({ limit_shown: shown }),
         wanted.manifest,
         compare,
@@ -68107,7 +68745,7 @@ async function compareTrees(host, places, filters, wanted) {
 const keep = 'cp new "$release/manifest"; cp protected "$release/protected"\n';
 /** As the runner knows it: the host fills the tree with everything it already has, and says what it needs. */
 function wantedFromRunner(entries, filters) {
-    const guarded = (0,sync_script/* protectedBy */.qE)(filters);
+    const guarded = protectedBy(filters);
     const lines = (some) => some.map(({ line }) => `${line}\n`).join('');
     const all = (0,shell/* heredoc */.lt)('cat >new', lines(entries));
     const some = (0,shell/* heredoc */.lt)('cat >protected', lines(entries.filter(({ name }) => guarded.match(name))));
@@ -68181,66 +68819,123 @@ function transferFailed(host, what, tail, cause) {
     });
 }
 
-// EXTERNAL MODULE: ./lib/pipeline/ledger-line.js
-var ledger_line = __nccwpck_require__(4820);
-// EXTERNAL MODULE: ./lib/pipeline/scripts.js
-var scripts = __nccwpck_require__(2702);
-// EXTERNAL MODULE: ./lib/pipeline/settle.js
-var settle = __nccwpck_require__(7179);
-;// CONCATENATED MODULE: ./lib/pipeline/acts.js
-var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
+;// CONCATENATED MODULE: ./lib/pipeline/ledger-line.js
+/** What this run will have to say in the ledger, once its result is known. */
+function ledgerLine({ plan, recorder }, change) {
+    return (result) => ({
+        ...{ at: new Date().toISOString(), result, mode: plan.mode, strategy: recorder.strategy },
+        ...{
+            release: change?.id ?? '',
+            previous: change?.previousId ?? '',
+            revision: change?.revision ?? '',
+            previousRevision: recorder.before?.revision ?? '',
+        },
+        ...{ actor: plan.run.actor, run: plan.run.url, code: recorder.failure?.code ?? '', durationMs: recorder.elapsedMs },
+    });
+}
 
+;// CONCATENATED MODULE: ./lib/pipeline/scripts.js
+
+
+
+/** The user's commands, and the files beside the code. */
+const functions = (0,shell.sh) `
+# The user's command $1 of the release $2, in $path; $RELEASE is the tree of the release $3, or else of $2.
+hd_user() {
+  file=$2/scripts/$1
+  [ -s "$file" ] || return 0
+  (
+    cd -- "$path" 2>/dev/null || cd
+    RELEASE=\${3-$2}; RELEASE=\${RELEASE:+$RELEASE/tree}; export RELEASE
+    exec 3>&- </dev/null
+    case $(head -c 2 "$file") in '#!') exec "$file" ;; *) exec /bin/sh -e "$file" ;; esac
+  )
+}
+hd_each_file() { # FUNCTION: for each managed file of this release, with its number and where it belongs
+  [ -f "$release/files/list" ] || return 0
+  while IFS= read -r line; do
+    dest=\${line#* }
+    case $dest in /*) ;; *) dest=$path/$dest ;; esac
+    [ ! -L "$dest" ] || dest=$(readlink -f "$dest")
+    "$1" "\${line%% *}" "$dest" || return 1
+  done <"$release/files/list"
+}
+hd_file_save() { if [ -e "$2" ]; then cp -p -- "$2" "$work/file.$1"; else : >"$work/file.$1.none"; fi; }
+hd_file_put() {
+  mkdir -p -- "$(dirname "$2")" && (umask 077; cat "$release/files/$1" >"$2.hd-new") && chmod 600 "$2.hd-new" || return 1
+  if [ "$(id -u)" = 0 ]; then like=$2; [ -e "$like" ] || like=$(dirname "$2"); chown "$(stat -c %u:%g "$like")" "$2.hd-new" || return 1; fi
+  mv -f -- "$2.hd-new" "$2"
+}
+hd_file_back() {
+  rm -f -- "$2.hd-new"
+  if [ -e "$work/file.$1" ]; then cp -p -- "$work/file.$1" "$2.hd-new" && mv -f -- "$2.hd-new" "$2"
+  elif [ -e "$work/file.$1.none" ]; then rm -f -- "$2"; fi
+}
+hd_file_same() { [ -e "$2" ] && cmp -s "$release/files/$1" "$2"; }
+`;
+/** The head of every script of this change. */
+function head({ places, filters, id, previousId, revision, name }) {
+    const values = (0,shell/* assign */.kp)({ DEPLOY_NAME: name, DEPLOY_ID: id, DEPLOY_PREVIOUS: previousId, DEPLOY_REVISION: revision });
+    return `${treeScript(places, filters)}\n${functions}\n${values}export DEPLOY_NAME DEPLOY_ID DEPLOY_PREVIOUS DEPLOY_REVISION\n`;
+}
+/** Writes the user's commands and the managed files below the release. Secret content travels by stdin only. */
+function writeRelease(release, scripts, files) {
+    const commands = Object.entries(scripts).map(([name, text]) => (0,shell/* heredoc */.lt)(`cat >${(0,shell/* quote */.hD)(`${release}/scripts/${name}`)}`, text));
+    const contents = files.map(({ base64 }, index) => (0,shell/* heredoc */.lt)(`base64 -d >${(0,shell/* quote */.hD)(`${release}/files/${index}`)}`, base64.reveal()));
+    const list = files.map(({ path }, index) => `${index} ${path}\n`).join('');
+    return `${(0,shell/* assign */.kp)({ release })}(
+umask 077
+mkdir -p "$release/scripts" "$release/files"
+${commands.join('')}${contents.join('')}${files.length > 0 ? (0,shell/* heredoc */.lt)('cat >"$release/files/list"', list) : ''}chmod -R u+x "$release/scripts"
+)
+`;
+}
+/** The change as a transaction that the host can finish, or take back, without anybody. */
+function compileTransaction(change, parts) {
+    const { strategy, places, tree, id, previousId, revision } = change;
+    const { record, plan } = parts;
+    const user = (name) => `hd_user ${name} "$release"`;
+    return {
+        ...{
+            state: places.state,
+            id,
+            previousId,
+            run: plan.run.url,
+            head: head(change),
+            elapsedMs: parts.elapsedMs,
+            lockToken: parts.lockToken,
+        },
+        ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
+        snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}`,
+        phases: {
+            switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put`,
+            ...(plan.scripts.prepare || plan.mode === 'rollback' ? { prepare: strategy.prepare } : {}),
+            ...(plan.scripts.migrate ? { migrate: user('migrate') } : {}),
+            apply: strategy.apply,
+        },
+        evidence: '',
+        restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
+hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
+cd -- "$path" 2>/dev/null || cd
+set -e
+${strategy.restore}`,
+        confirm: `${record === undefined ? '' : (0,remote_state/* writeAtomically */.vK)(`${places.release}/record.json`, JSON.stringify(record))}
+[ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }
+${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}`,
+        forget: `[ -f "$release/record.json" ] || rm -rf "$release"`,
+        ledger: {
+            ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
+            ...{ previousRevision: parts.previousRevision, actor: plan.run.actor, run: plan.run.url },
+        },
+    };
+}
+/** Succeeds when the managed files are as this release wants them; then the run ends here, with a line in the ledger. */
+function unchanged(change, line) {
+    const { state, release } = change.places;
+    return `${head(change)}\nhd_each_file hd_file_same\n${(0,remote_state/* appendToLedger */.LT)(state, line)}rm -rf ${(0,shell/* quote */.hD)(release)} "$work"\n`;
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/acts.js
 
 
 
@@ -68269,24 +68964,65 @@ async function must(host, text, label) {
         throw transferFailed(host, `${label} failed on ${host.name}.`, answer.tail);
     return answer;
 }
-/** A script that holds commands of the user, as a step of its own; none when there is nothing to run. */
-async function command(context, host, change, input, body, begin = '') {
-    const title = input[0]?.toUpperCase() + input.slice(1);
-    await context.step(title, async () => {
-        const { code, tail } = await host.run(`${begin}${(0,scripts/* head */.d5)(change)}\n${body}`, {
-            label: title,
-            timeoutMs: commandTimeoutMs,
-        });
-        if (code === 0)
-            return;
-        if (/no space left on device/i.test(tail))
-            throw transferFailed(host, `\`${input}\` failed.`, tail);
-        throw new errors/* DeployError */.sH('HD-STEP-01', `\`${input}\` ended with exit code ${code} on ${host.name}.`, {
-            why: tail.trim().split('\n').at(-1) ?? '',
-            fix: 'Its last lines are in the log of this step and in the summary.',
-            detail: tail,
-        });
+/** A command of the user that is not part of the change: `before` and `after`. */
+async function command(context, host, change, input, begin = '') {
+    if (context.plan.scripts[input] === undefined)
+        return;
+    await context.step(capital(input), async () => {
+        const script = `${begin}${head(change)}\nhd_user ${input} "$release"`;
+        const { code, tail } = await host.run(script, { label: `\`${input}\``, timeoutMs: commandTimeoutMs });
+        if (code !== 0)
+            throw failed(host, input, code, tail);
     });
+}
+/** A phase of the change: the guard runs it, and here its output is shown. */
+async function phase(context, guard, name, title) {
+    await context.step(title, async () => {
+        const { code, verdict, output, expired } = await guard.phase(name);
+        if (code === 0 && verdict === undefined && !expired)
+            return;
+        throw code === undefined || code === 0 || expired
+            ? ended(guard.host, verdict, output)
+            : failed(guard.host, name, code, output);
+    });
+}
+/**
+ * The vote for the new version, over a connection that begins now: one that is open already may live on while no new
+ * one gets through, because the deploy cut the network, the firewall or sshd itself.
+ */
+async function acts_confirm(context, guard, facts) {
+    await context.step('Confirm', async ({ note }) => {
+        const fresh = await guard.fresh();
+        await guard.decide('confirmed', '', fresh);
+        const verdict = await guard.verdict();
+        if (verdict.end !== 'confirmed')
+            throw ended(guard.host, verdict);
+        context.remember('pending', '');
+        await must(guard.host, `rm -rf ${(0,shell/* quote */.hD)(`${facts.state}/work`)}`, 'Clearing up');
+        note('over a fresh connection');
+    });
+}
+function ended(host, verdict, detail = '') {
+    return new errors/* DeployError */.sH('HD-GUARD-01', `${host.name} ended the deploy by itself.`, {
+        why: verdict?.why === 'refused'
+            ? 'Somebody else ended it.'
+            : 'It was not finished and confirmed within `confirm-timeout`.',
+        fix: 'If the work needs longer, raise `confirm-timeout`.',
+        detail,
+    });
+}
+function failed(host, name, code, output) {
+    const input = name === 'apply' ? 'activate' : name;
+    if (name === 'switch' || /no space left on device/i.test(output))
+        return transferFailed(host, `Switching to the new version failed on ${host.name}.`, output);
+    return new errors/* DeployError */.sH('HD-STEP-01', `\`${input}\` ended with exit code ${code} on ${host.name}.`, {
+        why: output.trim().split('\n').at(-1) ?? '',
+        fix: 'Its last lines are in the log of this step and in the summary.',
+        detail: output,
+    });
+}
+function capital(word) {
+    return (word[0] ?? '').toUpperCase() + word.slice(1);
 }
 /** Whether what runs is this very release, with nothing edited since; then nothing is restarted. */
 async function isUnchanged(context, host, change, goal, state, staged) {
@@ -68296,55 +69032,11 @@ async function isUnchanged(context, host, change, goal, state, staged) {
         return false;
     if (running?.fingerprint !== goal.record.fingerprint || running.revision !== goal.revision)
         return false;
-    const { code } = await host.run((0,scripts/* unchanged */.Cv)(change, (0,ledger_line/* ledgerLine */.o)(context, change)('unchanged')), {
+    const { code } = await host.run(unchanged(change, ledgerLine(context, change)('unchanged')), {
         label: 'Comparing the env files',
         quiet: true,
     });
     return code === 0;
-}
-/** Puts the old version back. The first error is the cause; what goes wrong here is told beside it. */
-async function undo(context, host, facts, change, cause) {
-    const { plan, recorder, step, log } = context;
-    recorder.fail(cause);
-    if (plan.safety.rollback === 'off') {
-        log.warning('`rollback: off`: the new version was left as it is.');
-        return 'failed';
-    }
-    try {
-        await step('Roll back', async ({ note }) => {
-            const env_1 = { stack: [], error: void 0, hasError: false };
-            try {
-                const again = __addDisposableResource(env_1, cause instanceof errors/* ConnectionLost */.pz || host.ended.aborted ? await reconnect(context) : undefined, true);
-                await (0,settle/* takeBack */.z)(again ?? host, facts.state, change.id, (0,ledger_line/* ledgerLine */.o)(context, change));
-                note(change.previousId === '' ? 'to what was there before' : `to ${change.previousId}`);
-            }
-            catch (e_1) {
-                env_1.error = e_1;
-                env_1.hasError = true;
-            }
-            finally {
-                const result_1 = __disposeResources(env_1);
-                if (result_1)
-                    await result_1;
-            }
-        });
-        context.remember('pending', '');
-        return 'rolled-back';
-    }
-    catch (error) {
-        recorder.failRollback(error);
-        return error instanceof errors/* ConnectionLost */.pz || (error instanceof errors/* DeployError */.sH && error.code.startsWith('HD-NET'))
-            ? 'unknown'
-            : 'rollback-failed';
-    }
-}
-/** The connection was lost in the middle: nobody knows what happened, so a new one asks. Also after a cancel. */
-async function reconnect({ plan, log }) {
-    const [target] = plan.targets;
-    if (target === undefined)
-        throw new TypeError('a plan without a target');
-    log.info('The connection was lost: connecting again to settle it');
-    return await ssh_host/* SshHost */.f.connect(target, { log, hosted: plan.run.hosted });
 }
 function summarize({ counts, bytesSent, by }) {
     const { added, changed, removed, folders } = counts;
@@ -68506,7 +69198,7 @@ function cleanEnvironment() {
 }
 
 ;// CONCATENATED MODULE: ./lib/sync/git.js
-var git_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
         if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
         var dispose, inner;
@@ -68528,7 +69220,7 @@ var git_addDisposableResource = (undefined && undefined.__addDisposableResource)
     }
     return value;
 };
-var git_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
     return function (env) {
         function fail(e) {
             env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
@@ -68632,7 +69324,7 @@ async function sendCommit(host, places, { top, prefix, sha }, temp) {
         const made = await host.run(values + receive, { label: 'Preparing git', quiet: true });
         if (made.code !== 0)
             throw transferFailed(host, 'The host could not prepare its git repository.', made.tail);
-        const tunnel = git_addDisposableResource(env_1, await openTunnel(host, temp), true);
+        const tunnel = __addDisposableResource(env_1, await openTunnel(host, temp), true);
         const { code, stderr } = await runTool('git', [
             ...['-c', 'safe.directory=*', '-C', top, 'push', '--quiet', '--force', '--no-verify'],
             // A checkout of GitHub's is shallow, and so is what it pushes.
@@ -68650,7 +69342,7 @@ async function sendCommit(host, places, { top, prefix, sha }, temp) {
         env_1.hasError = true;
     }
     finally {
-        const result_1 = git_disposeResources(env_1);
+        const result_1 = __disposeResources(env_1);
         if (result_1)
             await result_1;
     }
@@ -69002,7 +69694,7 @@ async function readSource(options, signal) {
     return {
         method: 'tree',
         root: options.source,
-        entries: await scanSource(options.source, (0,sync_script/* excludedBy */.UC)(options), signal),
+        entries: await scanSource(options.source, excludedBy(options), signal),
     };
 }
 /** From this many bytes of changed files that the host has in an older form, rsync's deltas beat sending them whole. */
@@ -69132,7 +69824,7 @@ function newRelease(context) {
                 tree: source !== undefined,
                 record,
             },
-            begin: (0,scripts/* writeRelease */.d4)(`${facts.state}/releases/${id}`, plan.scripts, plan.files),
+            begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files),
             stage: async (host, hostFacts, places) => source === undefined
                 ? nothing
                 : await stage(host, hostFacts, places, { ...plan.sync, path: facts.path.absolute }, source, {
@@ -69201,6 +69893,8 @@ function fingerprint(plan, { name }, source) {
 
 // EXTERNAL MODULE: ./lib/remote/facts.js
 var remote_facts = __nccwpck_require__(6221);
+// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 12 modules
+var ssh_host = __nccwpck_require__(1048);
 // EXTERNAL MODULE: ./lib/remote/target.js
 var remote_target = __nccwpck_require__(9305);
 ;// CONCATENATED MODULE: ./lib/pipeline/reach.js
@@ -69240,6 +69934,16 @@ async function reach({ plan, log, signal, recorder, step }) {
         throw error;
     }
 }
+/** Another connection to the host of this run. It outlives a cancel: what has to be put back is put back over it. */
+async function connectAgain({ plan, log }, first) {
+    const [target] = plan.targets;
+    if (target === undefined)
+        throw new TypeError('a plan without a target');
+    const host = await ssh_host/* SshHost */.f.connect({ ...target, connectTimeout: Math.min(target.connectTimeout, 20_000) }, { log, hosted: plan.run.hosted });
+    if (first.isRoot)
+        await host.becomeRoot();
+    return host;
+}
 const ask = (host, plan, path) => (0,remote_facts/* probe */.dy)(host, { path: path || '~/', name: plan.name, versions: [] });
 /** Stays the user that logged in, unless everything is to run as root, or only root may write at the path. */
 async function asWhom(host, facts, plan, path) {
@@ -69269,6 +69973,100 @@ function refusePath(host, { path, user }) {
             fix: `On the host run \`sudo install -d -o ${user.name} ${path.absolute}\`, deploy as the owner, or allow sudo without a password.`,
         });
     }
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/settle.js
+
+
+
+
+/** A deploy that began and never ended is settled before anything new begins. */
+async function settlePending(context, host, facts, state) {
+    const { log, step } = context;
+    if (state.pending === '')
+        return state;
+    return await step('Settle the deploy before', async ({ note }) => {
+        log.info(`The deploy ${state.pending} never came to its end: it is settled first.`);
+        const { verdict } = await (0,guard_guard/* settle */.G)(host, facts.state);
+        if (verdict === undefined || verdict.end === 'rollback-failed')
+            throw rollbackFailed(host, facts.state, '');
+        note(`${state.pending}: ${verdict.end}`);
+        const { text } = await host.run((0,shell/* assign */.kp)({ state: facts.state }) + remote_state/* stateScript */.nB, {
+            label: 'Reading the state',
+            quiet: true,
+        });
+        return (0,remote_state/* parseState */.Bu)(text);
+    });
+}
+function rollbackFailed(host, state, detail) {
+    return new errors/* DeployError */.sH('HD-ROLL-01', `The way back failed on ${host.name}.`, {
+        why: detail.trim().split('\n').at(-1) ?? '',
+        fix: `Log in and run \`sh ${state}/work/restore.sh\`: it says what is in the way, and can be repeated. Then remove ${state}/pending.json.`,
+        detail,
+    });
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/undo.js
+
+
+
+const results = {
+    'rolled-back': 'rolled-back',
+    'rollback-failed': 'rollback-failed',
+    left: 'failed',
+    confirmed: 'deployed',
+};
+/** The vote against the new version; then the host takes it back. The first error is the cause, whatever comes here. */
+async function undo(context, guard, facts, change, cause) {
+    const { recorder, step, log, plan } = context;
+    recorder.fail(cause);
+    try {
+        return await step(plan.safety.rollback === 'off' ? 'Leave it as it is' : 'Roll back', async ({ note }) => {
+            await vote(guard, recorder.failure?.code ?? '');
+            const verdict = await guard.verdict();
+            await collect(context, guard, facts);
+            if (verdict.end === 'rollback-failed')
+                throw rollbackFailed(guard.host, facts.state, '');
+            if (verdict.end === 'left')
+                log.warning('`rollback: off`: the new version was left as it is.');
+            note(verdict.end === 'rolled-back'
+                ? change.previousId
+                    ? `to ${change.previousId}`
+                    : 'to what was there before'
+                : verdict.end);
+            context.remember('pending', '');
+            return results[verdict.end];
+        });
+    }
+    catch (error) {
+        recorder.failRollback(error);
+        const lost = error instanceof errors/* ConnectionLost */.pz || (error instanceof errors/* DeployError */.sH && /^HD-(NET|SSH-05)/.test(error.code));
+        return lost ? 'unknown' : 'rollback-failed';
+    }
+}
+async function vote(guard, code) {
+    try {
+        await guard.decide('refused', code);
+    }
+    catch (error) {
+        if (!(error instanceof errors/* ConnectionLost */.pz))
+            throw error;
+        await guard.reconnect();
+        await guard.decide('refused', code);
+    }
+}
+/** What the host kept to explain the failure, before the work directory goes. */
+async function collect({ recorder }, guard, facts) {
+    const script = `${(0,shell/* assign */.kp)({ work: `${facts.state}/work` })}[ ! -s "$work/evidence" ] || cat "$work/evidence" >&3
+case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -rf "$work" ;; esac`;
+    const { text } = await guard.host.run(script, {
+        label: 'Collecting',
+        quiet: true,
+        evenIfCancelled: true,
+        timeoutMs: 60_000,
+    });
+    if (text.trim() !== '')
+        recorder.notes.push({ title: 'Logs of the time, before the old version was put back', text });
 }
 
 ;// CONCATENATED MODULE: ./lib/pipeline/deploy.js
@@ -69333,6 +70131,8 @@ var deploy_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
+
 /** The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. */
 async function deploy(context) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -69359,18 +70159,20 @@ async function deploy(context) {
             note(lock.wasStale ? 'left behind by a run that died' : '');
             return lock;
         });
-        open.use(lock);
-        const state = await (0,settle/* settle */.G)(context, host, facts, (0,remote_state/* parseState */.Bu)(lock.text));
+        const guard = open.use(new guard_guard/* Guard */.w(host, facts.state, {
+            log,
+            signal,
+            patienceMs: plan.safety.confirmTimeout + 60_000,
+            connect: () => connectAgain(context, host),
+            onReconnect: (again) => lock.keep(again),
+        }));
+        open.defer(() => lock.release(guard.host));
+        const state = await settlePending(context, host, facts, (0,remote_state/* parseState */.Bu)(lock.text));
         const goal = reading ? await reading(facts) : oldRelease(context, state, facts);
         const change = compile(context, goal, facts, state);
-        recorder.strategy = goal.strategy.name;
-        recorder.path = goal.path;
-        recorder.before = {
-            id: state.current,
-            revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '',
-        };
-        if (plan.scripts.before)
-            await command(context, host, change, 'before', 'hd_user before "$release"', goal.begin);
+        const before = { id: state.current, revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '' };
+        Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path, before });
+        await command(context, host, change, 'before', goal.begin);
         const staged = await step('Compare and send', async ({ note }) => {
             if (goal.begin && !plan.scripts.before)
                 await must(host, goal.begin, 'Preparing the release');
@@ -69382,29 +70184,33 @@ async function deploy(context) {
             return staged;
         });
         if (await isUnchanged(context, host, change, goal, state, staged)) {
-            recorder.after = recorder.before;
+            recorder.after = before;
             return 'unchanged';
         }
+        const parts = {
+            plan,
+            record: goal.record,
+            strategyName: goal.strategy.name,
+            previousRevision: before.revision,
+            lockToken: lock.token,
+            elapsedMs: recorder.elapsedMs,
+        };
+        const transaction = compileTransaction(change, parts);
+        recorder.after = { id: goal.id, revision: goal.revision };
+        context.remember('pending', change.id);
         try {
-            await step('Switch over', async () => {
-                context.remember('pending', change.id);
-                await must(host, (0,scripts/* switchOver */.Bn)(change, { url: plan.run.url, at: new Date().toISOString() }), 'Switching the files');
-            });
-            if (plan.scripts.prepare || plan.mode === 'rollback')
-                await command(context, host, change, 'prepare', change.strategy.prepare);
-            await command(context, host, change, 'activate', change.strategy.apply);
-            await step('Confirm', async () => {
-                await must(host, (0,scripts/* confirm */.lJ)(change, goal.record, (0,ledger_line/* ledgerLine */.o)(context, change)('deployed'), plan.safety.keep), 'Confirming');
-                context.remember('pending', '');
-            });
+            await step('Arm the guard', () => must(host, (0,guard_transaction/* begin */.qN)(transaction, facts), 'Arming the guard'));
+            await phase(context, guard, 'switch', 'Switch over');
+            if (transaction.phases.prepare)
+                await phase(context, guard, 'prepare', 'Prepare');
+            await phase(context, guard, 'apply', 'Activate');
+            await acts_confirm(context, guard, facts);
         }
         catch (cause) {
-            return await undo(context, host, facts, change, cause);
+            return await undo(context, guard, facts, change, cause);
         }
         recorder.changed = true;
-        recorder.after = { id: goal.id, revision: goal.revision };
-        if (plan.scripts.after)
-            await command(context, host, change, 'after', 'hd_user after "$release"');
+        await command(context, guard.host, change, 'after');
         return 'deployed';
     }
     catch (e_1) {
@@ -69457,195 +70263,6 @@ async function run(plan, recorder, sink, remember) {
 
 /***/ }),
 
-/***/ 2702:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Bn: () => (/* binding */ switchOver),
-/* harmony export */   Cv: () => (/* binding */ unchanged),
-/* harmony export */   PF: () => (/* binding */ restore),
-/* harmony export */   d4: () => (/* binding */ writeRelease),
-/* harmony export */   d5: () => (/* binding */ head),
-/* harmony export */   lJ: () => (/* binding */ confirm),
-/* harmony export */   y6: () => (/* binding */ forget)
-/* harmony export */ });
-/* harmony import */ var _remote_state_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6915);
-/* harmony import */ var _shell_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(621);
-/* harmony import */ var _sync_script_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2996);
-
-
-
-/** The user's commands, and the files beside the code. */
-const functions = (0,_shell_js__WEBPACK_IMPORTED_MODULE_2__.sh) `
-# The user's command $1 of the release $2, in $path; $RELEASE is the tree of the release $3, or else of $2.
-hd_user() {
-  file=$2/scripts/$1
-  [ -s "$file" ] || return 0
-  (
-    cd -- "$path" 2>/dev/null || cd
-    RELEASE=\${3-$2}; RELEASE=\${RELEASE:+$RELEASE/tree}; export RELEASE
-    exec 3>&- </dev/null
-    case $(head -c 2 "$file") in '#!') exec "$file" ;; *) exec /bin/sh -e "$file" ;; esac
-  )
-}
-hd_each_file() { # FUNCTION: for each managed file of this release, with its number and where it belongs
-  [ -f "$release/files/list" ] || return 0
-  while IFS= read -r line; do
-    dest=\${line#* }
-    case $dest in /*) ;; *) dest=$path/$dest ;; esac
-    [ ! -L "$dest" ] || dest=$(readlink -f "$dest")
-    "$1" "\${line%% *}" "$dest" || return 1
-  done <"$release/files/list"
-}
-hd_file_save() { if [ -e "$2" ]; then cp -p -- "$2" "$work/file.$1"; else : >"$work/file.$1.none"; fi; }
-hd_file_put() {
-  mkdir -p -- "$(dirname "$2")" && (umask 077; cat "$release/files/$1" >"$2.hd-new") && chmod 600 "$2.hd-new" || return 1
-  if [ "$(id -u)" = 0 ]; then like=$2; [ -e "$like" ] || like=$(dirname "$2"); chown "$(stat -c %u:%g "$like")" "$2.hd-new" || return 1; fi
-  mv -f -- "$2.hd-new" "$2"
-}
-hd_file_back() {
-  rm -f -- "$2.hd-new"
-  if [ -e "$work/file.$1" ]; then cp -p -- "$work/file.$1" "$2.hd-new" && mv -f -- "$2.hd-new" "$2"
-  elif [ -e "$work/file.$1.none" ]; then rm -f -- "$2"; fi
-}
-hd_file_same() { [ -e "$2" ] && cmp -s "$release/files/$1" "$2"; }
-`;
-/** The head of every script of this change. */
-function head({ places, filters, id, previousId, revision, name }) {
-    const values = (0,_shell_js__WEBPACK_IMPORTED_MODULE_2__/* .assign */ .kp)({ DEPLOY_NAME: name, DEPLOY_ID: id, DEPLOY_PREVIOUS: previousId, DEPLOY_REVISION: revision });
-    return `${(0,_sync_script_js__WEBPACK_IMPORTED_MODULE_1__/* .treeScript */ .CZ)(places, filters)}\n${functions}\n${values}export DEPLOY_NAME DEPLOY_ID DEPLOY_PREVIOUS DEPLOY_REVISION\n`;
-}
-/** Writes the user's commands and the managed files below the release. Secret content travels by stdin only. */
-function writeRelease(release, scripts, files) {
-    const commands = Object.entries(scripts).map(([name, text]) => (0,_shell_js__WEBPACK_IMPORTED_MODULE_2__/* .heredoc */ .lt)(`cat >${(0,_shell_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(`${release}/scripts/${name}`)}`, text));
-    const contents = files.map(({ base64 }, index) => (0,_shell_js__WEBPACK_IMPORTED_MODULE_2__/* .heredoc */ .lt)(`base64 -d >${(0,_shell_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(`${release}/files/${index}`)}`, base64.reveal()));
-    const list = files.map(({ path }, index) => `${index} ${path}\n`).join('');
-    return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_2__/* .assign */ .kp)({ release })}(
-umask 077
-mkdir -p "$release/scripts" "$release/files"
-${commands.join('')}${contents.join('')}${files.length > 0 ? (0,_shell_js__WEBPACK_IMPORTED_MODULE_2__/* .heredoc */ .lt)('cat >"$release/files/list"', list) : ''}chmod -R u+x "$release/scripts"
-)
-`;
-}
-/**
- * The point of no return, made returnable: everything the way back needs is on the disk, then a pending record says
- * so, and only then the first file changes.
- */
-function switchOver(change, run) {
-    const pending = JSON.stringify({ id: change.id, previous: change.previousId, run: run.url, at: run.at });
-    return [
-        head(change),
-        'mkdir -p "$work"',
-        change.tree ? 'hd_snapshot' : '',
-        'hd_each_file hd_file_save',
-        change.strategy.snapshot,
-        (0,_shell_js__WEBPACK_IMPORTED_MODULE_2__/* .heredoc */ .lt)('(umask 077; cat >"$work/restore.sh")', restoreFile(change)),
-        (0,_remote_state_js__WEBPACK_IMPORTED_MODULE_0__/* .writeAtomically */ .vK)(`${change.places.state}/pending.json`, pending),
-        change.tree ? 'hd_switch' : 'mkdir -p -- "$path"',
-        'hd_each_file hd_file_put',
-    ].join('\n');
-}
-/** A file that stands alone: the runner, the next run or a person can run it, and run it again. */
-function restoreFile(change) {
-    return `#!/bin/sh
-# Takes ${change.id} back. Written by homelab-deploy before the first change; safe to repeat.
-PATH=${(0,_shell_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)('/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin')}:"$PATH"; export PATH
-${head(change)}
-${change.tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
-hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
-cd -- "$path" 2>/dev/null || cd
-${change.strategy.restore}
-`;
-}
-/** The new version is the current one: its record, the pointer, the ledger; the pending record goes last. */
-function confirm(change, record, line, keep) {
-    const { state, release } = change.places;
-    return [
-        (0,_shell_js__WEBPACK_IMPORTED_MODULE_2__/* .assign */ .kp)({ state, release, work: `${state}/work` }),
-        record === undefined ? '' : (0,_remote_state_js__WEBPACK_IMPORTED_MODULE_0__/* .writeAtomically */ .vK)(`${release}/record.json`, JSON.stringify(record)),
-        '[ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }',
-        (0,_remote_state_js__WEBPACK_IMPORTED_MODULE_0__/* .writeAtomically */ .vK)(`${state}/current`, change.id),
-        'rm -f "$state/pending.json"',
-        (0,_remote_state_js__WEBPACK_IMPORTED_MODULE_0__/* .appendToLedger */ .LT)(state, line),
-        (0,_remote_state_js__WEBPACK_IMPORTED_MODULE_0__/* .prune */ .R3)(state, keep, [change.id, change.previousId]),
-        'rm -rf "$work"',
-    ].join('\n');
-}
-/** Succeeds when the managed files are as this release wants them; then the run ends here, with a line in the ledger. */
-function unchanged(change, line) {
-    const { state, release } = change.places;
-    return `${head(change)}\nhd_each_file hd_file_same\n${(0,_remote_state_js__WEBPACK_IMPORTED_MODULE_0__/* .appendToLedger */ .LT)(state, line)}rm -rf ${(0,_shell_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(release)} "$work"\n`;
-}
-/** Runs the way back, whoever wrote it, and ends the pending state only when it worked. */
-function restore(state) {
-    return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_2__/* .assign */ .kp)({ state })}[ ! -e "$state/pending.json" ] || { /bin/sh "$state/work/restore.sh" && rm -f "$state/pending.json"; }\n`;
-}
-/** After the way back: the ledger knows, and a release that never was confirmed goes. */
-function forget(state, id, line) {
-    return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_2__/* .assign */ .kp)({ state, id })}${(0,_remote_state_js__WEBPACK_IMPORTED_MODULE_0__/* .appendToLedger */ .LT)(state, line)}[ -f "$state/releases/$id/record.json" ] || rm -rf "$state/releases/$id"\nrm -rf "$state/work"\n`;
-}
-
-
-/***/ }),
-
-/***/ 7179:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   G: () => (/* binding */ settle),
-/* harmony export */   z: () => (/* binding */ takeBack)
-/* harmony export */ });
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(452);
-/* harmony import */ var _remote_state_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6915);
-/* harmony import */ var _shell_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(621);
-/* harmony import */ var _ledger_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4820);
-/* harmony import */ var _scripts_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2702);
-
-
-
-
-
-/** A deploy that began and never ended is taken back before anything new begins. */
-async function settle(context, host, facts, state) {
-    const { log, step } = context;
-    if (state.pending === '')
-        return state;
-    return await step('Settle the deploy before', async ({ note }) => {
-        log.info(`The deploy ${state.pending} was never confirmed: it is taken back first.`);
-        await takeBack(host, facts.state, state.pending, (result) => ({
-            ...(0,_ledger_line_js__WEBPACK_IMPORTED_MODULE_3__/* .ledgerLine */ .o)(context)(result),
-            mode: 'settle',
-            release: state.pending,
-        }));
-        note(`${state.pending} taken back`);
-        const { text } = await host.run((0,_shell_js__WEBPACK_IMPORTED_MODULE_4__/* .assign */ .kp)({ state: facts.state }) + _remote_state_js__WEBPACK_IMPORTED_MODULE_1__/* .stateScript */ .nB, {
-            label: 'Reading the state',
-            quiet: true,
-        });
-        return (0,_remote_state_js__WEBPACK_IMPORTED_MODULE_1__/* .parseState */ .Bu)(text);
-    });
-}
-/** Runs the way back that was written before the first change, and says so in the ledger. */
-async function takeBack(host, state, id, line) {
-    const { code, tail } = await host.run((0,_scripts_js__WEBPACK_IMPORTED_MODULE_2__/* .restore */ .PF)(state), {
-        label: 'Rolling back',
-        timeoutMs: 600_000,
-        evenIfCancelled: true,
-    });
-    const result = code === 0 ? 'rolled-back' : 'rollback-failed';
-    if (code !== 0) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .DeployError */ .sH('HD-ROLL-01', `The rollback on ${host.name} failed.`, {
-            why: tail.split('\n').at(-1) ?? '',
-            fix: `Log in and run \`sh ${state}/work/restore.sh\`: it says what is in the way, and can be repeated.`,
-            detail: tail,
-        });
-    }
-    await host.run((0,_scripts_js__WEBPACK_IMPORTED_MODULE_2__/* .forget */ .y6)(state, id, line(result)), { label: 'Writing the ledger', quiet: true, evenIfCancelled: true });
-}
-
-
-/***/ }),
-
 /***/ 2080:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -69659,6 +70276,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var core = __nccwpck_require__(7264);
 // EXTERNAL MODULE: ./lib/errors.js
 var errors = __nccwpck_require__(452);
+// EXTERNAL MODULE: ./lib/guard/guard.js
+var guard = __nccwpck_require__(988);
 // EXTERNAL MODULE: ./lib/remote/facts.js
 var remote_facts = __nccwpck_require__(6221);
 // EXTERNAL MODULE: ./lib/remote/ssh-host.js + 12 modules
@@ -69667,8 +70286,6 @@ var ssh_host = __nccwpck_require__(1048);
 var state = __nccwpck_require__(6915);
 // EXTERNAL MODULE: ./lib/shell.js
 var shell = __nccwpck_require__(621);
-// EXTERNAL MODULE: ./lib/pipeline/settle.js
-var settle = __nccwpck_require__(7179);
 ;// CONCATENATED MODULE: ./lib/pipeline/finish.js
 var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -69727,34 +70344,22 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 
-/** What `post` does when main ended in the middle: the deploy it left pending is taken back. */
+/** What `post` does when main ended in the middle: it has the deploy settled, and waits for the host's verdict. */
 async function finish(plan, pending, log) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const [target] = plan.targets;
         if (target === undefined)
-            return 'nothing';
+            return 'nothing to do';
         const host = __addDisposableResource(env_1, await ssh_host/* SshHost */.f.connect(target, { log, hosted: plan.run.hosted }), true);
         const facts = await (0,remote_facts/* probe */.dy)(host, { path: plan.sync.path || '~/', name: plan.name, versions: [] });
-        const { text } = await host.run((0,shell/* assign */.kp)({ state: facts.state }) + state/* stateScript */.nB, {
-            label: 'Reading the state',
-            quiet: true,
-        });
+        const script = (0,shell/* assign */.kp)({ state: facts.state }) + state/* stateScript */.nB;
+        const { text } = await host.run(script, { label: 'Reading the state', quiet: true });
         if ((0,state/* parseState */.Bu)(text).pending !== pending)
-            return 'nothing';
-        log.info(`The deploy ${pending} was left in the middle: taking it back`);
-        await (0,settle/* takeBack */.z)(host, facts.state, pending, (result) => ({
-            ...{ at: new Date().toISOString(), result, mode: 'post', strategy: plan.strategy, release: pending, previous: '' },
-            ...{
-                revision: plan.sync.commit,
-                previousRevision: '',
-                actor: plan.run.actor,
-                run: plan.run.url,
-                code: 'HD-CANCEL-01',
-                durationMs: 0,
-            },
-        }));
-        return 'taken back';
+            return 'the host had settled it already';
+        log.info(`The deploy ${pending} was left in the middle: settling it`);
+        const { verdict } = await (0,guard/* settle */.G)(host, facts.state);
+        return verdict === undefined ? 'nothing to do' : `${pending} was ${verdict.end} (${verdict.why || 'by the runner'})`;
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -71413,8 +72018,8 @@ const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRe
 ;// CONCATENATED MODULE: ./lib/remote/frames.js
 
 /**
- * Cuts one stream of a remote shell into what belongs to each script. A frame ends with a line that holds a mark
- * nobody can guess; whatever came before the first mark (motd, a noisy .bashrc) belongs to no script.
+ * Cuts one stream of a remote shell into what belongs to each script. A frame ends with a mark that nobody can guess
+ * and the rest of its line; whatever came before the first mark (motd, a noisy .bashrc) belongs to no script.
  */
 class FrameReader {
     #mark;
@@ -71424,7 +72029,7 @@ class FrameReader {
     #buffer = '';
     /** `onText` gets text as soon as it cannot be part of a mark; `onEnd` what stands behind the mark on its line. */
     constructor(mark, onText, onEnd) {
-        this.#mark = `\n${mark}`;
+        this.#mark = mark;
         this.#onText = onText;
         this.#onEnd = onEnd;
     }
@@ -71515,7 +72120,7 @@ class Session {
         channel.on('close', () => this.#onClose(exit));
         this.#connection.ended.addEventListener('abort', () => this.#fail(this.#connection.ended.reason), { once: true });
         // Written before anybody answered: the login, the shell and the first script share their round trips.
-        channel.write(`PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '\\n${this.#mark} %s\\n' "$1"; printf '\\n${this.#mark}\\n' >&2; }; hd_end "pid $$"\n`);
+        channel.write(`PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '${this.#mark} %s\\n' "$1"; printf '${this.#mark}\\n' >&2; }; hd_end "pid $$"\n`);
     }
     /** Whether no script can run any more. */
     get over() {
@@ -71551,8 +72156,11 @@ class Session {
     /** Ends the running script with all its children: sshd made the shell the leader of their process group. */
     async #stop(why) {
         const channel = this.#channel;
-        const wait = 'for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "$g" 2>/dev/null || exit 0; sleep 0.2; done';
-        const kill = `g=-${this.#pid}; kill -TERM -- "$g"; ${wait}; kill -KILL -- "$g"`;
+        // What ends now ends for this reason, however the host puts it.
+        this.#over ??= why;
+        // BusyBox takes no -- here, and dash needs it.
+        const group = `k() { kill -s "$1" -- "-${this.#pid}" 2>/dev/null || kill -s "$1" "-${this.#pid}" 2>/dev/null; }`;
+        const kill = `${group}; k TERM; for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || exit 0; sleep 0.2; done; k KILL`;
         try {
             const killer = await this.#connection.exec(`exec /bin/sh -c ${(0,shell/* quote */.hD)(kill)} 2>/dev/null`);
             await new Promise((resolve) => killer.on('error', resolve).on('close', resolve).resume());
@@ -71571,8 +72179,10 @@ class Session {
         });
     }
     #onAnswer(text) {
-        if (this.#ready.stdout && this.#job)
+        if (this.#ready.stdout && this.#job) {
             this.#job.text += text;
+            this.#job.options.onAnswer?.(text);
+        }
         else
             this.#noise += text;
     }
@@ -71623,7 +72233,7 @@ class Session {
     #fail(error) {
         this.#over ??= error;
         this.#channel = undefined;
-        this.#job?.reject(error);
+        this.#job?.reject(this.#over);
     }
     #noShell(why) {
         const said = this.#noise.trim().slice(-500);
@@ -71671,6 +72281,10 @@ class SshHost {
     }
     get ended() {
         return this.#connection.ended;
+    }
+    /** Whether sudo made it root; a login as root counts as no change. */
+    get isRoot() {
+        return this.#root;
     }
     async run(script, options) {
         // A script that took too long, or was cancelled, was ended together with its shell; the connection lives on.
@@ -72990,262 +73604,6 @@ function heredoc(command, text) {
 /** Shell text as it stands, backslashes and all; only `\${` has to be written for the `${` of the shell. */
 function sh(text) {
     return (text.raw[0] ?? '').replaceAll('\\${', '${');
-}
-
-
-/***/ }),
-
-/***/ 2996:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  UC: () => (/* binding */ excludedBy),
-  qE: () => (/* binding */ protectedBy),
-  CZ: () => (/* binding */ treeScript)
-});
-
-// EXTERNAL MODULE: ./lib/shell.js
-var shell = __nccwpck_require__(621);
-;// CONCATENATED MODULE: ./lib/sync/kit.js
-
-/**
- * The shell functions by which a host compares, fills, switches and restores a tree. They need nothing but what
- * BusyBox has, and work on these variables:
- *
- *   $path  the live tree          $work  the lists of this transaction, and what it replaced
- *   $tree  the tree to go to      $prev  the directory of the running release, or empty
- *
- * `hd_find` is defined beside them, with the patterns of this deploy. A manifest holds one sorted line an entry: type,
- * mode, content, name (see manifest.ts); a type in upper case marks an escaped name. In a list of names the first
- * character tells the same: a space before a plain name, a backslash before an escaped one.
- */
-const kit = (0,shell.sh) `
-LC_ALL=C; export LC_ALL
-hd_nl='
-'
-hd_owners=
-# GNU tar reads escapes in the names it is given.
-case $(tar --version 2>/dev/null) in *GNU*) hd_raw=--no-unquote ;; *) hd_raw= ;; esac
-
-# The manifest of the folder $1 on stdout; who owns which file into $hd_owners, when that is set.
-hd_scan() (
-  cd -- "$1" || exit 1
-  set -- ! -path "*$hd_nl*" ! -path '*\\*'
-  {
-    hd_find -type d "$@" -print0 | xargs -0 -r stat -c 'd %a - %n'
-    hd_find -type f "$@" -print0 | xargs -0 -r stat -c 'm %a %u:%g %n'
-    hd_find -type f "$@" -print0 | xargs -0 -r sha256sum | sed 's/^/h /'
-    hd_find -type l "$@" -print | while IFS= read -r f; do hd_link "$f"; done
-    hd_find ! -type l '(' -path "*$hd_nl*" -o -path '*\\*' ')' -exec sh -c "$hd_odd" sh {} +
-    hd_find -type l '(' -path "*$hd_nl*" -o -path '*\\*' ')' -exec sh -c "$hd_odd" sh {} +
-  } | awk -v owners="$hd_owners" '
-    function bare(name) { return substr(name, 3) }
-    function digits(mode) { return substr("000" mode, length(mode) + 1) + 0 }
-    $1 == "m" { name = substr($0, 5 + length($2) + length($3)); mode[name] = digits($2); if (owners) print $3, bare(name) > owners; next }
-    $1 == "h" { name = substr($0, 69); print "f", mode[name], $2, bare(name); delete mode[name]; next }
-    { name = substr($0, length($1) + length($2) + length($3) + 4); print $1, digits($2), $3, bare(name) }
-    END { for (name in mode) print "f", mode[name], "unreadable", bare(name) }' | sort
-)
-hd_link() {
-  target=$(readlink "$1"; echo .); target=\${target%"$hd_nl".}
-  case $target in *"$hd_nl"* | *'\'*) sh -c "$hd_odd" sh "$1" ;; *) printf 'l 777 - %s//%s\n' "$1" "$target" ;; esac
-}
-hd_odd='escape() { sed -e "s/[\\]/&&/g" | sed -e ":a" -e "\$!{N;ba" -e "}" -e "s/\n/\\\\n/g"; }
-for f; do
-  name=$(printf "%s\n" "$f" | escape)
-  if [ -L "$f" ]; then printf "L 777 - %s//%s\n" "$name" "$(readlink "$f" | escape)"
-  elif [ -d "$f" ]; then printf "D %s - %s\n" "$(stat -c %a "$f")" "$name"
-  elif [ -f "$f" ]; then printf "F %s %s %s\n" "$(stat -c %a "$f")" "$(sha256sum <"$f" | cut -c1-64)" "$name"; fi
-done'
-
-# All lists of a switch, from manifests: new (wanted), live (at $path now), old (of the running release),
-# kept (protected entries that exist, which therefore stay as they are).
-hd_compare() (
-  cd -- "$work" || exit 1
-  for list in need stale stale.dirs copy put save added del dirs dirs.gone dirs.old; do : >"$list"; done
-  awk '
-    function part(line, number,  n) { split(line, n, " "); return n[number] }
-    function name(line,  at) {
-      at = part(line, 1) ~ /[lL]/ ? index(line, "//") : 0
-      if (at) line = substr(line, 1, at - 1)
-      return substr(line, length(part(line, 1)) + length(part(line, 2)) + length(part(line, 3)) + 4)
-    }
-    function id(line) { return (line ~ /^[A-Z]/ ? "\\" : " ") name(line) }
-    FILENAME == "old" { old[$0]; next }
-    FILENAME == "live" { live[$0]; now[id($0)] = tolower($1); nowmode[id($0)] = $2; next }
-    FILENAME == "kept" { kept[id($0)]; next }
-    {
-      i = id($0); kind = tolower($1); wanted[i] = kind; lines[$0]
-      if (!($0 in old)) { if (kind != "d" && $0 in live) print i > "copy"; else print FNR > "need" }
-      if ($0 in live || i in kept) next
-      if (kind == "d") { print $2, i > "dirs"; if (now[i] == "d") print nowmode[i], i > "dirs.old" }
-      else { print i > "put"; if (i in now && now[i] != "d") print i > "save"; else print i > "added" }
-    }
-    END {
-      for (line in old) if (!(line in lines)) {
-        if (line !~ /^[dD]/) print id(line) > "stale"
-        else if (!(id(line) in wanted)) print "0", id(line) > "stale.dirs"
-      }
-      for (i in now) if (now[i] != "" && wanted[i] != now[i]) {
-        if (now[i] == "d") { print nowmode[i], i > "dirs.gone"; print nowmode[i], i > "dirs.old" }
-        else { print i > "del"; if (wanted[i] == "" || wanted[i] == "d") print i > "save" }
-      }
-    }' old live kept new
-)
-# Of the protected entries, those that exist at $path: they are not touched.
-hd_keep() {
-  while IFS= read -r line; do
-    name=\${line#* * * }
-    case $line in [A-Z]*) name=$(printf '%b.' "$name"); name=\${name%.} ;; esac
-    case $line in [lL]*) name=\${name%%//*} ;; esac
-    if [ -e "$path/$name" ] || [ -L "$path/$name" ]; then printf '%s\n' "$line"; fi
-  done <"$work/protected" >"$work/kept"
-}
-
-# The names of the list $1, each beginning with ./ and ended by NUL.
-hd_names() {
-  sed -n 's/^ /.\//p' "$1" | tr '\n' '\0'
-  sed -n 's/^\\/.\//p' "$1" | while IFS= read -r f; do printf '%b\0' "$f"; done
-}
-# The listed files of one folder into another. Not every tar reads names from a list, so they come as arguments.
-hd_copy() { # FROM LIST TO [keep]: with keep, root gives each copy the owner of its original
-  [ -s "$2" ] || return 0
-  hd_o=o; [ "\${4-}" != keep ] || [ "$(id -u)" != 0 ] || hd_o=
-  rm -f "$work/failed"; mkdir -p -- "$3" || return 1
-  hd_names "$2" | xargs -0 sh -c '
-    from=$1 to=$2 failed=$3 o=$4 raw=$5; shift 5
-    { tar $raw -cf - -C "$from" "$@" || : >"$failed"; } | tar -xp"$o"f - -C "$to"' sh "$1" "$3" "$work/failed" "$hd_o" "$hd_raw" && [ ! -e "$work/failed" ]
-}
-# All at once; one by one only when a folder stands where a file was to be removed.
-hd_remove() (
-  cd -- "$1" || exit 1
-  hd_names "$2" | xargs -0 -r rm -f -- 2>/dev/null || hd_names "$2" | xargs -0 -r sh -c 'for f; do [ -d "$f" ] && [ ! -L "$f" ] || rm -f -- "$f" || exit 1; done' sh
-)
-hd_dirs() { # FOLDER LIST FUNCTION [r]: for each "mode name" of the list, parents first, or children first with r
-  (cd -- "$1" && sort "-k2\${4-}" "$2" | while IFS= read -r f; do
-    mode=\${f%% *}; f=\${f#* }
-    case $f in \\*) f=$(printf '%b.' "\${f#?}"); f=\${f%.} ;; *) f=\${f#?} ;; esac
-    "$3" "$mode" "$f" || exit 1
-  done)
-}
-hd_mkdir() { mkdir -p -- "$2"; }
-hd_chmod() { [ ! -d "$2" ] || chmod "$1" "$2"; }
-hd_rmdir() { rmdir -- "$2" 2>/dev/null || :; }
-
-# The tree of a release, but for what has to be sent: unchanged files are hard links to those of the running one.
-hd_fill() {
-  mkdir -p "$tree"
-  if [ -n "$prev" ] && [ -d "$prev/tree" ]; then
-    { cp -al "$prev/tree/." "$tree/" 2>/dev/null || cp -a "$prev/tree/." "$tree/"; } && hd_remove "$tree" "$work/stale" && hd_dirs "$tree" "$work/stale.dirs" hd_rmdir r
-  fi && hd_copy "$path" "$work/copy" "$tree"
-}
-# What the switch will replace, kept until the new version is confirmed. Everything restore needs is in $work.
-hd_snapshot() { hd_copy "$path" "$work/save" "$work/before" keep; }
-hd_switch() {
-  mkdir -p -- "$path" && hd_remove "$path" "$work/del" && hd_dirs "$path" "$work/dirs.gone" hd_rmdir r &&
-  hd_dirs "$path" "$work/dirs" hd_mkdir && hd_copy "$tree" "$work/put" "$path" && hd_own &&
-  hd_dirs "$path" "$work/dirs" hd_chmod r
-}
-# Back to what was there, from $work alone. Safe after a switch that stopped half-way, and safe to repeat.
-hd_restore() {
-  [ -d "$path" ] || return 0
-  hd_remove "$path" "$work/added" && hd_dirs "$path" "$work/dirs" hd_rmdir r && hd_dirs "$path" "$work/dirs.old" hd_mkdir || return 1
-  hd_remove "$path" "$work/save" && hd_copy "$work/before" "$work/save" "$path" keep || return 1
-  hd_dirs "$path" "$work/dirs.old" hd_chmod r
-}
-# Root gives each file to who had it before, and new ones to the owner of the tree.
-hd_own() {
-  [ "$(id -u)" = 0 ] || return 0
-  rm -f "$work"/own.*
-  (cd -- "$work" && sed 's/^[0-9]* //' dirs | cat put - >own) && (cd -- "$work" && awk -v owner="$(stat -c %u:%g "$path")" '
-    FILENAME == "owners" { at = index($0, " "); had[substr($0, at)] = substr($0, 1, at - 1); next }
-    { to = ($0 in had) ? had[$0] : owner; if (to != "0:0") print > ("own." to) }' owners own) || return 1
-  for list in "$work"/own.*; do
-    [ ! -e "$list" ] || (cd -- "$path" && hd_names "$list" | xargs -0 -r chown -h "\${list##*/own.}" --) || return 1
-  done
-}
-# Files about to be replaced that belong to somebody else, which only root could give back.
-hd_foreign() (
-  [ "$(id -u)" != 0 ] || exit 0
-  cd -- "$work" && awk -v me="$(id -u)" '
-    FILENAME == "owners" { at = index($0, " "); split($0, o, ":"); if (o[1] != me) theirs[substr($0, at)]; next }
-    $0 in theirs' owners save
-)
-`;
-
-;// CONCATENATED MODULE: ./lib/sync/patterns.js
-
-/** Never deleted or overwritten on a host, whatever the inputs say: secrets, environments, and what Python writes beside code. */
-const alwaysProtected = ['.env*', '.venv', '__pycache__'];
-/** Never sent and never touched: the history of the repository is not part of a release. */
-const alwaysExcluded = ['.git'];
-/**
- * `exclude` and `protect` patterns. One without a slash names files and folders at any depth; one with a slash is
- * anchored at the root of the tree. `*` and `?` match any characters (in anchored patterns also `/`), because
- * `find` on the host and the expression here must agree on every name.
- */
-class Patterns {
-    #patterns;
-    #expressions;
-    constructor(patterns) {
-        this.#patterns = patterns.map((pattern) => pattern.replace(/^\.\//, '').replace(/\/(\*\*)?$/, ''));
-        this.#expressions = this.#patterns.map(expression);
-    }
-    /** Whether the name, relative to the root, or a folder above it, matches. */
-    match(name) {
-        return this.#expressions.some((regex) => regex.test(name));
-    }
-    /** The same test as words for `find .`: empty when there is no pattern. */
-    findTest() {
-        return this.#patterns
-            .map((pattern) => anchored(pattern) ? `-path ${(0,shell/* quote */.hD)(`./${pattern.replace(/^\//, '')}`)}` : `-name ${(0,shell/* quote */.hD)(pattern)}`)
-            .join(' -o ');
-    }
-}
-function anchored(pattern) {
-    return pattern.includes('/');
-}
-function expression(pattern) {
-    const name = anchored(pattern) ? '.' : '[^/]';
-    const body = pattern
-        .replace(/^\//, '')
-        .replace(/\*+/g, '*')
-        .replace(/\[!/g, '[^')
-        .replace(/[.+^${}()|\\]/g, (char, at, all) => char === '^' && all[at - 1] === '[' ? '^' : `\\${char}`)
-        .replaceAll('?', name)
-        .replaceAll('*', `${name}*`);
-    return new RegExp(anchored(pattern) ? `^${body}(/|$)` : `(^|/)${body}(/|$)`, 's');
-}
-
-;// CONCATENATED MODULE: ./lib/sync/script.js
-
-
-
-/** The head of every script that touches the tree: its places, its patterns, and the kit. */
-function treeScript(places, filters) {
-    const excluded = excludedBy(filters).findTest();
-    const protectedOnes = protectedBy(filters).findTest();
-    return [
-        (0,shell/* assign */.kp)({
-            path: places.path,
-            state: places.state,
-            work: `${places.state}/work`,
-            release: places.release,
-            tree: `${places.release}/tree`,
-            prev: places.previous,
-        }),
-        'hd_scope=live',
-        `hd_find() { if [ "$hd_scope" = tree ]; then find . -name . -o '(' ${excluded} ')' -prune -o "$@"; else find . -name . -o '(' ${excluded} -o ${protectedOnes} ')' -prune -o "$@"; fi; }`,
-        kit,
-    ].join('\n');
-}
-function excludedBy({ exclude }) {
-    return new Patterns([...alwaysExcluded, ...exclude]);
-}
-function protectedBy({ protect }) {
-    return new Patterns([...alwaysProtected, ...protect]);
 }
 
 

@@ -157,6 +157,12 @@ export const codes = {
     cause: 'The shell text of `before`, `prepare`, `migrate`, `activate`, `restore` or `after` ended with an error.',
     fix: 'Its last lines are in the log and in the summary.',
   },
+  'HD-GUARD-01': {
+    title: 'Nobody confirmed the new version in time',
+    cause:
+      'The runner went away, or could not reach the host any more, before it had confirmed; so the host took the change back by itself.',
+    fix: 'If the deploy cut its own network, deploy over a way that survives it. If the work needs longer, raise `confirm-timeout`.',
+  },
   'HD-HEALTH-01': {
     title: 'The new version is not healthy',
     cause: 'A health check did not pass in time, or did not stay passed.',

@@ -40,10 +40,14 @@ export interface Authority {
   sign(publicKey: string, principals?: readonly string[]): string
 }
 
+/** sshd starts commands in the home folder of /etc/passwd, which here would be the real home of whoever runs the tests. */
+const startInHome =
+  'c=$SSH_ORIGINAL_COMMAND; unset SSH_ORIGINAL_COMMAND; cd && if [ "$c" ]; then exec "$SHELL" -c "$c"; else exec "$SHELL"; fi'
+
 /**
  * The same host by the machine's own sshd, without privileges. Undefined where there is no sshd: the test should say so
  * (`test.skipIf`). Run by root it is `nobody` under the name `deploy` in a mount namespace with its own /etc/passwd;
- * otherwise it is the current user, whose real home folder is where commands start, while HOME is a scratch folder.
+ * otherwise it is the current user with a scratch folder as home.
  */
 export async function startOpensshHost(options: OpensshOptions = {}): Promise<OpensshHost | undefined> {
   if (!binary) return undefined
@@ -83,6 +87,7 @@ export async function startOpensshHost(options: OpensshOptions = {}): Promise<Op
     `AuthorizedKeysFile ${file('authorized_keys', `${(options.authorizedKeys ?? [clientKey.public]).join('\n')}\n`, 0o644)}`,
     // Only the first SetEnv line counts.
     `SetEnv ${[...env, marker].join(' ')}`,
+    ...(asRoot ? [] : [`ForceCommand ${startInHome}`]),
     'AuthenticationMethods publickey',
     'KbdInteractiveAuthentication no',
     `MaxStartups ${options.maxStartups ?? '100'}`,

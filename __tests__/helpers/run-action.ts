@@ -16,6 +16,8 @@ export interface RunOptions {
   /** `with:` of the step. What action.yml declares and is not here gets its default, as on GitHub. */
   readonly inputs?: Record<string, string>
   readonly workspace?: string
+  /** RUNNER_TEMP; one that is gone after the run unless told. */
+  readonly temp?: string
   /** Values that came from `secrets.*`: hidden from the first line on, without any help of the action. */
   readonly secrets?: readonly string[]
   /** Added to, or with `undefined` taken from, the environment of the runner. */
@@ -67,6 +69,8 @@ export interface RunResult extends PhaseResult {
   readonly post: PhaseResult | undefined
   readonly errors: Annotation[]
   readonly warnings: Annotation[]
+  /** What was in the file that the output `report` names. */
+  readonly report: unknown
   /** With `watchArgv`: each process seen below the action, its arguments and its environment. */
   readonly processes: Process[]
   /** What still ran at the end and would be ended by the runner's clean-up. It has been ended. */
@@ -143,7 +147,7 @@ class Run implements ActionRun {
     const options = this.#options
     const action = await readAction()
     const workspace = options.workspace ?? join(folder.path, 'work')
-    const temp = join(folder.path, 'temp')
+    const temp = options.temp ?? join(folder.path, 'temp')
     await mkdir(workspace, { recursive: true })
     await mkdir(temp, { recursive: true })
     const tracking = `github_${randomUUID()}`
@@ -179,6 +183,9 @@ class Run implements ActionRun {
       masks: both.flatMap((phase) => phase.masks),
       summary: both.map((phase) => phase.summary).join(''),
       heldOpen: both.some((phase) => phase.heldOpen),
+      report: main.outputs.report
+        ? JSON.parse(await readFile(main.outputs.report, 'utf8').catch(() => 'null'))
+        : undefined,
       processes: [...seen.values()],
       orphans,
     }

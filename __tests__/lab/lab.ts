@@ -7,7 +7,7 @@ import { ensureBase } from './image.ts'
 import { requireMachine } from './machine.ts'
 import { networkUp } from './network.ts'
 import { hostsFolder, labFolder, lockFile } from './paths.ts'
-import { sweep } from './sweep.ts'
+import { leftovers, sweep } from './sweep.ts'
 
 /**
  * The lab as a whole: images, network, and the promise that nothing of it stays. One at a time on a machine, because
@@ -34,6 +34,8 @@ export async function startLab(): Promise<AsyncDisposable> {
     await sweep()
     undertaker.kill('SIGKILL')
     await rm(lockFile, { force: true })
+    const left = await leftovers()
+    if (left.length > 0) throw new Error(`the lab has left behind:\n${left.join('\n')}`)
   }
   try {
     await ensureBase()

@@ -93,7 +93,7 @@ async function element(verb: 'add' | 'delete', set: 'from' | 'to', number: numbe
   else await attempt(command)
 }
 
-export async function namespaces(): Promise<string[]> {
+async function namespaces(): Promise<string[]> {
   const list = await run(['ip', 'netns', 'list'])
   return list
     .split('\n')

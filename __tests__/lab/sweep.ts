@@ -45,7 +45,7 @@ export async function leftovers(): Promise<string[]> {
   ]
 }
 
-export function hostFolders(): string[] {
+function hostFolders(): string[] {
   try {
     return readdirSync(hostsFolder)
   } catch {

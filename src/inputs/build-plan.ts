@@ -30,6 +30,7 @@ export function buildPlan(values: Values, given: Settings, env: Environment): Pl
     safety: {
       rollback: values.rollback,
       lockTimeout: values['lock-timeout'],
+      confirmTimeout: values['confirm-timeout'],
       keep: values.keep,
       force: values.force,
       sudo: values.sudo,

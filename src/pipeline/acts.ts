@@ -1,17 +1,16 @@
-import { ConnectionLost, DeployError } from '../errors.ts'
+import { DeployError } from '../errors.ts'
+import type { Guard, Verdict } from '../guard/guard.ts'
+import type { Phase } from '../guard/transaction.ts'
 import type { Facts } from '../remote/facts.ts'
 import type { Answer, Host } from '../remote/host.ts'
-import { SshHost } from '../remote/ssh-host.ts'
 import type { HostState } from '../remote/state.ts'
-import type { Result } from '../report/report.ts'
+import { quote } from '../shell.ts'
 import { transferFailed } from '../sync/compare.ts'
 import type { Staged } from '../sync/index.ts'
 import type { Context } from './context.ts'
 import type { Goal } from './goal.ts'
 import { ledgerLine } from './ledger-line.ts'
-import type { UserScripts } from './plan.ts'
 import { type Change, head, unchanged } from './scripts.ts'
-import { takeBack } from './settle.ts'
 
 /** How long a command of the user may take; the job's own limit ends it earlier where that is lower. */
 const commandTimeoutMs = 3 * 3_600_000
@@ -38,29 +37,73 @@ export async function must(host: Host, text: string, label: string): Promise<Ans
   return answer
 }
 
-/** A script that holds commands of the user, as a step of its own; none when there is nothing to run. */
+/** A command of the user that is not part of the change: `before` and `after`. */
 export async function command(
   context: Context,
   host: Host,
   change: Change,
-  input: keyof UserScripts,
-  body: string,
+  input: 'before' | 'after',
   begin = '',
 ): Promise<void> {
-  const title = input[0]?.toUpperCase() + input.slice(1)
-  await context.step(title, async () => {
-    const { code, tail } = await host.run(`${begin}${head(change)}\n${body}`, {
-      label: title,
-      timeoutMs: commandTimeoutMs,
-    })
-    if (code === 0) return
-    if (/no space left on device/i.test(tail)) throw transferFailed(host, `\`${input}\` failed.`, tail)
-    throw new DeployError('HD-STEP-01', `\`${input}\` ended with exit code ${code} on ${host.name}.`, {
-      why: tail.trim().split('\n').at(-1) ?? '',
-      fix: 'Its last lines are in the log of this step and in the summary.',
-      detail: tail,
-    })
+  if (context.plan.scripts[input] === undefined) return
+  await context.step(capital(input), async () => {
+    const script = `${begin}${head(change)}\nhd_user ${input} "$release"`
+    const { code, tail } = await host.run(script, { label: `\`${input}\``, timeoutMs: commandTimeoutMs })
+    if (code !== 0) throw failed(host, input, code, tail)
   })
+}
+
+/** A phase of the change: the guard runs it, and here its output is shown. */
+export async function phase(context: Context, guard: Guard, name: Phase, title: string): Promise<void> {
+  await context.step(title, async () => {
+    const { code, verdict, output, expired } = await guard.phase(name)
+    if (code === 0 && verdict === undefined && !expired) return
+    throw code === undefined || code === 0 || expired
+      ? ended(guard.host, verdict, output)
+      : failed(guard.host, name, code, output)
+  })
+}
+
+/**
+ * The vote for the new version, over a connection that begins now: one that is open already may live on while no new
+ * one gets through, because the deploy cut the network, the firewall or sshd itself.
+ */
+export async function confirm(context: Context, guard: Guard, facts: Facts): Promise<void> {
+  await context.step('Confirm', async ({ note }) => {
+    const fresh = await guard.fresh()
+    await guard.decide('confirmed', '', fresh)
+    const verdict = await guard.verdict()
+    if (verdict.end !== 'confirmed') throw ended(guard.host, verdict)
+    context.remember('pending', '')
+    await must(guard.host, `rm -rf ${quote(`${facts.state}/work`)}`, 'Clearing up')
+    note('over a fresh connection')
+  })
+}
+
+function ended(host: Host, verdict: Verdict | undefined, detail = ''): DeployError {
+  return new DeployError('HD-GUARD-01', `${host.name} ended the deploy by itself.`, {
+    why:
+      verdict?.why === 'refused'
+        ? 'Somebody else ended it.'
+        : 'It was not finished and confirmed within `confirm-timeout`.',
+    fix: 'If the work needs longer, raise `confirm-timeout`.',
+    detail,
+  })
+}
+
+function failed(host: Host, name: Phase | 'before' | 'after', code: number, output: string): DeployError {
+  const input = name === 'apply' ? 'activate' : name
+  if (name === 'switch' || /no space left on device/i.test(output))
+    return transferFailed(host, `Switching to the new version failed on ${host.name}.`, output)
+  return new DeployError('HD-STEP-01', `\`${input}\` ended with exit code ${code} on ${host.name}.`, {
+    why: output.trim().split('\n').at(-1) ?? '',
+    fix: 'Its last lines are in the log of this step and in the summary.',
+    detail: output,
+  })
+}
+
+function capital(word: string): string {
+  return (word[0] ?? '').toUpperCase() + word.slice(1)
 }
 
 /** Whether what runs is this very release, with nothing edited since; then nothing is restarted. */
@@ -81,44 +124,6 @@ export async function isUnchanged(
     quiet: true,
   })
   return code === 0
-}
-
-/** Puts the old version back. The first error is the cause; what goes wrong here is told beside it. */
-export async function undo(
-  context: Context,
-  host: Host,
-  facts: Facts,
-  change: Change,
-  cause: unknown,
-): Promise<Result> {
-  const { plan, recorder, step, log } = context
-  recorder.fail(cause)
-  if (plan.safety.rollback === 'off') {
-    log.warning('`rollback: off`: the new version was left as it is.')
-    return 'failed'
-  }
-  try {
-    await step('Roll back', async ({ note }) => {
-      await using again = cause instanceof ConnectionLost || host.ended.aborted ? await reconnect(context) : undefined
-      await takeBack(again ?? host, facts.state, change.id, ledgerLine(context, change))
-      note(change.previousId === '' ? 'to what was there before' : `to ${change.previousId}`)
-    })
-    context.remember('pending', '')
-    return 'rolled-back'
-  } catch (error) {
-    recorder.failRollback(error)
-    return error instanceof ConnectionLost || (error instanceof DeployError && error.code.startsWith('HD-NET'))
-      ? 'unknown'
-      : 'rollback-failed'
-  }
-}
-
-/** The connection was lost in the middle: nobody knows what happened, so a new one asks. Also after a cancel. */
-async function reconnect({ plan, log }: Context): Promise<SshHost> {
-  const [target] = plan.targets
-  if (target === undefined) throw new TypeError('a plan without a target')
-  log.info('The connection was lost: connecting again to settle it')
-  return await SshHost.connect(target, { log, hosted: plan.run.hosted })
 }
 
 export function summarize({ counts, bytesSent, by }: Staged): string {

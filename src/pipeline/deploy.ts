@@ -1,14 +1,16 @@
+import { Guard } from '../guard/guard.ts'
+import { begin } from '../guard/transaction.ts'
 import { takeLock } from '../remote/lock.ts'
 import { parseState, stateScript } from '../remote/state.ts'
 import type { Result } from '../report/report.ts'
 import { assign } from '../shell.ts'
-import { command, compile, isUnchanged, must, summarize, undo } from './acts.ts'
+import { command, compile, confirm, isUnchanged, must, phase, summarize } from './acts.ts'
 import type { Context } from './context.ts'
 import { newRelease, oldRelease } from './goal.ts'
-import { ledgerLine } from './ledger-line.ts'
-import { reach } from './reach.ts'
-import { confirm, switchOver } from './scripts.ts'
-import { settle } from './settle.ts'
+import { connectAgain, reach } from './reach.ts'
+import { compileTransaction } from './scripts.ts'
+import { settlePending } from './settle.ts'
+import { undo } from './undo.ts'
 
 /** The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. */
 export async function deploy(context: Context): Promise<Result> {
@@ -36,19 +38,24 @@ export async function deploy(context: Context): Promise<Result> {
     note(lock.wasStale ? 'left behind by a run that died' : '')
     return lock
   })
-  open.use(lock)
+  const guard = open.use(
+    new Guard(host, facts.state, {
+      log,
+      signal,
+      patienceMs: plan.safety.confirmTimeout + 60_000,
+      connect: () => connectAgain(context, host),
+      onReconnect: (again) => lock.keep(again),
+    }),
+  )
+  open.defer(() => lock.release(guard.host))
 
-  const state = await settle(context, host, facts, parseState(lock.text))
+  const state = await settlePending(context, host, facts, parseState(lock.text))
   const goal = reading ? await reading(facts) : oldRelease(context, state, facts)
   const change = compile(context, goal, facts, state)
-  recorder.strategy = goal.strategy.name
-  recorder.path = goal.path
-  recorder.before = {
-    id: state.current,
-    revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '',
-  }
+  const before = { id: state.current, revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '' }
+  Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path, before })
 
-  if (plan.scripts.before) await command(context, host, change, 'before', 'hd_user before "$release"', goal.begin)
+  await command(context, host, change, 'before', goal.begin)
 
   const staged = await step('Compare and send', async ({ note }) => {
     if (goal.begin && !plan.scripts.before) await must(host, goal.begin, 'Preparing the release')
@@ -62,31 +69,31 @@ export async function deploy(context: Context): Promise<Result> {
     return staged
   })
   if (await isUnchanged(context, host, change, goal, state, staged)) {
-    recorder.after = recorder.before
+    recorder.after = before
     return 'unchanged'
   }
 
+  const parts = {
+    plan,
+    record: goal.record,
+    strategyName: goal.strategy.name,
+    previousRevision: before.revision,
+    lockToken: lock.token,
+    elapsedMs: recorder.elapsedMs,
+  }
+  const transaction = compileTransaction(change, parts)
+  recorder.after = { id: goal.id, revision: goal.revision }
+  context.remember('pending', change.id)
   try {
-    await step('Switch over', async () => {
-      context.remember('pending', change.id)
-      await must(host, switchOver(change, { url: plan.run.url, at: new Date().toISOString() }), 'Switching the files')
-    })
-    if (plan.scripts.prepare || plan.mode === 'rollback')
-      await command(context, host, change, 'prepare', change.strategy.prepare)
-    await command(context, host, change, 'activate', change.strategy.apply)
-    await step('Confirm', async () => {
-      await must(
-        host,
-        confirm(change, goal.record, ledgerLine(context, change)('deployed'), plan.safety.keep),
-        'Confirming',
-      )
-      context.remember('pending', '')
-    })
+    await step('Arm the guard', () => must(host, begin(transaction, facts), 'Arming the guard'))
+    await phase(context, guard, 'switch', 'Switch over')
+    if (transaction.phases.prepare) await phase(context, guard, 'prepare', 'Prepare')
+    await phase(context, guard, 'apply', 'Activate')
+    await confirm(context, guard, facts)
   } catch (cause) {
-    return await undo(context, host, facts, change, cause)
+    return await undo(context, guard, facts, change, cause)
   }
   recorder.changed = true
-  recorder.after = { id: goal.id, revision: goal.revision }
-  if (plan.scripts.after) await command(context, host, change, 'after', 'hd_user after "$release"')
+  await command(context, guard.host, change, 'after')
   return 'deployed'
 }

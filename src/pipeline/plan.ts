@@ -54,6 +54,7 @@ export interface Plan {
   readonly safety: {
     readonly rollback: 'auto' | 'off' | 'data'
     readonly lockTimeout: number
+    readonly confirmTimeout: number
     readonly keep: number
     readonly force: boolean
     readonly sudo: 'auto' | 'always' | 'never'

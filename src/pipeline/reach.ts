@@ -42,6 +42,18 @@ export async function reach({ plan, log, signal, recorder, step }: Context): Pro
   }
 }
 
+/** Another connection to the host of this run. It outlives a cancel: what has to be put back is put back over it. */
+export async function connectAgain({ plan, log }: Context, first: SshHost): Promise<SshHost> {
+  const [target] = plan.targets
+  if (target === undefined) throw new TypeError('a plan without a target')
+  const host = await SshHost.connect(
+    { ...target, connectTimeout: Math.min(target.connectTimeout, 20_000) },
+    { log, hosted: plan.run.hosted },
+  )
+  if (first.isRoot) await host.becomeRoot()
+  return host
+}
+
 const ask = (host: SshHost, plan: Context['plan'], path: string) =>
   probe(host, { path: path || '~/', name: plan.name, versions: [] })
 

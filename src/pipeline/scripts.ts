@@ -1,8 +1,9 @@
+import type { Transaction } from '../guard/transaction.ts'
 import { appendToLedger, type LedgerLine, prune, type ReleaseRecord, writeAtomically } from '../remote/state.ts'
 import { assign, heredoc, quote, sh } from '../shell.ts'
 import type { Scripts } from '../strategies/strategy.ts'
 import { type Filters, type Places, treeScript } from '../sync/script.ts'
-import type { ManagedFile, UserScripts } from './plan.ts'
+import type { ManagedFile, Plan, UserScripts } from './plan.ts'
 
 /** Everything the scripts of one change are compiled from. */
 export interface Change {
@@ -16,6 +17,17 @@ export interface Change {
   readonly name: string
   /** Whether there is a tree to switch: not with `sync: none`. */
   readonly tree: boolean
+}
+
+/** What the transaction records besides. */
+export interface Parts {
+  readonly plan: Plan
+  /** Of a release that is new; one of old has its record already. */
+  readonly record: ReleaseRecord | undefined
+  readonly strategyName: string
+  readonly previousRevision: string
+  readonly lockToken: string
+  readonly elapsedMs: number
 }
 
 /** The user's commands, and the files beside the code. */
@@ -77,65 +89,48 @@ ${commands.join('')}${contents.join('')}${files.length > 0 ? heredoc('cat >"$rel
 `
 }
 
-/**
- * The point of no return, made returnable: everything the way back needs is on the disk, then a pending record says
- * so, and only then the first file changes.
- */
-export function switchOver(change: Change, run: { url: string; at: string }): string {
-  const pending = JSON.stringify({ id: change.id, previous: change.previousId, run: run.url, at: run.at })
-  return [
-    head(change),
-    'mkdir -p "$work"',
-    change.tree ? 'hd_snapshot' : '',
-    'hd_each_file hd_file_save',
-    change.strategy.snapshot,
-    heredoc('(umask 077; cat >"$work/restore.sh")', restoreFile(change)),
-    writeAtomically(`${change.places.state}/pending.json`, pending),
-    change.tree ? 'hd_switch' : 'mkdir -p -- "$path"',
-    'hd_each_file hd_file_put',
-  ].join('\n')
-}
-
-/** A file that stands alone: the runner, the next run or a person can run it, and run it again. */
-function restoreFile(change: Change): string {
-  return `#!/bin/sh
-# Takes ${change.id} back. Written by homelab-deploy before the first change; safe to repeat.
-PATH=${quote('/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin')}:"$PATH"; export PATH
-${head(change)}
-${change.tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
+/** The change as a transaction that the host can finish, or take back, without anybody. */
+export function compileTransaction(change: Change, parts: Parts): Transaction {
+  const { strategy, places, tree, id, previousId, revision } = change
+  const { record, plan } = parts
+  const user = (name: string) => `hd_user ${name} "$release"`
+  return {
+    ...{
+      state: places.state,
+      id,
+      previousId,
+      run: plan.run.url,
+      head: head(change),
+      elapsedMs: parts.elapsedMs,
+      lockToken: parts.lockToken,
+    },
+    ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
+    snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}`,
+    phases: {
+      switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put`,
+      ...(plan.scripts.prepare || plan.mode === 'rollback' ? { prepare: strategy.prepare } : {}),
+      ...(plan.scripts.migrate ? { migrate: user('migrate') } : {}),
+      apply: strategy.apply,
+    },
+    evidence: '',
+    restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
 hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
 cd -- "$path" 2>/dev/null || cd
-${change.strategy.restore}
-`
-}
-
-/** The new version is the current one: its record, the pointer, the ledger; the pending record goes last. */
-export function confirm(change: Change, record: ReleaseRecord | undefined, line: LedgerLine, keep: number): string {
-  const { state, release } = change.places
-  return [
-    assign({ state, release, work: `${state}/work` }),
-    record === undefined ? '' : writeAtomically(`${release}/record.json`, JSON.stringify(record)),
-    '[ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }',
-    writeAtomically(`${state}/current`, change.id),
-    'rm -f "$state/pending.json"',
-    appendToLedger(state, line),
-    prune(state, keep, [change.id, change.previousId]),
-    'rm -rf "$work"',
-  ].join('\n')
+set -e
+${strategy.restore}`,
+    confirm: `${record === undefined ? '' : writeAtomically(`${places.release}/record.json`, JSON.stringify(record))}
+[ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }
+${writeAtomically(`${places.state}/current`, id)}${prune(places.state, plan.safety.keep, [id, previousId])}`,
+    forget: `[ -f "$release/record.json" ] || rm -rf "$release"`,
+    ledger: {
+      ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
+      ...{ previousRevision: parts.previousRevision, actor: plan.run.actor, run: plan.run.url },
+    },
+  }
 }
 
 /** Succeeds when the managed files are as this release wants them; then the run ends here, with a line in the ledger. */
 export function unchanged(change: Change, line: LedgerLine): string {
   const { state, release } = change.places
   return `${head(change)}\nhd_each_file hd_file_same\n${appendToLedger(state, line)}rm -rf ${quote(release)} "$work"\n`
-}
-
-/** Runs the way back, whoever wrote it, and ends the pending state only when it worked. */
-export function restore(state: string): string {
-  return `${assign({ state })}[ ! -e "$state/pending.json" ] || { /bin/sh "$state/work/restore.sh" && rm -f "$state/pending.json"; }\n`
-}
-
-/** After the way back: the ledger knows, and a release that never was confirmed goes. */
-export function forget(state: string, id: string, line: LedgerLine): string {
-  return `${assign({ state, id })}${appendToLedger(state, line)}[ -f "$state/releases/$id/record.json" ] || rm -rf "$state/releases/$id"\nrm -rf "$state/work"\n`
 }

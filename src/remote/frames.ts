@@ -1,8 +1,8 @@
 import { StringDecoder } from 'node:string_decoder'
 
 /**
- * Cuts one stream of a remote shell into what belongs to each script. A frame ends with a line that holds a mark
- * nobody can guess; whatever came before the first mark (motd, a noisy .bashrc) belongs to no script.
+ * Cuts one stream of a remote shell into what belongs to each script. A frame ends with a mark that nobody can guess
+ * and the rest of its line; whatever came before the first mark (motd, a noisy .bashrc) belongs to no script.
  */
 export class FrameReader {
   readonly #mark: string
@@ -13,7 +13,7 @@ export class FrameReader {
 
   /** `onText` gets text as soon as it cannot be part of a mark; `onEnd` what stands behind the mark on its line. */
   constructor(mark: string, onText: (text: string) => void, onEnd: (rest: string) => void) {
-    this.#mark = `\n${mark}`
+    this.#mark = mark
     this.#onText = onText
     this.#onEnd = onEnd
   }

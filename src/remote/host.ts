@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly label: string
   /** Whether its output is shown as it comes. */
   readonly quiet?: boolean
+  /** The answer as it comes, for scripts that run long. */
+  readonly onAnswer?: (text: string) => void
   /** Goes on when the job is cancelled: what puts things back. */
   readonly evenIfCancelled?: boolean
 }

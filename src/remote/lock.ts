@@ -29,11 +29,16 @@ if mkdir lock 2>/dev/null; then printf '%s\n' "$token" >lock/token; : >lock/leas
 else echo busy >&3; cat lock/owner.json >&3 2>/dev/null || :; fi
 `
 
-export interface Lock extends AsyncDisposable {
+export interface Lock {
   /** The lock was left behind by a runner that died. */
   readonly wasStale: boolean
+  /** By which the host can tell whose lock it is. */
+  readonly token: string
   /** What `whenTaken` said on descriptor 3. */
   readonly text: string
+  /** Renews the lease over this connection from now on: the one before was lost. */
+  keep(host: Host): Promise<void>
+  release(host: Host): Promise<void>
 }
 
 /** Takes the lock of the application on this host, waiting for whoever holds it. */
@@ -71,15 +76,20 @@ export async function takeLock(
     said = holder
     await sleep(Math.min(2_000, deadline.left + 1), options.signal)
   }
-  const lease = await keepLease(host, state)
+  let lease = await keepLease(host, state)
   return {
     wasStale,
+    token,
     text: answer,
-    async [Symbol.asyncDispose]() {
+    async keep(other) {
       lease.stop()
-      if (host.ended.aborted) return
-      const release = sh`cd "$state"; if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi`
-      await host.run(assign({ state, token }) + release, {
+      lease = await keepLease(other, state)
+    },
+    async release(holder) {
+      lease.stop()
+      if (holder.ended.aborted) return
+      const done = sh`cd "$state"; if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi`
+      await holder.run(assign({ state, token }) + done, {
         label: 'Releasing the lock',
         quiet: true,
         timeoutMs: 30_000,
@@ -92,11 +102,14 @@ export async function takeLock(
 /** Renews the lease on a channel of its own: it lives exactly as long as this process can still reach the host. */
 async function keepLease(host: Host, state: string): Promise<{ stop(): void }> {
   const pipe: Pipe = await host.pipe(
-    `while read -r _; do : >${quote(`${state}/lock/lease`)} || exit 0; done 2>/dev/null`,
+    `cd ${quote(`${state}/lock`)} && while read -r beat; do echo "$beat" >beat && : >lease || exit 0; done 2>/dev/null`,
   )
   pipe.stdout.resume()
   pipe.stderr.resume()
-  const timer = setInterval(() => pipe.stdin.write('\n'), heartbeatMs)
+  let beats = 0
+  const beat = () => pipe.stdin.write(`${++beats}\n`)
+  beat()
+  const timer = setInterval(beat, heartbeatMs)
   timer.unref()
   return {
     stop() {

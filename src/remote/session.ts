@@ -96,7 +96,7 @@ export class Session {
     this.#connection.ended.addEventListener('abort', () => this.#fail(this.#connection.ended.reason), { once: true })
     // Written before anybody answered: the login, the shell and the first script share their round trips.
     channel.write(
-      `PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '\\n${this.#mark} %s\\n' "$1"; printf '\\n${this.#mark}\\n' >&2; }; hd_end "pid $$"\n`,
+      `PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '${this.#mark} %s\\n' "$1"; printf '${this.#mark}\\n' >&2; }; hd_end "pid $$"\n`,
     )
   }
 
@@ -136,8 +136,11 @@ export class Session {
   /** Ends the running script with all its children: sshd made the shell the leader of their process group. */
   async #stop(why: unknown): Promise<void> {
     const channel = this.#channel
-    const wait = 'for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "$g" 2>/dev/null || exit 0; sleep 0.2; done'
-    const kill = `g=-${this.#pid}; kill -TERM -- "$g"; ${wait}; kill -KILL -- "$g"`
+    // What ends now ends for this reason, however the host puts it.
+    this.#over ??= why
+    // BusyBox takes no -- here, and dash needs it.
+    const group = `k() { kill -s "$1" -- "-${this.#pid}" 2>/dev/null || kill -s "$1" "-${this.#pid}" 2>/dev/null; }`
+    const kill = `${group}; k TERM; for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || exit 0; sleep 0.2; done; k KILL`
     try {
       const killer = await this.#connection.exec(`exec /bin/sh -c ${quote(kill)} 2>/dev/null`)
       await new Promise((resolve) => killer.on('error', resolve).on('close', resolve).resume())
@@ -161,8 +164,10 @@ export class Session {
   }
 
   #onAnswer(text: string): void {
-    if (this.#ready.stdout && this.#job) this.#job.text += text
-    else this.#noise += text
+    if (this.#ready.stdout && this.#job) {
+      this.#job.text += text
+      this.#job.options.onAnswer?.(text)
+    } else this.#noise += text
   }
 
   #onOutput(text: string): void {
@@ -212,7 +217,7 @@ export class Session {
   #fail(error: unknown): void {
     this.#over ??= error
     this.#channel = undefined
-    this.#job?.reject(error)
+    this.#job?.reject(this.#over)
   }
 
   #noShell(why: string): DeployError {

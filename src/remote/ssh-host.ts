@@ -35,6 +35,11 @@ export class SshHost implements Host {
     return this.#connection.ended
   }
 
+  /** Whether sudo made it root; a login as root counts as no change. */
+  get isRoot(): boolean {
+    return this.#root
+  }
+
   async run(script: string, options: RunOptions): Promise<Answer> {
     // A script that took too long, or was cancelled, was ended together with its shell; the connection lives on.
     if (!this.ended.aborted && (await this.#session).over) this.#session = this.#open()

@@ -158,7 +158,8 @@ describe.skipIf(!probe)('the embedded host does as the real one', () => {
     })
   })
 
-  test('a signal reaches the command and says so', async () => {
+  // Without root the real host starts commands by ForceCommand, and then sshd passes no signals on.
+  test.skipIf(process.getuid?.() !== 0)('a signal reaches the command and says so', async () => {
     await both(async (kind) => {
       await using host = await kinds[kind]()
       using client = await sshClient(host)

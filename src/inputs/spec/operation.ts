@@ -56,7 +56,6 @@ export const operation = {
     group: 'safety',
     description: 'The host restores itself when nobody confirms within this time of activation.',
     default: '180s',
-    pending: 'the guard on the host is not built yet',
     form: duration('10s', '24h'),
   },
   'lock-timeout': {

@@ -1,0 +1,150 @@
+import { Deadline, sleep } from '../clock.ts'
+import { ConnectionLost, DeployError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Host } from '../remote/host.ts'
+import { assign } from '../shell.ts'
+import { decide, follow, type Phase } from './transaction.ts'
+
+/** The last word on a transaction, as the host wrote it. */
+export interface Verdict {
+  readonly end: 'confirmed' | 'rolled-back' | 'rollback-failed' | 'left'
+  /** Who decided: `refused` (the runner), `failed` (a phase), `expired` (nobody came). */
+  readonly why: string
+}
+
+/** What was seen of a phase. */
+export interface Seen {
+  readonly code?: number
+  readonly verdict?: Verdict
+  /** The host ended it, because its time was over. */
+  readonly expired: boolean
+  readonly output: string
+}
+
+export interface GuardContext {
+  readonly log: Log
+  readonly signal?: AbortSignal | undefined
+  /** A new connection to the same host. */
+  readonly connect: () => Promise<Host>
+  /** Told when the connection at hand was lost and another took its place. */
+  readonly onReconnect: (host: Host) => Promise<void>
+  /** How long a host may be away before the runner stops asking. */
+  readonly patienceMs: number
+}
+
+/** The runner's side of the guard: it watches, and has one vote. The host carries on without it. */
+export class Guard implements AsyncDisposable {
+  readonly #state: string
+  readonly #context: GuardContext
+  #host: Host
+  /** Connections made here, to be closed here. */
+  readonly #own = new AsyncDisposableStack()
+
+  constructor(host: Host, state: string, context: GuardContext) {
+    this.#host = host
+    this.#state = state
+    this.#context = context
+  }
+
+  /** The connection at hand. */
+  get host(): Host {
+    return this.#host
+  }
+
+  /** Shows the output of a phase until it ended. The verdict comes instead when the change was ended before. */
+  async phase(name: Phase): Promise<Seen> {
+    return await this.#follow(name, false)
+  }
+
+  /** Waits for the last word. */
+  async verdict(): Promise<Verdict> {
+    const { verdict } = await this.#follow('', true)
+    if (verdict === undefined) throw new ConnectionLost(`${this.#host.name} has not said how the deploy ended.`)
+    return verdict
+  }
+
+  /** Casts the vote. Whether it counted, the verdict says. `host` is the one to vote over. */
+  async decide(decision: 'confirmed' | 'refused', code = '', host = this.#host): Promise<void> {
+    await host.run(decide(this.#state, decision, code), {
+      label: 'Deciding',
+      quiet: true,
+      timeoutMs: 60_000,
+      evenIfCancelled: true,
+    })
+  }
+
+  /** A connection that begins now: one that is open already may live on while no new one gets through. */
+  async fresh(): Promise<Host> {
+    return this.#own.use(await this.#context.connect())
+  }
+
+  /** Another connection in the place of one that was lost. */
+  async reconnect(): Promise<void> {
+    await this.#reconnect(new Deadline(this.#context.patienceMs), undefined)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#own.disposeAsync()
+  }
+
+  async #follow(phase: Phase | '', evenIfCancelled: boolean): Promise<Seen> {
+    const away = new Deadline(this.#context.patienceMs)
+    let shown = 0
+    for (;;) {
+      if (!evenIfCancelled) this.#context.signal?.throwIfAborted()
+      try {
+        const script = assign({ work: `${this.#state}/work`, offset: shown, phase }) + follow
+        const onAnswer = (text: string) => {
+          for (const [, offset] of text.matchAll(/^offset (\d+)$/gm)) shown = Number(offset)
+        }
+        const { text, tail } = await this.#host.run(script, {
+          label: phase || 'Waiting for the verdict',
+          onAnswer,
+          evenIfCancelled,
+        })
+        const found = /^(dead|gone)$/m.test(text) ? await this.#settle() : parse(text)
+        return { ...found, expired: /^expired$/m.test(text), output: tail }
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error
+        if (away.passed) throw error
+        this.#context.log.info('The connection was lost; the host goes on by itself. Connecting again…')
+        await this.#reconnect(away, evenIfCancelled ? undefined : this.#context.signal)
+      }
+    }
+  }
+
+  async #reconnect(away: Deadline, signal: AbortSignal | undefined): Promise<void> {
+    for (;;) {
+      try {
+        this.#host = await this.fresh()
+        return await this.#context.onReconnect(this.#host)
+      } catch (error) {
+        if (away.passed || !(error instanceof DeployError) || !/^HD-(NET|SSH-05)/.test(error.code)) throw error
+        await sleep(1_000, signal)
+      }
+    }
+  }
+
+  /** The guard is gone: a reboot, a kill. What it left is decided and finished by the same rules. */
+  async #settle(): Promise<{ verdict?: Verdict }> {
+    this.#context.log.warning('The guard on the host is gone, so its deploy is settled now.')
+    return await settle(this.#host, this.#state)
+  }
+}
+
+/** Ends a transaction that nobody ends any more, and says how it ended. */
+export async function settle(host: Host, state: string): Promise<{ verdict?: Verdict }> {
+  const script = `${assign({ work: `${state}/work`, state })}[ ! -f "$work/settle.sh" ] || /bin/sh "$work/settle.sh"
+file=$work/verdict; [ -e "$file" ] || file=$state/verdict; [ ! -e "$file" ] || echo "verdict $(cat "$file")" >&3`
+  const { text } = await host.run(script, { label: 'Settling', timeoutMs: 900_000, evenIfCancelled: true })
+  return parse(text)
+}
+
+function parse(text: string): { code?: number; verdict?: Verdict } {
+  const code = /^code (\d+)$/m.exec(text)?.[1]
+  const [, end, why] = /^verdict (\S+) ?(\S*)$/m.exec(text) ?? []
+  return {
+    ...(code === undefined ? {} : { code: Number(code) }),
+    ...(end === undefined ? {} : { verdict: { end: end as Verdict['end'], why: why ?? '' } }),
+  }
+}
