@@ -66376,7 +66376,7 @@ function begin(transaction, facts) {
         file('ledger.line', JSON.stringify(transaction.ledger)),
         script('guard.sh', `${guardScript}\n${guardMain}`),
         script('settle.sh', `${guardScript}\n${settleMain}`),
-        'cut -d" " -f1 /proc/uptime >"$work/began"; : >"$work/open" )',
+        'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; : >"$work/open" )',
         (0,remote_state/* writeAtomically */.vK)(`${state}/pending.json`, pending),
         start,
     ].join('\n');
@@ -66436,7 +66436,498 @@ if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh confirm.sh >>log.confirm 2
 
 /***/ }),
 
-/***/ 2775:
+/***/ 8326:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  MX: () => (/* reexport */ evidence),
+  QB: () => (/* reexport */ parseCheck),
+  YM: () => (/* binding */ sampleAll),
+  wB: () => (/* binding */ watch)
+});
+
+// EXTERNAL MODULE: ./lib/clock.js + 1 modules
+var clock = __nccwpck_require__(1920);
+// EXTERNAL MODULE: ./lib/shell.js
+var shell = __nccwpck_require__(621);
+;// CONCATENATED MODULE: ./lib/health/host-samples.js
+
+/** One script looks at everything on the host, so that a look costs one round trip. It prints framed, encoded fields. */
+const functions = (0,shell.sh) `
+enc() { base64 | tr -d '\n'; }
+report() { printf '%s' "$1" >&3; shift; for field; do printf ' %s' "$(printf %s "$field" | enc)" >&3; done; echo >&3; }
+http() { # NUMBER URL
+  body=$(mktemp) || return 0
+  if command -v curl >/dev/null 2>&1; then
+    out=$(curl -sS -o "$body" -w '%{http_code} %{time_total}' --max-time 5 -- "$2" 2>&1) || :
+  elif command -v wget >/dev/null 2>&1; then
+    said=$(wget -S -T 5 -O "$body" -- "$2" 2>&1) || :
+    out=$(printf '%s\n' "$said" | sed -n 's|.*HTTP/[0-9.]* \([0-9][0-9]*\).*|\1|p' | tail -n 1)
+    [ -n "$out" ] || out="000 $(printf %s "$said" | tail -n 1)"
+  else out="000 neither curl nor wget is on the host"; fi
+  report "$1" "$out" "$(head -c 65536 "$body" | tr -d '\0')"
+  rm -f "$body"
+}
+tcp() { # NUMBER HOST PORT
+  if command -v nc >/dev/null 2>&1; then if nc -z -w 5 "$2" "$3" </dev/null >/dev/null 2>&1; then report "$1" open; else report "$1" closed; fi
+  elif command -v bash >/dev/null 2>&1; then if timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>/dev/null; then report "$1" open; else report "$1" closed; fi
+  else report "$1" 'neither nc nor bash is on the host'; fi
+}
+unit() { report "$1" "$(systemctl $systemctl show -p LoadState,ActiveState,SubState,Result,Type,RemainAfterExit,NRestarts,InvocationID,ExecMainStatus,NeedDaemonReload -- "$2" 2>&1)"; }
+ids() { $docker ps -aq --no-trunc --filter "label=com.docker.compose.service=$1"; $docker ps -aq --no-trunc --filter "name=^/$1\$"; }
+container() { # NUMBER SERVICE
+  all=$(ids "$2" 2>&1 | sort -u) || :
+  report "$1" "$(for id in $all; do $docker inspect -f '{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.RestartCount}}|{{.State.StartedAt}}|{{.State.ExitCode}}|{{.HostConfig.RestartPolicy.Name}}' "$id" 2>&1; done)"
+}
+logs() { # NUMBER NAME
+  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$2" 2>/dev/null)" ]; then text=$(journalctl $systemctl --since "@$since" -u "$2" -o cat --no-pager 2>&1 | tail -n 2000)
+  else text=$(for id in $(ids "$2" 2>/dev/null | sort -u); do $docker logs --since "$since" --tail 2000 "$id" 2>&1; done); fi
+  report "$1" "$(printf %s "$text" | tail -c 200000)"
+}
+`;
+/** Who may talk to the engine: the user, or root by sudo. Asked only where containers are looked at. */
+const engine = (0,shell.sh) `docker=docker; docker version >/dev/null 2>&1 || ! sudo -n docker version >/dev/null 2>&1 || docker="sudo -n docker"`;
+function setUp(site, checks, fallback) {
+    const containers = checks.some(({ kind }) => kind === 'container' || kind === 'log');
+    const values = (0,shell/* assign */.kp)({ path: site.path, systemctl: site.systemctl });
+    return `${values}since=$(${site.since} 2>/dev/null || ${fallback})\n${containers ? engine : ''}\n${functions}`;
+}
+/** Looks once at every check that is asked on the host. */
+async function sampleOnHost(host, site, checks) {
+    const calls = checks.map((check, index) => call(check, index)).join('\n');
+    const script = `${setUp(site, checks, 'date +%s')}\nset +e\n${calls}`;
+    const began = performance.now();
+    const { text } = await host.run(script, {
+        label: 'Checking health',
+        quiet: true,
+        timeoutMs: 60_000,
+        evenIfCancelled: true,
+    });
+    const took = Math.round(performance.now() - began);
+    const lines = text.split('\n').filter(Boolean);
+    const answers = new Map(lines.map((line) => [Number(line.split(' ')[0]), line.split(' ').slice(1).map(decode)]));
+    return new Map(checks.map((check, index) => [check, judge(check, answers.get(index) ?? [], took)]));
+}
+function call(check, index) {
+    switch (check.kind) {
+        case 'http':
+            return `http ${index} ${(0,shell/* quote */.hD)(check.url)}`;
+        case 'tcp':
+            return `tcp ${index} ${(0,shell/* quote */.hD)(check.host)} ${check.port}`;
+        case 'unit':
+            return `unit ${index} ${(0,shell/* quote */.hD)(check.unit)}`;
+        case 'container':
+            return `container ${index} ${(0,shell/* quote */.hD)(check.service)}`;
+        case 'log':
+            return `logs ${index} ${(0,shell/* quote */.hD)(check.of)}`;
+        case 'command':
+            // By stdin, as every text of the user's: an argument could be read by others on the host.
+            return `out=$(cd -- "$path" && ${(0,shell/* heredoc */.lt)('/bin/sh 2>&1 3>&-', check.command).trimEnd()}\n); code=$?\nreport ${index} "$code" "$out"`;
+    }
+}
+function decode(field) {
+    return Buffer.from(field, 'base64').toString('utf8');
+}
+/** What the fields that a check printed mean. */
+function judge(check, fields, took) {
+    const [first = '', second = ''] = fields;
+    const plain = { latencyMs: took, incarnation: '' };
+    switch (check.kind) {
+        case 'http':
+            return { incarnation: '', ...judgeHttp(check, first, second, took) };
+        case 'tcp':
+            return { ...plain, healthy: first === 'open', seen: first || 'no answer' };
+        case 'unit':
+            return { latencyMs: took, ...judgeUnit(first) };
+        case 'container':
+            return { latencyMs: took, ...judgeContainers(first) };
+        case 'log': {
+            const line = first.split('\n').find((each) => check.expected.test(each));
+            return {
+                ...plain,
+                healthy: line !== undefined,
+                seen: line === undefined ? 'no such line yet' : line.slice(0, 200),
+            };
+        }
+        case 'command':
+            return { ...plain, ...judgeCommand(check, Number(first || 255), second) };
+    }
+}
+function judgeHttp(check, out, body, took) {
+    const status = Number(/(?:^|\n)(\d{3})(?: |$)/.exec(out)?.[1] ?? 0);
+    const seconds = Number(/ ([\d.]+)$/.exec(out)?.[1] ?? Number.NaN);
+    return httpSample(check, status, body, Number.isNaN(seconds) ? took : Math.round(seconds * 1_000), out.split('\n')[0] ?? '');
+}
+function httpSample(check, status, body, latencyMs, error) {
+    if (status === 0)
+        return { healthy: false, seen: error.trim() || 'no answer', latencyMs };
+    if (status !== check.status)
+        return { healthy: false, seen: `${status} in ${latencyMs} ms`, latencyMs };
+    const fits = check.body === undefined || check.body.test(body);
+    return { healthy: fits, seen: `${status} in ${latencyMs} ms${fits ? '' : ', and the body does not fit'}`, latencyMs };
+}
+/** Active is not enough: in a crash loop a unit is active in most looks, so what counts is that it is the same run. */
+function judgeUnit(text) {
+    const get = (key) => new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1] ?? '';
+    const state = `${get('ActiveState')} (${get('SubState')})`;
+    const incarnation = `${get('InvocationID')}/${get('NRestarts')}`;
+    if (get('LoadState') !== 'loaded')
+        return {
+            healthy: false,
+            seen: get('LoadState') === 'not-found' ? 'no such unit' : text.trim().slice(0, 200) || 'systemctl gave no answer',
+            incarnation,
+        };
+    const restarts = Number(get('NRestarts')) > 0 ? `, restarted ${get('NRestarts')} times` : '';
+    const oneshot = get('Type') === 'oneshot' &&
+        get('ActiveState') === 'inactive' &&
+        get('Result') === 'success' &&
+        get('InvocationID') !== '';
+    const healthy = oneshot ||
+        (get('ActiveState') === 'active' &&
+            ['running', 'exited', 'listening', 'waiting', 'mounted', 'plugged', 'active'].includes(get('SubState')));
+    const result = healthy || get('Result') === 'success' ? '' : `, ${get('Result')} ${get('ExecMainStatus')}`;
+    return { healthy, seen: `${state}${restarts}${result}`, incarnation, final: get('ActiveState') === 'failed' };
+}
+/** Every replica: running, and healthy where it can tell; one that has done its one job is done. */
+function judgeContainers(text) {
+    const rows = text
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => line.split('|'));
+    if (rows.length === 0)
+        return { healthy: false, seen: 'no such container', incarnation: '' };
+    const states = rows.map(([status = '', health = '', restarts = '0', , code = '', policy = '']) => {
+        const done = status === 'exited' && code === '0' && (policy === 'no' || policy === '');
+        const healthy = done || (status === 'running' && (health === '' || health === 'healthy'));
+        const seen = [
+            done ? 'done (exit 0)' : status,
+            health,
+            Number(restarts) > 0 && `restarted ${restarts} times`,
+            status === 'exited' && !done && `exit ${code}`,
+        ]
+            .filter(Boolean)
+            .join(', ');
+        return { healthy, seen, final: status === 'dead' || (status === 'exited' && !done && policy === 'no') };
+    });
+    return {
+        healthy: states.every(({ healthy }) => healthy),
+        seen: [...new Set(states.map(({ seen }) => seen))].join('; '),
+        incarnation: rows.map(([, , restarts, started]) => `${started}/${restarts}`).join(' '),
+        final: states.some(({ final }) => final),
+    };
+}
+function judgeCommand({ expected }, code, output) {
+    const said = output.trim();
+    const last = said.split('\n').at(-1)?.slice(0, 200) ?? '';
+    if (code !== 0)
+        return { healthy: false, seen: `exit code ${code}${last && `: ${last}`}` };
+    const fits = expected === undefined || (typeof expected === 'string' ? said === expected : expected.test(said));
+    return { healthy: fits, seen: fits ? last || 'exit code 0' : `${last || 'nothing'}, not ${String(expected)}` };
+}
+/** Shell that prints the logs of everything the checks are about, from the beginning of the change on. */
+function evidence(checks, site) {
+    const names = new Map();
+    for (const check of checks) {
+        if (check.kind === 'unit')
+            names.set(check.unit, 'unit');
+        else if (check.kind === 'container')
+            names.set(check.service, 'container');
+        else if (check.kind === 'log')
+            names.set(check.of, /\.\w+$/.test(check.of) ? 'unit' : 'either');
+    }
+    if (names.size === 0)
+        return '';
+    const calls = [...names].map(([name]) => `show ${(0,shell/* quote */.hD)(name)}`).join('\n');
+    return `exec 3>/dev/null\n${setUp(site, checks, 'echo 0')}${(0,shell.sh) `
+show() {
+  echo "== $1"
+  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$1" 2>/dev/null)" ]; then journalctl $systemctl --since "@$since" -u "$1" -o short-iso --no-pager 2>&1 | tail -n 100; systemctl $systemctl status --no-pager -n 0 -- "$1" 2>&1 | head -n 8
+  else for id in $(ids "$1" 2>/dev/null | sort -u); do $docker logs --since "$since" --tail 100 --timestamps "$id" 2>&1; $docker inspect -f '{{if .State.Health}}{{range .State.Health.Log}}{{.ExitCode}} {{.Output}}{{end}}{{end}}' "$id" 2>&1 | tail -n 5; done; fi
+}
+`}${calls}`;
+}
+
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+// EXTERNAL MODULE: ./lib/runner/exec.js
+var exec = __nccwpck_require__(3981);
+;// CONCATENATED MODULE: ./lib/health/runner-samples.js
+
+
+
+/** Looks once at a check from the runner: the way the users of the service come. */
+async function sampleOnRunner(check) {
+    const began = performance.now();
+    const took = () => Math.round(performance.now() - began);
+    if (check.kind === 'http')
+        return { incarnation: '', ...(await askUrl(check, took)) };
+    if (check.kind === 'tcp') {
+        const seen = await knock(check.host, check.port);
+        return { healthy: seen === 'open', seen, latencyMs: took(), incarnation: '' };
+    }
+    if (check.kind === 'command') {
+        const { code, stdout, stderr } = await (0,exec/* runTool */.q)('/bin/sh', [], { input: Buffer.from(check.command) });
+        return { ...judgeCommand(check, code, stdout || stderr), latencyMs: took(), incarnation: '' };
+    }
+    throw new TypeError(`${check.kind} is asked on the host`);
+}
+async function askUrl(check, took) {
+    try {
+        const response = await fetch(check.url, {
+            redirect: 'manual',
+            signal: AbortSignal.timeout(5_000),
+            headers: { connection: 'close' },
+        });
+        const body = await response.text();
+        return httpSample(check, response.status, body, took(), '');
+    }
+    catch (error) {
+        const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+        return httpSample(check, 0, '', took(), cause instanceof Error ? cause.message || cause.name : String(cause));
+    }
+}
+async function knock(host, port) {
+    return await new Promise((resolve) => {
+        const socket = (0,external_node_net_.connect)({ host, port, timeout: 5_000 });
+        const end = (seen) => {
+            socket.destroy();
+            resolve(seen);
+        };
+        socket.once('connect', () => end('open'));
+        socket.once('timeout', () => end('no answer in 5 s'));
+        socket.once('error', (error) => end(error.code ?? error.message));
+    });
+}
+
+;// CONCATENATED MODULE: ./lib/health/watch.js
+function begin(check) {
+    return { check, state: 'waiting', last: undefined, goodSince: 0, good: 0, restarts: 0 };
+}
+/**
+ * Healthy is who was seen good, as the same run of the same thing, for the whole of `stable`. A thing that becomes
+ * good and bad again may try anew until `within` is over; one that was good too late to prove it gets the time it
+ * needs for that, and not more.
+ */
+function look(watched, sample, now, patience) {
+    const { check, last } = watched;
+    const within = check.within ?? patience.within;
+    const stable = check.stable ?? patience.stable;
+    const anew = last !== undefined && last.incarnation !== '' && sample.incarnation !== last.incarnation;
+    const restarts = watched.restarts + (anew && watched.good > 0 ? 1 : 0);
+    const goes = sample.healthy && watched.good > 0 && !anew;
+    const goodSince = sample.healthy ? (goes ? watched.goodSince : now) : 0;
+    const good = sample.healthy ? (goes ? watched.good + 1 : 1) : 0;
+    const next = { check, last: sample, goodSince, good, restarts };
+    if (sample.healthy && now - goodSince >= stable)
+        return { ...next, state: 'healthy' };
+    if (sample.final === true)
+        return { ...next, state: 'unhealthy' };
+    const late = sample.healthy ? goodSince > within : now > within;
+    return { ...next, state: late ? 'unhealthy' : 'waiting' };
+}
+
+;// CONCATENATED MODULE: ./lib/health/check.js
+
+const kinds = [
+    'http://…',
+    'https://…',
+    'tcp:HOST:PORT',
+    'unit:NAME',
+    'container:SERVICE',
+    'log:NAME /re/',
+    'command: …',
+];
+/** One line of `health`; a string says what is wrong with it. */
+function parseCheck(line) {
+    const text = line.trim();
+    const { rest, options, problem } = text.startsWith('command:') ? commandOptions(text) : splitOptions(text);
+    if (problem !== undefined)
+        return problem;
+    const durations = readDurations(options);
+    if (typeof durations === 'string')
+        return durations;
+    const from = options.get('from');
+    if (from !== undefined && from !== 'host' && from !== 'runner')
+        return '`from` is `host` or `runner`';
+    const allowed = ['within', 'stable', 'from', ...(/^https?:/.test(rest) ? ['status', 'body'] : [])];
+    const unknown = [...options.keys()].find((key) => !allowed.includes(key));
+    if (unknown !== undefined)
+        return `it has no option \`${unknown}\`; there are ${allowed.join(', ')}`;
+    const common = { text, ...durations };
+    if (/^https?:\/\//.test(rest))
+        return readUrl(rest, options, { ...common, ...(from && { from }) });
+    const [, kind = '', argument = ''] = /^([a-z]+):\s*(.*)$/s.exec(rest) ?? [];
+    if (argument === '' || argument.startsWith('-'))
+        return argument === '' ? `it is none of ${kinds.join(', ')}` : 'a name cannot begin with -';
+    switch (kind) {
+        case 'tcp':
+            return readTcp(argument, common, from);
+        case 'unit':
+            return /^[\w@:.\\-]+$/.test(argument)
+                ? onHost(from, {
+                    ...common,
+                    from: 'host',
+                    kind,
+                    unit: argument.includes('.') ? argument : `${argument}.service`,
+                })
+                : 'that is no unit name';
+        case 'container':
+            return /^[\w.-]+$/.test(argument)
+                ? onHost(from, { ...common, from: 'host', kind, service: argument })
+                : 'that is no service name';
+        case 'log': {
+            const [, of = '', source = ''] = /^(\S+)\s+\/(.+)\/$/s.exec(argument) ?? [];
+            const expected = readRegExp(source);
+            if (source === '' || expected === undefined)
+                return 'write it `log:NAME /regular expression/`';
+            return /^[\w@:.\\-]+$/.test(of)
+                ? onHost(from, { ...common, from: 'host', kind, of, expected })
+                : 'that is no name of a unit or container';
+        }
+        case 'command':
+            return readCommand(argument, common, from);
+        default:
+            return `it is none of ${kinds.join(', ')}`;
+    }
+}
+function onHost(from, check) {
+    return from === 'runner' ? 'this kind is asked on the host only' : check;
+}
+function readUrl(address, options, common) {
+    if (!URL.canParse(address))
+        return 'that is no URL';
+    const url = new URL(address);
+    const status = options.get('status') ?? '200';
+    if (!/^[1-5]\d\d$/.test(status))
+        return '`status` is a number such as 200';
+    const source = options.get('body');
+    const body = source === undefined ? undefined : readRegExp(source.replace(/^\/(.*)\/$/s, '$1'));
+    if (source !== undefined && (body === undefined || !/^\/.+\/$/s.test(source)))
+        return 'write `body=/regular expression/`';
+    const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
+    return {
+        ...common,
+        kind: 'http',
+        url: url.href,
+        status: Number(status),
+        from: common.from ?? (local ? 'host' : 'runner'),
+        ...(body && { body }),
+    };
+}
+function readTcp(argument, common, from) {
+    const [, host = '', port = ''] = /^(\[[\da-f:.]+\]|[\w.-]+):(\d{1,5})$/i.exec(argument) ?? [];
+    if (host === '' || Number(port) < 1 || Number(port) > 65_535)
+        return 'write it `tcp:HOST:PORT`';
+    const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(host);
+    return {
+        ...common,
+        kind: 'tcp',
+        host: host.replace(/^\[|\]$/g, ''),
+        port: Number(port),
+        from: from ?? (local ? 'host' : 'runner'),
+    };
+}
+function readCommand(argument, common, from) {
+    const at = argument.lastIndexOf(' => ');
+    const command = (at < 0 ? argument : argument.slice(0, at)).trim();
+    const wanted = at < 0 ? undefined : argument.slice(at + 4).trim();
+    const source = /^\/(.+)\/$/s.exec(wanted ?? '')?.[1];
+    const expected = source === undefined ? wanted : readRegExp(source);
+    if (source !== undefined && expected === undefined)
+        return 'the regular expression behind => cannot be read';
+    return { ...common, kind: 'command', command, from: from ?? 'host', ...(expected === undefined ? {} : { expected }) };
+}
+/** Options stand behind the argument, `key=value`; a value between slashes may hold spaces. */
+function splitOptions(text) {
+    const options = new Map();
+    let rest = text;
+    for (let found = check_option(rest); found !== undefined; found = check_option(rest)) {
+        options.set(found.key, found.value);
+        rest = found.rest;
+    }
+    return { rest, options };
+}
+function check_option(text) {
+    const [, rest, key, value] = /^(.*\S)\s+([a-z]+)=(\/(?:[^/\\]|\\.)+\/|\S+)$/s.exec(text) ?? [];
+    return rest === undefined || key === undefined || value === undefined ? undefined : { rest, key, value };
+}
+/** In a command only our three options are ours: `X=1` at its end may well belong to it. */
+function commandOptions(text) {
+    const options = new Map();
+    let rest = text;
+    for (let found = check_option(rest); found !== undefined && ['within', 'stable', 'from'].includes(found.key); found = check_option(rest)) {
+        options.set(found.key, found.value);
+        rest = found.rest;
+    }
+    return { rest, options };
+}
+function readDurations(options) {
+    const found = {};
+    for (const key of ['within', 'stable']) {
+        const value = options.get(key);
+        if (value === undefined)
+            continue;
+        const ms = (0,clock/* parseDuration */.E9)(value);
+        if (ms === undefined)
+            return `\`${key}=${value}\` is no duration such as 30s`;
+        found[key] = ms;
+    }
+    return found;
+}
+function readRegExp(source) {
+    try {
+        return new RegExp(source, 'm');
+    }
+    catch {
+        return undefined;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/health/index.js
+
+
+
+
+
+
+/** One look at everything: the baseline before a change, or a status. */
+async function sampleAll(host, site, checks) {
+    const onHost = checks.filter(({ from }) => from === 'host');
+    const onRunner = checks.filter(({ from }) => from === 'runner');
+    const [first, ...others] = await Promise.all([
+        onHost.length === 0 ? new Map() : sampleOnHost(host, site, onHost),
+        ...onRunner.map(async (check) => [check, await sampleOnRunner(check)]),
+    ]);
+    return new Map([...first, ...others]);
+}
+/** Looks until every check is healthy and has stayed so, or one never will. `host` is asked anew for each look. */
+async function watch(host, site, checks, patience, options) {
+    const start = performance.now();
+    let watched = checks.map(begin);
+    for (let pause = 100; watched.length > 0; pause = Math.min(pause * 2, 1_000)) {
+        options.signal?.throwIfAborted();
+        const waiting = watched.filter(({ state }) => state === 'waiting');
+        // Everything is looked at until the end: what was healthy first can still fall.
+        const samples = await sampleAll(host(), site, checks);
+        const now = performance.now() - start;
+        watched = watched.map((each) => {
+            const sample = samples.get(each.check);
+            return sample === undefined ? each : look(each, sample, now, patience);
+        });
+        options.onLook(watched);
+        if (watched.some(({ state }) => state === 'unhealthy') || watched.every(({ state }) => state === 'healthy'))
+            break;
+        await (0,clock/* sleep */.yy)(waiting.length === 0 ? 0 : pause, options.signal);
+    }
+    return watched;
+}
+
+
+/***/ }),
+
+/***/ 1389:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -67293,11 +67784,23 @@ const connection = {
     },
 };
 
+// EXTERNAL MODULE: ./lib/health/index.js + 4 modules
+var health = __nccwpck_require__(8326);
+;// CONCATENATED MODULE: ./lib/inputs/health-line.js
+
+/** A line of `health`, checked here and understood again where it is used: the record of a release keeps the text. */
+const readHealthLine = (text, refuse) => {
+    const check = (0,health/* parseCheck */.QB)(text);
+    return typeof check === 'string'
+        ? refuse(`has a line that is no check: ${check}`, 'Write a URL, `tcp:HOST:PORT`, `unit:NAME`, `container:SERVICE`, `log:NAME /re/` or `command: … => EXPECTED`.', text)
+        : text;
+};
+
 ;// CONCATENATED MODULE: ./lib/inputs/spec/operation.js
 
 
 
-const noHealth = 'health checks are not built yet';
+
 const noGitHub = 'reporting to GitHub is not built yet';
 /** What happens around the change, and what is reported of it. */
 const operation = {
@@ -67319,21 +67822,18 @@ const operation = {
         group: 'health',
         description: 'What has to be healthy, one check a line: a URL, `tcp:`, `unit:`, `container:`, `log:` or `command:`.',
         otherwise: "the strategy's own units or services",
-        pending: noHealth,
-        form: list('', (text) => text),
+        form: list('', readHealthLine),
     },
     'health-timeout': {
         group: 'health',
         description: 'How long it may take until everything is healthy.',
         default: '120s',
-        pending: noHealth,
         form: duration('1s', '24h'),
     },
     'health-stable': {
         group: 'health',
         description: 'How long it must stay healthy.',
         default: '10s',
-        pending: noHealth,
         form: duration('0s', '24h'),
     },
     rollback: {
@@ -67659,6 +68159,7 @@ function buildPlan(values, given, env) {
         },
         files: filesOf(values),
         scripts: scriptsOf(values),
+        health: { checks: values.health, within: values['health-timeout'], stable: values['health-stable'] },
         safety: {
             rollback: values.rollback,
             lockTimeout: values['lock-timeout'],
@@ -68245,8 +68746,8 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7264);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2775);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8589);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1389);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4665);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2080);
 /* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5650);
@@ -68329,7 +68830,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 8589:
+/***/ 4665:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -68834,7 +69335,10 @@ function ledgerLine({ plan, recorder }, change) {
     });
 }
 
+// EXTERNAL MODULE: ./lib/health/index.js + 4 modules
+var health = __nccwpck_require__(8326);
 ;// CONCATENATED MODULE: ./lib/pipeline/scripts.js
+
 
 
 
@@ -68913,7 +69417,7 @@ function compileTransaction(change, parts) {
             ...(plan.scripts.migrate ? { migrate: user('migrate') } : {}),
             apply: strategy.apply,
         },
-        evidence: '',
+        evidence: (0,health/* evidence */.MX)(parts.vitals.checks, parts.vitals.site),
         restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
 hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
 cd -- "$path" 2>/dev/null || cd
@@ -69174,29 +69678,8 @@ async function firstLine(socket) {
     }
 }
 
-// EXTERNAL MODULE: ./node_modules/@actions/exec/lib/exec.js + 4 modules
-var exec = __nccwpck_require__(2697);
-;// CONCATENATED MODULE: ./lib/runner/exec.js
-
-/**
- * Runs a tool on the runner. Its environment holds nothing of ours: the inputs, and with them every secret, are in
- * the environment of the action, and a child would inherit them.
- */
-async function runTool(tool, args, options = {}) {
-    const { exitCode, stdout, stderr } = await (0,exec/* getExecOutput */.H)(tool, [...args], {
-        silent: true,
-        ignoreReturnCode: true,
-        env: { ...cleanEnvironment(), ...options.env },
-        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-        ...(options.input === undefined ? {} : { input: options.input }),
-    });
-    return { code: exitCode, stdout, stderr };
-}
-function cleanEnvironment() {
-    const kept = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TMPDIR', 'USER'];
-    return Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
-}
-
+// EXTERNAL MODULE: ./lib/runner/exec.js
+var exec = __nccwpck_require__(3981);
 ;// CONCATENATED MODULE: ./lib/sync/git.js
 var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -69257,7 +69740,7 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 /** Finds the commit, and refuses what git could only deploy in part. */
 async function findCommit(source, sha) {
-    const git = (...args) => runTool('git', ['-c', `safe.directory=${'*'}`, ...args], { cwd: source });
+    const git = (...args) => (0,exec/* runTool */.q)('git', ['-c', `safe.directory=${'*'}`, ...args], { cwd: source });
     const top = await git('rev-parse', '--show-toplevel', '--show-prefix');
     if (top.code !== 0) {
         throw new errors/* DeployError */.sH('HD-SYNC-06', `${source} is not a git checkout, which \`sync: git\` needs.`, {
@@ -69325,7 +69808,7 @@ async function sendCommit(host, places, { top, prefix, sha }, temp) {
         if (made.code !== 0)
             throw transferFailed(host, 'The host could not prepare its git repository.', made.tail);
         const tunnel = __addDisposableResource(env_1, await openTunnel(host, temp), true);
-        const { code, stderr } = await runTool('git', [
+        const { code, stderr } = await (0,exec/* runTool */.q)('git', [
             ...['-c', 'safe.directory=*', '-C', top, 'push', '--quiet', '--force', '--no-verify'],
             // A checkout of GitHub's is shallow, and so is what it pushes.
             '--receive-pack=git -c receive.shallowUpdate=true -c gc.auto=0 receive-pack',
@@ -69502,7 +69985,7 @@ async function sendRsync(host, places, source, entries, temp) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const tunnel = rsync_addDisposableResource(env_1, await openTunnel(host, temp), true);
-        const { code, stdout, stderr } = await runTool('rsync', [
+        const { code, stdout, stderr } = await (0,exec/* runTool */.q)('rsync', [
             ...[
                 '--links',
                 '--perms',
@@ -69793,37 +70276,25 @@ function newRelease(context) {
         const source = await reading;
         const at = new Date();
         const id = (0,remote_state/* releaseId */.Bf)(at, plan.sync.commit);
-        const { exclude, protect } = plan.sync;
+        const { exclude, protect, commit: revision } = plan.sync;
+        const { actor, ref, url } = plan.run;
+        const [path, tree, health] = [facts.path.absolute, source !== undefined, plan.health.checks];
         const record = {
-            schema: 1,
             ...{
+                schema: 1,
                 id,
                 at: at.toISOString(),
                 name: plan.name,
                 strategy: strategy.name,
-                revision: plan.sync.commit,
-                ref: plan.run.ref,
+                revision,
+                ref,
+                actor,
+                run: url,
             },
-            ...{
-                actor: plan.run.actor,
-                run: plan.run.url,
-                path: facts.path.absolute,
-                exclude,
-                protect,
-                synced: source !== undefined,
-                fingerprint: fingerprint(plan, strategy, source),
-            },
+            ...{ path, exclude, protect, synced: tree, health, fingerprint: fingerprint(plan, strategy, source) },
         };
         return {
-            ...{
-                id,
-                revision: plan.sync.commit,
-                strategy,
-                path: facts.path.absolute,
-                filters: { exclude, protect },
-                tree: source !== undefined,
-                record,
-            },
+            ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, record },
             begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files),
             stage: async (host, hostFacts, places) => source === undefined
                 ? nothing
@@ -69847,6 +70318,7 @@ function oldRelease({ plan }, state, facts) {
             path: plan.given.has('path') ? facts.path.absolute : record.path,
         },
         ...{ filters: { exclude, protect }, tree: synced, record: undefined, begin: '' },
+        health: plan.given.has('health') ? plan.health.checks : record.health,
         stage: async (host, _facts, places) => {
             if (!synced)
                 return nothing;
@@ -69889,6 +70361,94 @@ function fingerprint(plan, { name }, source) {
         for (const { line } of source.entries)
             digest.update(`${line}\n`);
     return digest.digest('hex');
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/health.js
+
+
+
+
+/** Looks once before the change, so that a service that was ill already is not blamed on it. */
+async function baseline(context, host, change, lines) {
+    const checks = lines.map(health/* parseCheck */.QB).filter((check) => typeof check !== 'string');
+    const vitals = { site: siteOf(change), checks, ill: new Map() };
+    if (checks.length === 0)
+        return vitals;
+    return await context.step('Look at its health before', async ({ note }) => {
+        for (const [{ text }, { healthy, seen }] of await (0,health/* sampleAll */.YM)(host, vitals.site, checks))
+            if (!healthy)
+                vitals.ill.set(text, seen);
+        note(vitals.ill.size === 0
+            ? 'healthy'
+            : `not healthy: ${[...vitals.ill].map(([text, seen]) => `${text} (${seen})`).join(', ')}`);
+        return vitals;
+    });
+}
+function siteOf({ places }) {
+    return { path: places.path, systemctl: '', since: `cat ${(0,shell/* quote */.hD)(`${places.state}/work/since`)}` };
+}
+/** Waits until the new version is healthy and stays so; throws when it does not. */
+async function checkHealth(context, guard, vitals) {
+    if (vitals.checks.length === 0)
+        return;
+    await context.step('Check health', async ({ note }) => {
+        const watched = await observe(context, guard, vitals, true);
+        const bad = watched.filter(({ state }) => state !== 'healthy');
+        if (bad.length > 0)
+            throw unhealthy(bad, vitals);
+        note(`${watched.length} ${watched.length === 1 ? 'check' : 'checks'} healthy`);
+    });
+}
+/** The same checks once the old version is back, but for those that were ill before the deploy. */
+async function checkOldVersion(context, guard, vitals) {
+    const checks = vitals.checks.filter(({ text }) => !vitals.ill.has(text));
+    if (checks.length === 0)
+        return;
+    await context.step('Check the old version', async ({ note }) => {
+        const watched = await observe(context, guard, { ...vitals, checks }, false);
+        const bad = watched.filter(({ state }) => state !== 'healthy');
+        if (bad.length > 0) {
+            throw new errors/* DeployError */.sH('HD-ROLL-03', 'The old version is back, and it is not healthy.', {
+                why: bad.map(health_describe).join('; '),
+                fix: 'Look at the host: something the deploy changed outside of `path` (data, a dependency, the network) was not put back.',
+            });
+        }
+        note('healthy again');
+    });
+}
+async function observe(context, guard, vitals, cancellable) {
+    const { within, stable } = context.plan.health;
+    const signal = cancellable ? context.signal : undefined;
+    const onLook = (watched) => {
+        context.recorder.health = watched.map(({ check, state, last }) => ({
+            ...{ check: check.text, healthy: state === 'healthy', seen: last?.seen ?? '', latencyMs: last?.latencyMs ?? 0 },
+        }));
+        context.progress(watched
+            .map((each) => `${each.check.text}: ${each.last?.seen ?? ''}${each.state === 'waiting' && each.good > 0 ? ', waiting whether it lasts' : ''}`)
+            .join('; '));
+    };
+    for (;;) {
+        try {
+            return await (0,health/* watch */.wB)(() => guard.host, vitals.site, vitals.checks, { within, stable }, { signal, onLook });
+        }
+        catch (error) {
+            if (!(error instanceof errors/* ConnectionLost */.pz))
+                throw error;
+            await guard.reconnect();
+        }
+    }
+}
+function unhealthy(bad, { ill }) {
+    const before = bad.flatMap(({ check }) => ill.has(check.text) ? [`${check.text} was not healthy before this deploy either (${ill.get(check.text)})`] : []);
+    return new errors/* DeployError */.sH('HD-HEALTH-01', `The new version is not healthy: ${bad.map(({ check }) => check.text).join(', ')}.`, {
+        why: [...bad.map(health_describe), ...before].join('; '),
+        fix: 'Its logs of that time are in the summary. If it only needs longer to start, raise `health-timeout` (and `confirm-timeout` with it).',
+    });
+}
+function health_describe({ check, last, restarts, good, goodSince }) {
+    const again = restarts > 0 ? `, and it was started anew ${restarts} ${restarts === 1 ? 'time' : 'times'}` : '';
+    const lasted = good > 0 ? ` (good for ${good} looks since ${(0,clock/* humanDuration */.UU)(goodSince)} after the start, not long enough)` : '';
+    return `${check.text}: ${last?.seen ?? 'never looked at'}${again}${lasted}`;
 }
 
 // EXTERNAL MODULE: ./lib/remote/facts.js
@@ -70010,6 +70570,7 @@ function rollbackFailed(host, state, detail) {
 
 
 
+
 const results = {
     'rolled-back': 'rolled-back',
     'rollback-failed': 'rollback-failed',
@@ -70017,11 +70578,11 @@ const results = {
     confirmed: 'deployed',
 };
 /** The vote against the new version; then the host takes it back. The first error is the cause, whatever comes here. */
-async function undo(context, guard, facts, change, cause) {
+async function undo(context, guard, facts, change, vitals, cause) {
     const { recorder, step, log, plan } = context;
     recorder.fail(cause);
     try {
-        return await step(plan.safety.rollback === 'off' ? 'Leave it as it is' : 'Roll back', async ({ note }) => {
+        const result = await step(plan.safety.rollback === 'off' ? 'Leave it as it is' : 'Roll back', async ({ note }) => {
             await vote(guard, recorder.failure?.code ?? '');
             const verdict = await guard.verdict();
             await collect(context, guard, facts);
@@ -70037,6 +70598,9 @@ async function undo(context, guard, facts, change, cause) {
             context.remember('pending', '');
             return results[verdict.end];
         });
+        if (result === 'rolled-back')
+            await checkOldVersion(context, guard, vitals);
+        return result;
     }
     catch (error) {
         recorder.failRollback(error);
@@ -70133,6 +70697,7 @@ var deploy_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
 /** The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. */
 async function deploy(context) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -70187,9 +70752,11 @@ async function deploy(context) {
             recorder.after = before;
             return 'unchanged';
         }
+        const vitals = await baseline(context, host, change, goal.health);
         const parts = {
             plan,
             record: goal.record,
+            vitals,
             strategyName: goal.strategy.name,
             previousRevision: before.revision,
             lockToken: lock.token,
@@ -70204,10 +70771,11 @@ async function deploy(context) {
             if (transaction.phases.prepare)
                 await phase(context, guard, 'prepare', 'Prepare');
             await phase(context, guard, 'apply', 'Activate');
+            await checkHealth(context, guard, vitals);
             await acts_confirm(context, guard, facts);
         }
         catch (cause) {
-            return await undo(context, guard, facts, change, cause);
+            return await undo(context, guard, facts, change, vitals, cause);
         }
         recorder.changed = true;
         await command(context, guard.host, change, 'after');
@@ -72979,6 +73547,7 @@ class Progress {
     #every;
     #printedAt = Number.NEGATIVE_INFINITY;
     #waiting;
+    #latest = '';
     constructor(print, now = () => performance.now(), every = 2_000) {
         this.#print = print;
         this.#now = now;
@@ -72986,6 +73555,9 @@ class Progress {
     }
     /** Printed now, or replaced by the next one, or printed by `done`: the last word is never lost. */
     update(text) {
+        if (text === this.#latest)
+            return;
+        this.#latest = text;
         const now = this.#now();
         if (now - this.#printedAt < this.#every) {
             this.#waiting = text;
@@ -73567,6 +74139,37 @@ async function writeReport(directory, report) {
         if (result_1)
             await result_1;
     }
+}
+
+
+/***/ }),
+
+/***/ 3981:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   q: () => (/* binding */ runTool)
+/* harmony export */ });
+/* unused harmony export cleanEnvironment */
+/* harmony import */ var _actions_exec__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2697);
+
+/**
+ * Runs a tool on the runner. Its environment holds nothing of ours: the inputs, and with them every secret, are in
+ * the environment of the action, and a child would inherit them.
+ */
+async function runTool(tool, args, options = {}) {
+    const { exitCode, stdout, stderr } = await (0,_actions_exec__WEBPACK_IMPORTED_MODULE_0__/* .getExecOutput */ .H)(tool, [...args], {
+        silent: true,
+        ignoreReturnCode: true,
+        env: { ...cleanEnvironment(), ...options.env },
+        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+        ...(options.input === undefined ? {} : { input: options.input }),
+    });
+    return { code: exitCode, stdout, stderr };
+}
+function cleanEnvironment() {
+    const kept = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TMPDIR', 'USER'];
+    return Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 }
 
 

@@ -178,6 +178,12 @@ export const codes = {
     cause: 'Nothing that was kept on the host matches `to`, or there is no earlier healthy release.',
     fix: 'Choose one of the releases listed.',
   },
+  'HD-ROLL-03': {
+    title: 'The old version is back, and not healthy',
+    cause:
+      'Its files and its activation were put back, and a check that was healthy before the deploy is not any more.',
+    fix: 'Look for what the deploy changed outside of `path`: data, a dependency, the network.',
+  },
   'HD-CANCEL-01': {
     title: 'The job was cancelled',
     cause: 'Somebody cancelled the run, or the step reached its time limit.',

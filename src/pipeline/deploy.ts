@@ -7,6 +7,7 @@ import { assign } from '../shell.ts'
 import { command, compile, confirm, isUnchanged, must, phase, summarize } from './acts.ts'
 import type { Context } from './context.ts'
 import { newRelease, oldRelease } from './goal.ts'
+import { baseline, checkHealth } from './health.ts'
 import { connectAgain, reach } from './reach.ts'
 import { compileTransaction } from './scripts.ts'
 import { settlePending } from './settle.ts'
@@ -73,9 +74,11 @@ export async function deploy(context: Context): Promise<Result> {
     return 'unchanged'
   }
 
+  const vitals = await baseline(context, host, change, goal.health)
   const parts = {
     plan,
     record: goal.record,
+    vitals,
     strategyName: goal.strategy.name,
     previousRevision: before.revision,
     lockToken: lock.token,
@@ -89,9 +92,10 @@ export async function deploy(context: Context): Promise<Result> {
     await phase(context, guard, 'switch', 'Switch over')
     if (transaction.phases.prepare) await phase(context, guard, 'prepare', 'Prepare')
     await phase(context, guard, 'apply', 'Activate')
+    await checkHealth(context, guard, vitals)
     await confirm(context, guard, facts)
   } catch (cause) {
-    return await undo(context, guard, facts, change, cause)
+    return await undo(context, guard, facts, change, vitals, cause)
   }
   recorder.changed = true
   await command(context, guard.host, change, 'after')

@@ -20,6 +20,7 @@ export interface Goal {
   readonly path: string
   readonly filters: Filters
   readonly tree: boolean
+  readonly health: readonly string[]
   /** Written when it was confirmed; a release of old has its record already. */
   readonly record: ReleaseRecord | undefined
   /** Shell that has to run before anything else concerns the release. */
@@ -49,37 +50,25 @@ export function newRelease(context: Context): (facts: Facts) => Promise<Goal> {
     const source = await reading
     const at = new Date()
     const id = releaseId(at, plan.sync.commit)
-    const { exclude, protect } = plan.sync
+    const { exclude, protect, commit: revision } = plan.sync
+    const { actor, ref, url } = plan.run
+    const [path, tree, health] = [facts.path.absolute, source !== undefined, plan.health.checks]
     const record: ReleaseRecord = {
-      schema: 1,
       ...{
+        schema: 1,
         id,
         at: at.toISOString(),
         name: plan.name,
         strategy: strategy.name,
-        revision: plan.sync.commit,
-        ref: plan.run.ref,
+        revision,
+        ref,
+        actor,
+        run: url,
       },
-      ...{
-        actor: plan.run.actor,
-        run: plan.run.url,
-        path: facts.path.absolute,
-        exclude,
-        protect,
-        synced: source !== undefined,
-        fingerprint: fingerprint(plan, strategy, source),
-      },
+      ...{ path, exclude, protect, synced: tree, health, fingerprint: fingerprint(plan, strategy, source) },
     }
     return {
-      ...{
-        id,
-        revision: plan.sync.commit,
-        strategy,
-        path: facts.path.absolute,
-        filters: { exclude, protect },
-        tree: source !== undefined,
-        record,
-      },
+      ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, record },
       begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files),
       stage: async (host, hostFacts, places) =>
         source === undefined
@@ -105,6 +94,7 @@ export function oldRelease({ plan }: Context, state: HostState, facts: Facts): G
       path: plan.given.has('path') ? facts.path.absolute : record.path,
     },
     ...{ filters: { exclude, protect }, tree: synced, record: undefined, begin: '' },
+    health: plan.given.has('health') ? plan.health.checks : record.health,
     stage: async (host, _facts, places) => {
       if (!synced) return nothing
       const difference = await compareTrees(

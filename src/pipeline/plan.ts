@@ -51,6 +51,12 @@ export interface Plan {
   readonly sync: SyncOptions
   readonly files: readonly ManagedFile[]
   readonly scripts: UserScripts
+  readonly health: {
+    /** Lines that `parseCheck` understands. */
+    readonly checks: readonly string[]
+    readonly within: number
+    readonly stable: number
+  }
   readonly safety: {
     readonly rollback: 'auto' | 'off' | 'data'
     readonly lockTimeout: number

@@ -1,8 +1,10 @@
 import type { Transaction } from '../guard/transaction.ts'
+import { evidence } from '../health/index.ts'
 import { appendToLedger, type LedgerLine, prune, type ReleaseRecord, writeAtomically } from '../remote/state.ts'
 import { assign, heredoc, quote, sh } from '../shell.ts'
 import type { Scripts } from '../strategies/strategy.ts'
 import { type Filters, type Places, treeScript } from '../sync/script.ts'
+import type { Vitals } from './health.ts'
 import type { ManagedFile, Plan, UserScripts } from './plan.ts'
 
 /** Everything the scripts of one change are compiled from. */
@@ -22,6 +24,7 @@ export interface Change {
 /** What the transaction records besides. */
 export interface Parts {
   readonly plan: Plan
+  readonly vitals: Vitals
   /** Of a release that is new; one of old has its record already. */
   readonly record: ReleaseRecord | undefined
   readonly strategyName: string
@@ -112,7 +115,7 @@ export function compileTransaction(change: Change, parts: Parts): Transaction {
       ...(plan.scripts.migrate ? { migrate: user('migrate') } : {}),
       apply: strategy.apply,
     },
-    evidence: '',
+    evidence: evidence(parts.vitals.checks, parts.vitals.site),
     restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
 hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
 cd -- "$path" 2>/dev/null || cd

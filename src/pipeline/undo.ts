@@ -4,6 +4,7 @@ import type { Facts } from '../remote/facts.ts'
 import type { Result } from '../report/report.ts'
 import { assign } from '../shell.ts'
 import type { Context } from './context.ts'
+import { checkOldVersion, type Vitals } from './health.ts'
 import type { Change } from './scripts.ts'
 import { rollbackFailed } from './settle.ts'
 
@@ -20,12 +21,13 @@ export async function undo(
   guard: Guard,
   facts: Facts,
   change: Change,
+  vitals: Vitals,
   cause: unknown,
 ): Promise<Result> {
   const { recorder, step, log, plan } = context
   recorder.fail(cause)
   try {
-    return await step(plan.safety.rollback === 'off' ? 'Leave it as it is' : 'Roll back', async ({ note }) => {
+    const result = await step(plan.safety.rollback === 'off' ? 'Leave it as it is' : 'Roll back', async ({ note }) => {
       await vote(guard, recorder.failure?.code ?? '')
       const verdict = await guard.verdict()
       await collect(context, guard, facts)
@@ -41,6 +43,8 @@ export async function undo(
       context.remember('pending', '')
       return results[verdict.end]
     })
+    if (result === 'rolled-back') await checkOldVersion(context, guard, vitals)
+    return result
   } catch (error) {
     recorder.failRollback(error)
     const lost =

@@ -16,6 +16,7 @@ export interface ReleaseRecord {
   readonly protect: readonly string[]
   /** Whether it has a tree: not with `sync: none`. */
   readonly synced: boolean
+  readonly health: readonly string[]
   /** Of everything that went into it: two releases with the same one are the same. */
   readonly fingerprint: string
 }

@@ -5,6 +5,7 @@ export class Progress {
   readonly #every: number
   #printedAt = Number.NEGATIVE_INFINITY
   #waiting: string | undefined
+  #latest = ''
 
   constructor(print: (text: string) => void, now: () => number = () => performance.now(), every = 2_000) {
     this.#print = print
@@ -14,6 +15,8 @@ export class Progress {
 
   /** Printed now, or replaced by the next one, or printed by `done`: the last word is never lost. */
   update(text: string): void {
+    if (text === this.#latest) return
+    this.#latest = text
     const now = this.#now()
     if (now - this.#printedAt < this.#every) {
       this.#waiting = text

@@ -1,9 +1,9 @@
 import { block, list, oneLine } from '../form.ts'
 import { choice, duration, flag, integer, script, webAddress, word } from '../forms.ts'
+import { readHealthLine } from '../health-line.ts'
 import { readReleaseName } from '../names.ts'
 import type { InputSpec } from '../spec.ts'
 
-const noHealth = 'health checks are not built yet'
 const noGitHub = 'reporting to GitHub is not built yet'
 
 /** What happens around the change, and what is reported of it. */
@@ -28,21 +28,18 @@ export const operation = {
     description:
       'What has to be healthy, one check a line: a URL, `tcp:`, `unit:`, `container:`, `log:` or `command:`.',
     otherwise: "the strategy's own units or services",
-    pending: noHealth,
-    form: list('', (text) => text),
+    form: list('', readHealthLine),
   },
   'health-timeout': {
     group: 'health',
     description: 'How long it may take until everything is healthy.',
     default: '120s',
-    pending: noHealth,
     form: duration('1s', '24h'),
   },
   'health-stable': {
     group: 'health',
     description: 'How long it must stay healthy.',
     default: '10s',
-    pending: noHealth,
     form: duration('0s', '24h'),
   },
   rollback: {
