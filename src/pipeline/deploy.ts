@@ -20,6 +20,8 @@ export async function deploy(context: Context): Promise<Result> {
 
   const { host, facts } = await reach(context)
   open.use(host)
+  // What cannot be read is told before anything is touched: no lock, no state directory.
+  await reading?.read
 
   const lock = await step('Take the lock', async ({ note }) => {
     const owner = {
