@@ -23,7 +23,12 @@ export function humanDuration(ms: number): string {
 
 /** Ends early, by throwing, when the signal aborts. */
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  await wait(ms, undefined, signal ? { signal } : {})
+  try {
+    await wait(ms, undefined, signal ? { signal } : {})
+  } catch (error) {
+    signal?.throwIfAborted() // Its reason says why; the error of the timer does not.
+    throw error
+  }
 }
 
 /** A point in time after which something is late. */

@@ -35,7 +35,10 @@ export class DeployError extends Error {
  */
 export class ConnectionLost extends DeployError {
   constructor(what: string, parts: Parts = {}) {
-    super('HD-SSH-05', what, parts)
+    super('HD-SSH-05', what, {
+      fix: 'Check the network, and sshd on the host (`journalctl -u ssh -n 20`). Then run the job again: it asks the host first, and settles what was left in the middle.',
+      ...parts,
+    })
   }
 }
 

@@ -1,7 +1,7 @@
 import { Guard } from '../guard/guard.ts'
 import { begin } from '../guard/transaction.ts'
 import { takeLock } from '../remote/lock.ts'
-import { parseState, stateScript } from '../remote/state.ts'
+import { abandon, parseState, stateScript } from '../remote/state.ts'
 import type { Result } from '../report/report.ts'
 import { assign } from '../shell.ts'
 import { command, compile, confirm, isUnchanged, must, phase, summarize } from './acts.ts'
@@ -21,6 +21,8 @@ export async function deploy(context: Context): Promise<Result> {
 
   const { host, facts } = await reach(context)
   open.use(host)
+  // What cannot be read is told before anything is touched: no lock, no state directory.
+  await reading?.read
 
   const lock = await step('Take the lock', async ({ note }) => {
     const owner = {
@@ -55,6 +57,12 @@ export async function deploy(context: Context): Promise<Result> {
   const change = compile(context, goal, facts, state)
   const before = { id: state.current, revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '' }
   Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path, before })
+
+  // Once it is said what would run afterwards, whoever confirms or takes back tidies up.
+  open.defer(async () => {
+    if (recorder.after !== undefined || host.ended.aborted) return
+    await host.run(abandon(facts.state, change.id), { label: 'Tidying up', quiet: true, evenIfCancelled: true })
+  })
 
   await command(context, host, change, 'before', goal.begin)
 

@@ -40,13 +40,13 @@ const nothing: Staged = {
   by: '',
 }
 
-/** Reads the source while the connection is being made; the goal itself is known once the host is. */
-export function newRelease(context: Context): (facts: Facts) => Promise<Goal> {
+/** Reads the source while the connection is being made (`read` is the end of that); the goal is known once the host is. */
+export function newRelease(context: Context): ((facts: Facts) => Promise<Goal>) & { read: Promise<unknown> } {
   const { plan, signal } = context
   const strategy = chooseStrategy(plan.strategy, plan.sync.source)
   const reading = plan.sync.method === 'none' ? undefined : readSource(plan.sync, signal)
   reading?.catch(() => {})
-  return async (facts) => {
+  const goal = async (facts: Facts): Promise<Goal> => {
     const source = await reading
     const at = new Date()
     const id = releaseId(at, plan.sync.commit)
@@ -80,6 +80,7 @@ export function newRelease(context: Context): (facts: Facts) => Promise<Goal> {
             }),
     }
   }
+  return Object.assign(goal, { read: Promise.resolve(reading) })
 }
 
 /** The release that `to` names, among those the host has. */

@@ -115,7 +115,7 @@ function keyTypesLeft(judge: HostKeyJudge, failure: HandshakeError, seen: SeenKe
     // Nothing of the pinned types: look once at what the host does have, so that the message can show it.
     return seen.length === 0 && judge.algorithms() !== undefined ? allTypes : undefined
   }
-  if (failure.seen === undefined || judge.judge(failure.seen) === 'revoked' || seen.length > 4) return undefined
+  if (failure.seen === undefined || seen.length > 4) return undefined
   const repeated = seen.some(({ fingerprint }) => fingerprint === failure.seen?.fingerprint)
   if (!repeated) seen.push(failure.seen)
   if (repeated || judge.algorithms() !== undefined || judge.judge(failure.seen) !== 'mismatch') return undefined

@@ -55,7 +55,7 @@ export class HostKeyJudge {
       'fingerprint' in entry ? entry.fingerprint === key.fingerprint : entry.key === key.base64
     if (this.#entries.some((entry) => 'line' in entry && entry.marker === 'revoked' && same(entry))) return 'revoked'
     if (this.#policy.mode === 'accept-new') return 'trusted'
-    if (this.#entries.some((entry) => !('line' in entry && entry.marker) && same(entry))) return 'trusted'
+    if (this.#entries.some((entry) => good(entry) && same(entry))) return 'trusted'
     return this.#policy.mode === 'pinned' ? 'mismatch' : 'unknown'
   }
 
@@ -85,7 +85,7 @@ export class HostKeyJudge {
         ? `No line of \`${input}\` is for this host and port. It showed ${shown}.`
         : authorities && this.#plain().length === 0
           ? `\`${input}\` holds only a @cert-authority line, and host certificates cannot be checked by the SSH library. It showed ${shown}.`
-          : `Expected ${this.#entries.map(describe).join(' or ')}, and it showed ${shown}. Either the host was installed anew, or this is another machine.`
+          : `Expected ${this.#entries.filter(good).map(describe).join(' or ')}, and it showed ${shown}. Either the host was installed anew, or this is another machine.`
     return new DeployError('HD-SSH-01', `${where} did not show the host key that was expected.`, { why, fix })
   }
 
@@ -100,6 +100,11 @@ export class HostKeyJudge {
       (entry): entry is Extract<PinnedKey, { line: string }> => 'line' in entry && !entry.marker,
     )
   }
+}
+
+/** A key that is trusted as it stands: no marker says otherwise. */
+function good(entry: PinnedKey): boolean {
+  return !('line' in entry && entry.marker)
 }
 
 function describe(entry: PinnedKey): string {

@@ -91,6 +91,12 @@ export function releaseId(at: Date, revision: string): string {
   return [day.replaceAll('-', ''), time.slice(0, 8).replaceAll(':', ''), revision.slice(0, 7)].filter(Boolean).join('-')
 }
 
+/** Shell: a release that never came as far as its first change leaves nothing behind, no secret file either. */
+export function abandon(state: string, id: string): string {
+  return `${assign({ state, id })}${sh`[ -e "$state/pending.json" ] || { [ -f "$state/releases/$id/record.json" ] || rm -rf "$state/releases/$id"; rm -rf "$state/work"; }
+`}`
+}
+
 /**
  * Shell: removes what retention does not keep. Of the confirmed releases the newest `keep` stay, and always the one
  * that runs and the one before it; what was never confirmed goes.

@@ -14,9 +14,10 @@ export interface Tunnel extends AsyncDisposable {
 
 /**
  * Lets rsync and git use the connection that is open, so that they need no login, no key file and no host key
- * handling of their own. `directory` must be private and its path short: a socket's path ends at 107 bytes.
+ * handling of their own. `directory` must be private and its path short: a socket's path ends at 107 bytes. When `signal`
+ * aborts, the tunnel closes, and with it whoever uses it ends.
  */
-export async function openTunnel(host: Host, directory: string): Promise<Tunnel> {
+export async function openTunnel(host: Host, directory: string, signal?: AbortSignal): Promise<Tunnel> {
   const path = join(directory, 'ssh')
   const bridge = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 'bridge.ts' : 'bridge.js')
   const sockets = new Set<Socket>()
@@ -39,13 +40,18 @@ export async function openTunnel(host: Host, directory: string): Promise<Tunnel>
       },
     )
   })
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  signal?.addEventListener('abort', cut, { once: true })
   server.listen(path)
   await once(server, 'listening')
   return {
     command: [process.execPath, bridge, path].map(quote).join(' '),
     errors: () => ({ text: text.trim(), failed }),
     async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy()
+      signal?.removeEventListener('abort', cut)
+      cut()
       server.close()
       await once(server, 'close')
     },

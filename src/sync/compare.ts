@@ -141,6 +141,12 @@ function refuse(host: Host, { path }: Places, limit: number, { counts, removed }
   }
 }
 
+/** A transfer that was cancelled, or lost its connection, fails in as many ways as there are tools: this is the reason. */
+export function refuseHalf(host: Host, signal: AbortSignal | undefined): void {
+  signal?.throwIfAborted()
+  host.ended.throwIfAborted()
+}
+
 /** Something on the host broke while files were on their way; its last words decide what to tell. */
 export function transferFailed(host: Host, what: string, tail: string, cause?: unknown): DeployError {
   if (/no space left|disk quota|file system is full|not enough space/i.test(tail)) {

@@ -3,7 +3,7 @@ import type { Host } from '../remote/host.ts'
 import { openTunnel } from '../remote/tunnel.ts'
 import { runTool } from '../runner/exec.ts'
 import { assign, sh } from '../shell.ts'
-import { transferFailed } from './compare.ts'
+import { refuseHalf, transferFailed } from './compare.ts'
 import type { Places } from './script.ts'
 
 /** A commit that lies in a repository on the runner. */
@@ -81,7 +81,7 @@ export async function sendCommit(
   host: Host,
   places: Places,
   { top, prefix, sha }: Commit,
-  temp: string,
+  { temp, signal }: { temp: string; signal?: AbortSignal | undefined },
 ): Promise<void> {
   const repo = `${places.state}/git`
   const values = assign({
@@ -93,7 +93,7 @@ export async function sendCommit(
   })
   const made = await host.run(values + receive, { label: 'Preparing git', quiet: true })
   if (made.code !== 0) throw transferFailed(host, 'The host could not prepare its git repository.', made.tail)
-  await using tunnel = await openTunnel(host, temp)
+  await using tunnel = await openTunnel(host, temp, signal)
   const { code, stderr } = await runTool(
     'git',
     [
@@ -104,6 +104,7 @@ export async function sendCommit(
     ],
     { env: { GIT_SSH_COMMAND: tunnel.command, GIT_SSH_VARIANT: 'simple', GIT_TERMINAL_PROMPT: '0' } },
   )
+  refuseHalf(host, signal)
   if (code !== 0) throw transferFailed(host, 'git push failed.', `${stderr}\n${tunnel.errors().text}`.trim())
   const done = await host.run(values + checkout, { label: 'Unpacking the commit', quiet: true })
   if (done.code !== 0) throw transferFailed(host, 'The host could not unpack the commit.', done.tail)

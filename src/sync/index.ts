@@ -2,7 +2,14 @@ import { DeployError } from '../errors.ts'
 import type { Facts } from '../remote/facts.ts'
 import type { Host } from '../remote/host.ts'
 import { quote } from '../shell.ts'
-import { compareTrees, type Difference, transferFailed, wantedFromRunner, wantedFromTree } from './compare.ts'
+import {
+  compareTrees,
+  type Difference,
+  refuseHalf,
+  transferFailed,
+  wantedFromRunner,
+  wantedFromTree,
+} from './compare.ts'
 import { findCommit, sendCommit } from './git.ts'
 import { type Entry, scanSource } from './manifest.ts'
 import type { SyncMethod, SyncOptions } from './options.ts'
@@ -43,7 +50,7 @@ export async function stage(
   context: { temp: string; signal?: AbortSignal | undefined; onProgress: (text: string) => void },
 ): Promise<Staged> {
   if (source.method === 'commit') {
-    await sendCommit(host, places, source.commit, context.temp)
+    await sendCommit(host, places, source.commit, context)
     const difference = await compareTrees(host, { ...places, previous: '' }, options, wantedFromTree)
     return { ...difference, bytesSent: 0, by: 'git' }
   }
@@ -54,7 +61,7 @@ export async function stage(
   const by = choose(options.method, facts, entries, difference)
   const bytesSent =
     by === 'rsync'
-      ? await sendRsync(host, places, source.root, entries, context.temp)
+      ? await sendRsync(host, places, source.root, entries, context)
       : await sendByTar(host, places, source.root, entries, context)
   return { ...difference, bytesSent, by }
 }
@@ -92,6 +99,7 @@ async function sendByTar(
     onProgress: (bytes) => context.onProgress(`${(bytes / 1e6).toFixed(1)} MB sent`),
   })
   const [sent, code] = await Promise.allSettled([sending, pipe.exit])
+  refuseHalf(host, context.signal)
   if (code.status === 'fulfilled' && code.value !== 0)
     throw transferFailed(host, 'tar failed on the host.', said.trim(), sent)
   if (sent.status === 'rejected') throw sent.reason

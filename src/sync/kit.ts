@@ -16,7 +16,7 @@ LC_ALL=C; export LC_ALL
 hd_nl='
 '
 hd_owners=
-# GNU tar reads escapes in the names it is given.
+# GNU tar reads escapes in the names it is given, those of folders too.
 case $(tar --version 2>/dev/null) in *GNU*) hd_raw=--no-unquote ;; *) hd_raw= ;; esac
 
 # The manifest of the folder $1 on stdout; who owns which file into $hd_owners, when that is set.
@@ -106,7 +106,7 @@ hd_copy() { # FROM LIST TO [keep]: with keep, root gives each copy the owner of 
   rm -f "$work/failed"; mkdir -p -- "$3" || return 1
   hd_names "$2" | xargs -0 sh -c '
     from=$1 to=$2 failed=$3 o=$4 raw=$5; shift 5
-    { tar $raw -cf - -C "$from" "$@" || : >"$failed"; } | tar -xp"$o"f - -C "$to"' sh "$1" "$3" "$work/failed" "$hd_o" "$hd_raw" && [ ! -e "$work/failed" ]
+    { tar $raw -cf - -C "$from" "$@" || : >"$failed"; } | tar $raw -xp"$o"f - -C "$to"' sh "$1" "$3" "$work/failed" "$hd_o" "$hd_raw" && [ ! -e "$work/failed" ]
 }
 # All at once; one by one only when a folder stands where a file was to be removed.
 hd_remove() (

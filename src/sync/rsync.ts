@@ -1,7 +1,7 @@
 import type { Host } from '../remote/host.ts'
 import { openTunnel } from '../remote/tunnel.ts'
 import { runTool } from '../runner/exec.ts'
-import { transferFailed } from './compare.ts'
+import { refuseHalf, transferFailed } from './compare.ts'
 import type { Entry } from './manifest.ts'
 import type { Places } from './script.ts'
 
@@ -15,9 +15,9 @@ export async function sendRsync(
   places: Places,
   source: string,
   entries: readonly Entry[],
-  temp: string,
+  { temp, signal }: { temp: string; signal?: AbortSignal | undefined },
 ): Promise<number> {
-  await using tunnel = await openTunnel(host, temp)
+  await using tunnel = await openTunnel(host, temp, signal)
   const { code, stdout, stderr } = await runTool(
     'rsync',
     [
@@ -36,6 +36,7 @@ export async function sendRsync(
     ],
     { input: Buffer.from(entries.map(({ name }) => `${name}\0`).join('')) },
   )
+  refuseHalf(host, signal)
   if (code !== 0) throw transferFailed(host, 'rsync failed.', `${stderr}\n${tunnel.errors().text}`.trim())
   return Number(/Total bytes sent: ([\d,]+)/.exec(stdout)?.[1]?.replaceAll(',', '') ?? 0)
 }
