@@ -65944,7 +65944,13 @@ function humanDuration(ms) {
 }
 /** Ends early, by throwing, when the signal aborts. */
 async function sleep(ms, signal) {
-    await (0,promises_namespaceObject.setTimeout)(ms, undefined, signal ? { signal } : {});
+    try {
+        await (0,promises_namespaceObject.setTimeout)(ms, undefined, signal ? { signal } : {});
+    }
+    catch (error) {
+        signal?.throwIfAborted(); // Its reason says why; the error of the timer does not.
+        throw error;
+    }
 }
 /** A point in time after which something is late. */
 class Deadline {
@@ -65995,7 +66001,10 @@ class DeployError extends Error {
  */
 class ConnectionLost extends DeployError {
     constructor(what, parts = {}) {
-        super('HD-SSH-05', what, parts);
+        super('HD-SSH-05', what, {
+            fix: 'Check the network, and sshd on the host (`journalctl -u ssh -n 20`). Then run the job again: it asks the host first, and settles what was left in the middle.',
+            ...parts,
+        });
     }
 }
 /** The job was cancelled (SIGINT, SIGTERM). */
@@ -66258,6 +66267,7 @@ leave() {
   while mine && [ "$waited" -lt "$silence" ]; do
     sleep 1; waited=$((waited + 1))
     read -r new 2>/dev/null <"$state/lock/beat" || new=
+    [ "$new" != gone ] || break
     [ "$new" = "$beat" ] || { beat=$new; waited=0; }
   done
   mine || return 0
@@ -66312,7 +66322,7 @@ mv open expired 2>/dev/null
 /** The phases of a change, in order. The deadline begins with `apply`; what is slow comes before it. */
 const phases = ['switch', 'prepare', 'migrate', 'apply'];
 /** After this long without a sign of life, the runner counts as gone. It sends one each ten seconds. */
-const silenceSeconds = 60;
+const silenceSeconds = 30;
 /** One line in the ledger, by whoever comes to the end: result and code are known only then. */
 const ledger = (0,shell.sh) `
 hd_ledger() { # RESULT CODE
@@ -68902,14 +68912,14 @@ async function takeLock(host, state, owner, options) {
         said = holder;
         await (0,clock/* sleep */.yy)(Math.min(2_000, deadline.left + 1), options.signal);
     }
-    let lease = await keepLease(host, state);
+    let lease = await keepLease(host, state, token);
     return {
         wasStale,
         token,
         text: answer,
         async keep(other) {
             lease.stop();
-            lease = await keepLease(other, state);
+            lease = await keepLease(other, state, token);
         },
         async release(holder) {
             lease.stop();
@@ -68925,9 +68935,20 @@ async function takeLock(host, state, owner, options) {
         },
     };
 }
-/** Renews the lease on a channel of its own: it lives exactly as long as this process can still reach the host. */
-async function keepLease(host, state) {
-    const pipe = await host.pipe(`cd ${(0,shell/* quote */.hD)(`${state}/lock`)} && while read -r beat; do echo "$beat" >beat && : >lease || exit 0; done 2>/dev/null`);
+/**
+ * Renews the lease on a channel of its own: it lives exactly as long as this process can still reach the host. When
+ * the channel ends, the host knows that the runner is gone. With no change under way that frees the lock; with one,
+ * the guard decides.
+ */
+const lease = (0,shell.sh) `
+cd "$state/lock" || exit 0
+while read -r beat; do last=$beat; echo "$beat" >beat && : >lease || exit 0; done
+[ "$(cat beat)" != "$last" ] || echo gone >beat
+cd "$state"
+if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
+`;
+async function keepLease(host, state, token) {
+    const pipe = await host.pipe(`exec 2>/dev/null; ${(0,shell/* assign */.kp)({ state, token, last: '' })}${lease}`);
     pipe.stdout.resume();
     pipe.stderr.resume();
     let beats = 0;
@@ -68972,7 +68993,7 @@ LC_ALL=C; export LC_ALL
 hd_nl='
 '
 hd_owners=
-# GNU tar reads escapes in the names it is given.
+# GNU tar reads escapes in the names it is given, those of folders too.
 case $(tar --version 2>/dev/null) in *GNU*) hd_raw=--no-unquote ;; *) hd_raw= ;; esac
 
 # The manifest of the folder $1 on stdout; who owns which file into $hd_owners, when that is set.
@@ -69062,7 +69083,7 @@ hd_copy() { # FROM LIST TO [keep]: with keep, root gives each copy the owner of 
   rm -f "$work/failed"; mkdir -p -- "$3" || return 1
   hd_names "$2" | xargs -0 sh -c '
     from=$1 to=$2 failed=$3 o=$4 raw=$5; shift 5
-    { tar $raw -cf - -C "$from" "$@" || : >"$failed"; } | tar -xp"$o"f - -C "$to"' sh "$1" "$3" "$work/failed" "$hd_o" "$hd_raw" && [ ! -e "$work/failed" ]
+    { tar $raw -cf - -C "$from" "$@" || : >"$failed"; } | tar $raw -xp"$o"f - -C "$to"' sh "$1" "$3" "$work/failed" "$hd_o" "$hd_raw" && [ ! -e "$work/failed" ]
 }
 # All at once; one by one only when a folder stands where a file was to be removed.
 hd_remove() (
@@ -69293,6 +69314,11 @@ function refuse(host, { path }, limit, { counts, removed }, text) {
             fix: `On ${host.name} run \`sudo chown -R USER ${path}\` with the user that deploys, deploy as the owner, or let sudo work without a password.`,
         });
     }
+}
+/** A transfer that was cancelled, or lost its connection, fails in as many ways as there are tools: this is the reason. */
+function refuseHalf(host, signal) {
+    signal?.throwIfAborted();
+    host.ended.throwIfAborted();
 }
 /** Something on the host broke while files were on their way; its last words decide what to tell. */
 function transferFailed(host, what, tail, cause) {
@@ -69614,9 +69640,10 @@ var external_node_net_ = __nccwpck_require__(7030);
 
 /**
  * Lets rsync and git use the connection that is open, so that they need no login, no key file and no host key
- * handling of their own. `directory` must be private and its path short: a socket's path ends at 107 bytes.
+ * handling of their own. `directory` must be private and its path short: a socket's path ends at 107 bytes. When `signal`
+ * aborts, the tunnel closes, and with it whoever uses it ends.
  */
-async function openTunnel(host, directory) {
+async function openTunnel(host, directory, signal) {
     const path = (0,external_node_path_.join)(directory, 'ssh');
     const bridge = (0,external_node_path_.join)(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 'bridge.ts' : 'bridge.js');
     const sockets = new Set();
@@ -69636,14 +69663,19 @@ async function openTunnel(host, directory) {
             socket.destroy();
         });
     });
+    const cut = () => {
+        for (const socket of sockets)
+            socket.destroy();
+    };
+    signal?.addEventListener('abort', cut, { once: true });
     server.listen(path);
     await (0,external_node_events_.once)(server, 'listening');
     return {
         command: [process.execPath, bridge, path].map(shell/* quote */.hD).join(' '),
         errors: () => ({ text: text.trim(), failed }),
         async [Symbol.asyncDispose]() {
-            for (const socket of sockets)
-                socket.destroy();
+            signal?.removeEventListener('abort', cut);
+            cut();
             server.close();
             await (0,external_node_events_.once)(server, 'close');
         },
@@ -69793,7 +69825,7 @@ cd "$tree" && git -c core.autocrlf=false read-tree "$commit:$prefix" && umask 02
 rm -f "$GIT_INDEX_FILE"
 `;
 /** Pushes exactly the commit through the open connection and unpacks it as the tree of the release. */
-async function sendCommit(host, places, { top, prefix, sha }, temp) {
+async function sendCommit(host, places, { top, prefix, sha }, { temp, signal }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const repo = `${places.state}/git`;
@@ -69807,13 +69839,14 @@ async function sendCommit(host, places, { top, prefix, sha }, temp) {
         const made = await host.run(values + receive, { label: 'Preparing git', quiet: true });
         if (made.code !== 0)
             throw transferFailed(host, 'The host could not prepare its git repository.', made.tail);
-        const tunnel = __addDisposableResource(env_1, await openTunnel(host, temp), true);
+        const tunnel = __addDisposableResource(env_1, await openTunnel(host, temp, signal), true);
         const { code, stderr } = await (0,exec/* runTool */.q)('git', [
             ...['-c', 'safe.directory=*', '-C', top, 'push', '--quiet', '--force', '--no-verify'],
             // A checkout of GitHub's is shallow, and so is what it pushes.
             '--receive-pack=git -c receive.shallowUpdate=true -c gc.auto=0 receive-pack',
             ...[`host:${repo}`, `${sha}:refs/homelab-deploy/deployed`],
         ], { env: { GIT_SSH_COMMAND: tunnel.command, GIT_SSH_VARIANT: 'simple', GIT_TERMINAL_PROMPT: '0' } });
+        refuseHalf(host, signal);
         if (code !== 0)
             throw transferFailed(host, 'git push failed.', `${stderr}\n${tunnel.errors().text}`.trim());
         const done = await host.run(values + checkout, { label: 'Unpacking the commit', quiet: true });
@@ -69981,10 +70014,10 @@ var rsync_disposeResources = (undefined && undefined.__disposeResources) || (fun
  * file that changed a little only the difference travels. Which entries are needed was found out before: here rsync
  * neither looks at times nor deletes.
  */
-async function sendRsync(host, places, source, entries, temp) {
+async function sendRsync(host, places, source, entries, { temp, signal }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const tunnel = rsync_addDisposableResource(env_1, await openTunnel(host, temp), true);
+        const tunnel = rsync_addDisposableResource(env_1, await openTunnel(host, temp, signal), true);
         const { code, stdout, stderr } = await (0,exec/* runTool */.q)('rsync', [
             ...[
                 '--links',
@@ -69999,6 +70032,7 @@ async function sendRsync(host, places, source, entries, temp) {
             ],
             ...[`--copy-dest=${places.path}`, '--rsh', tunnel.command, `${source}/`, `host:${places.release}/tree/`],
         ], { input: Buffer.from(entries.map(({ name }) => `${name}\0`).join('')) });
+        refuseHalf(host, signal);
         if (code !== 0)
             throw transferFailed(host, 'rsync failed.', `${stderr}\n${tunnel.errors().text}`.trim());
         return Number(/Total bytes sent: ([\d,]+)/.exec(stdout)?.[1]?.replaceAll(',', '') ?? 0);
@@ -70185,7 +70219,7 @@ const worthDeltas = 32 * 1024 * 1024;
 /** Makes the tree of the release complete on the host, beside the live one, which stays as it is. */
 async function stage(host, facts, places, options, source, context) {
     if (source.method === 'commit') {
-        await sendCommit(host, places, source.commit, context.temp);
+        await sendCommit(host, places, source.commit, context);
         const difference = await compareTrees(host, { ...places, previous: '' }, options, wantedFromTree);
         return { ...difference, bytesSent: 0, by: 'git' };
     }
@@ -70196,7 +70230,7 @@ async function stage(host, facts, places, options, source, context) {
     refuseSize(host, facts, entries);
     const by = choose(options.method, facts, entries, difference);
     const bytesSent = by === 'rsync'
-        ? await sendRsync(host, places, source.root, entries, context.temp)
+        ? await sendRsync(host, places, source.root, entries, context)
         : await sendByTar(host, places, source.root, entries, context);
     return { ...difference, bytesSent, by };
 }
@@ -70228,6 +70262,7 @@ async function sendByTar(host, places, root, entries, context) {
         onProgress: (bytes) => context.onProgress(`${(bytes / 1e6).toFixed(1)} MB sent`),
     });
     const [sent, code] = await Promise.allSettled([sending, pipe.exit]);
+    refuseHalf(host, context.signal);
     if (code.status === 'fulfilled' && code.value !== 0)
         throw transferFailed(host, 'tar failed on the host.', said.trim(), sent);
     if (sent.status === 'rejected')
@@ -70266,13 +70301,13 @@ const nothing = {
     bytesSent: 0,
     by: '',
 };
-/** Reads the source while the connection is being made; the goal itself is known once the host is. */
+/** Reads the source while the connection is being made (`read` is the end of that); the goal is known once the host is. */
 function newRelease(context) {
     const { plan, signal } = context;
     const strategy = chooseStrategy(plan.strategy, plan.sync.source);
     const reading = plan.sync.method === 'none' ? undefined : readSource(plan.sync, signal);
     reading?.catch(() => { });
-    return async (facts) => {
+    const goal = async (facts) => {
         const source = await reading;
         const at = new Date();
         const id = (0,remote_state/* releaseId */.Bf)(at, plan.sync.commit);
@@ -70305,6 +70340,7 @@ function newRelease(context) {
                 }),
         };
     };
+    return Object.assign(goal, { read: Promise.resolve(reading) });
 }
 /** The release that `to` names, among those the host has. */
 function oldRelease({ plan }, state, facts) {
@@ -70707,6 +70743,8 @@ async function deploy(context) {
         const open = deploy_addDisposableResource(env_1, new AsyncDisposableStack(), true);
         const { host, facts } = await reach(context);
         open.use(host);
+        // What cannot be read is told before anything is touched: no lock, no state directory.
+        await reading?.read;
         const lock = await step('Take the lock', async ({ note }) => {
             const owner = {
                 run: plan.run.url,
@@ -70737,6 +70775,12 @@ async function deploy(context) {
         const change = compile(context, goal, facts, state);
         const before = { id: state.current, revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '' };
         Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path, before });
+        // Once it is said what would run afterwards, whoever confirms or takes back tidies up.
+        open.defer(async () => {
+            if (recorder.after !== undefined || host.ended.aborted)
+                return;
+            await host.run((0,remote_state/* abandon */.e9)(facts.state, change.id), { label: 'Tidying up', quiet: true, evenIfCancelled: true });
+        });
         await command(context, host, change, 'before', goal.begin);
         const staged = await step('Compare and send', async ({ note }) => {
             if (goal.begin && !plan.scripts.before)
@@ -71272,7 +71316,7 @@ class HostKeyJudge {
             return 'revoked';
         if (this.#policy.mode === 'accept-new')
             return 'trusted';
-        if (this.#entries.some((entry) => !('line' in entry && entry.marker) && same(entry)))
+        if (this.#entries.some((entry) => good(entry) && same(entry)))
             return 'trusted';
         return this.#policy.mode === 'pinned' ? 'mismatch' : 'unknown';
     }
@@ -71301,7 +71345,7 @@ class HostKeyJudge {
             ? `No line of \`${input}\` is for this host and port. It showed ${shown}.`
             : authorities && this.#plain().length === 0
                 ? `\`${input}\` holds only a @cert-authority line, and host certificates cannot be checked by the SSH library. It showed ${shown}.`
-                : `Expected ${this.#entries.map(describe).join(' or ')}, and it showed ${shown}. Either the host was installed anew, or this is another machine.`;
+                : `Expected ${this.#entries.filter(good).map(describe).join(' or ')}, and it showed ${shown}. Either the host was installed anew, or this is another machine.`;
         return new errors/* DeployError */.sH('HD-SSH-01', `${where} did not show the host key that was expected.`, { why, fix });
     }
     /** The known_hosts line for a key of this host. */
@@ -71312,6 +71356,10 @@ class HostKeyJudge {
     #plain() {
         return this.#entries.filter((entry) => 'line' in entry && !entry.marker);
     }
+}
+/** A key that is trusted as it stands: no marker says otherwise. */
+function good(entry) {
+    return !('line' in entry && entry.marker);
 }
 function describe(entry) {
     return 'fingerprint' in entry
@@ -72536,7 +72584,7 @@ function keyTypesLeft(judge, failure, seen) {
         // Nothing of the pinned types: look once at what the host does have, so that the message can show it.
         return seen.length === 0 && judge.algorithms() !== undefined ? allTypes : undefined;
     }
-    if (failure.seen === undefined || judge.judge(failure.seen) === 'revoked' || seen.length > 4)
+    if (failure.seen === undefined || seen.length > 4)
         return undefined;
     const repeated = seen.some(({ fingerprint }) => fingerprint === failure.seen?.fingerprint);
     if (!repeated)
@@ -72910,6 +72958,7 @@ class SshHost {
 /* harmony export */   Bu: () => (/* binding */ parseState),
 /* harmony export */   LT: () => (/* binding */ appendToLedger),
 /* harmony export */   R3: () => (/* binding */ prune),
+/* harmony export */   e9: () => (/* binding */ abandon),
 /* harmony export */   nB: () => (/* binding */ stateScript),
 /* harmony export */   vK: () => (/* binding */ writeAtomically)
 /* harmony export */ });
@@ -72952,6 +73001,11 @@ function appendToLedger(state, line) {
 function releaseId(at, revision) {
     const [day = '', time = ''] = at.toISOString().split('T');
     return [day.replaceAll('-', ''), time.slice(0, 8).replaceAll(':', ''), revision.slice(0, 7)].filter(Boolean).join('-');
+}
+/** Shell: a release that never came as far as its first change leaves nothing behind, no secret file either. */
+function abandon(state, id) {
+    return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state, id })}${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `[ -e "$state/pending.json" ] || { [ -f "$state/releases/$id/record.json" ] || rm -rf "$state/releases/$id"; rm -rf "$state/work"; }
+`}`;
 }
 /**
  * Shell: removes what retention does not keep. Of the confirmed releases the newest `keep` stay, and always the one

@@ -86,6 +86,7 @@ leave() {
   while mine && [ "$waited" -lt "$silence" ]; do
     sleep 1; waited=$((waited + 1))
     read -r new 2>/dev/null <"$state/lock/beat" || new=
+    [ "$new" != gone ] || break
     [ "$new" = "$beat" ] || { beat=$new; waited=0; }
   done
   mine || return 0

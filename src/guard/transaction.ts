@@ -32,7 +32,7 @@ export interface Transaction {
 }
 
 /** After this long without a sign of life, the runner counts as gone. It sends one each ten seconds. */
-const silenceSeconds = 60
+const silenceSeconds = 30
 
 /** One line in the ledger, by whoever comes to the end: result and code are known only then. */
 const ledger = sh`

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { Deadline, humanDuration, sleep } from '../clock.ts'
 import { DeployError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { assign, heredoc, quote, sh } from '../shell.ts'
+import { assign, heredoc, sh } from '../shell.ts'
 import type { Host, Pipe } from './host.ts'
 
 /** Who holds the lock: shown to those who wait for it. */
@@ -76,14 +76,14 @@ export async function takeLock(
     said = holder
     await sleep(Math.min(2_000, deadline.left + 1), options.signal)
   }
-  let lease = await keepLease(host, state)
+  let lease = await keepLease(host, state, token)
   return {
     wasStale,
     token,
     text: answer,
     async keep(other) {
       lease.stop()
-      lease = await keepLease(other, state)
+      lease = await keepLease(other, state, token)
     },
     async release(holder) {
       lease.stop()
@@ -99,11 +99,21 @@ export async function takeLock(
   }
 }
 
-/** Renews the lease on a channel of its own: it lives exactly as long as this process can still reach the host. */
-async function keepLease(host: Host, state: string): Promise<{ stop(): void }> {
-  const pipe: Pipe = await host.pipe(
-    `cd ${quote(`${state}/lock`)} && while read -r beat; do echo "$beat" >beat && : >lease || exit 0; done 2>/dev/null`,
-  )
+/**
+ * Renews the lease on a channel of its own: it lives exactly as long as this process can still reach the host. When
+ * the channel ends, the host knows that the runner is gone. With no change under way that frees the lock; with one,
+ * the guard decides.
+ */
+const lease = sh`
+cd "$state/lock" || exit 0
+while read -r beat; do last=$beat; echo "$beat" >beat && : >lease || exit 0; done
+[ "$(cat beat)" != "$last" ] || echo gone >beat
+cd "$state"
+if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
+`
+
+async function keepLease(host: Host, state: string, token: string): Promise<{ stop(): void }> {
+  const pipe: Pipe = await host.pipe(`exec 2>/dev/null; ${assign({ state, token, last: '' })}${lease}`)
   pipe.stdout.resume()
   pipe.stderr.resume()
   let beats = 0
