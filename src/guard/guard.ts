@@ -80,15 +80,20 @@ export class Guard implements AsyncDisposable {
 
   /** Another connection in the place of one that was lost. */
   async reconnect(): Promise<void> {
-    await this.#reconnect(new Deadline(this.#context.patienceMs), undefined)
+    await this.#reconnect(new Deadline(this.#patience), undefined)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#own.disposeAsync()
   }
 
+  /** A job that was cancelled has seconds left; the host takes the change back by itself. */
+  get #patience(): number {
+    return this.#context.signal?.aborted ? 3_000 : this.#context.patienceMs
+  }
+
   async #follow(phase: Phase | '', evenIfCancelled: boolean): Promise<Seen> {
-    const away = new Deadline(this.#context.patienceMs)
+    const away = new Deadline(this.#patience)
     let shown = 0
     for (;;) {
       if (!evenIfCancelled) this.#context.signal?.throwIfAborted()

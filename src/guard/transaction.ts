@@ -88,9 +88,11 @@ export function begin(transaction: Transaction, facts: Facts): string {
     transaction.head,
     values,
     '( umask 077; mkdir -p "$work/phase" )',
+    'umask >"$work/umask"',
     transaction.snapshot,
     '( umask 077',
-    file('head.sh', `${transaction.head}\n${values}\n${ledger}`),
+    // What the user's commands write gets the modes that a login gives; the guard itself writes for its user alone.
+    file('head.sh', `${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${ledger}`),
     ...phases.map((phase) => script(`phase/${phase}`, `set -eu\n${transaction.phases[phase] ?? ''}`)),
     script('evidence.sh', transaction.evidence),
     script('restore.sh', transaction.restore),

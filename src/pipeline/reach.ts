@@ -43,12 +43,13 @@ export async function reach({ plan, log, signal, recorder, step }: Context): Pro
 }
 
 /** Another connection to the host of this run. It outlives a cancel: what has to be put back is put back over it. */
-export async function connectAgain({ plan, log }: Context, first: SshHost): Promise<SshHost> {
+export async function connectAgain({ plan, log, signal }: Context, first: SshHost): Promise<SshHost> {
   const [target] = plan.targets
   if (target === undefined) throw new TypeError('a plan without a target')
   const host = await SshHost.connect(
-    { ...target, connectTimeout: Math.min(target.connectTimeout, 20_000) },
-    { log, hosted: plan.run.hosted },
+    { ...target, connectTimeout: Math.min(target.connectTimeout, signal.aborted ? 2_000 : 20_000) },
+    // After a cancel what is left to do has to be done; before it, a cancel ends this connection's work as well.
+    { log, hosted: plan.run.hosted, signal: signal.aborted ? undefined : signal },
   )
   if (first.isRoot) await host.becomeRoot()
   return host
