@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { actionYaml } from './docs/action.ts'
 import { errorsPage } from './docs/errors.ts'
+import { pendingList, strategyTable } from './docs/pending.ts'
 import { configSchema } from './docs/schema.ts'
 import { inputsPage, inputTables, outputTable } from './docs/tables.ts'
 
@@ -17,7 +18,15 @@ export function staleFiles(): Map<string, string> {
     ['docs/inputs.md', inputsPage()],
   ])
   const readme = read('README.md')
-  if (readme) wanted.set('README.md', fill(fill(readme, 'inputs', inputTables(3)), 'outputs', outputTable()))
+  const marked = {
+    ...{ inputs: inputTables(3, { onlyBuilt: true }), outputs: outputTable() },
+    ...{ strategies: strategyTable(), pending: pendingList() },
+  }
+  if (readme)
+    wanted.set(
+      'README.md',
+      Object.entries(marked).reduce((page, [name, text]) => fill(page, name, text), readme),
+    )
   return new Map([...wanted].filter(([file, text]) => read(file) !== text))
 }
 

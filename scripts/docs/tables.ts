@@ -36,9 +36,10 @@ ${inputTables(2)}
 ${outputTable()}`
 }
 
-/** A table for each group, in the order of the spec. */
-export function inputTables(level: number): string {
-  const groups = Map.groupBy(inputNames, (name) => specs[name].group)
+/** A table for each group, in the order of the spec; `onlyBuilt` leaves out what is refused for now. */
+export function inputTables(level: number, { onlyBuilt = false } = {}): string {
+  const shown = inputNames.filter((name) => !onlyBuilt || specs[name].pending === undefined)
+  const groups = Map.groupBy(shown, (name) => specs[name].group)
   return [...groups]
     .map(([group, names]) => {
       const title = titles[group]

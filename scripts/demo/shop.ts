@@ -1,0 +1,71 @@
+import type { Tree } from '../../__tests__/helpers/tree.ts'
+
+const answers = (fruit: string): string => `import { version } from './version.mjs'
+
+export const answer = (visitor) => \`shop \${version}: ${fruit} (visitor \${visitor})\`
+`
+
+// The mistake of the third version: a setting that nobody made on the host.
+const broken = `import { version } from './version.mjs'
+
+export const answer = (visitor) => {
+  const { percent } = JSON.parse(process.env.DISCOUNT)
+  return \`shop \${version}: apples, pears, all \${percent} % off (visitor \${visitor})\`
+}
+`
+
+const server = `// One page, which says who answers. It counts its visitors in data/, which no deploy may touch.
+import { appendFileSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { answer } from './answer.mjs'
+
+createServer((request, response) => {
+  try {
+    appendFileSync('data/visits', '.')
+    response.end(\`\${answer(readFileSync('data/visits', 'utf8').length)}\\n\`)
+  } catch (error) {
+    console.error(error.stack)
+    response.writeHead(500).end('Internal Server Error\\n')
+  }
+}).listen(process.env.PORT, '127.0.0.1')
+`
+
+const check = `// Waits until the shop answers with this very version; the exit code tells whether it did.
+import { setTimeout } from 'node:timers/promises'
+import { version } from './version.mjs'
+
+let seen = ''
+for (const end = Date.now() + 2_500; Date.now() < end; await setTimeout(100)) {
+  seen = await fetch(process.argv[2]).then(
+    async (response) => \`\${response.status} \${(await response.text()).trim()}\`,
+    () => 'nothing answers',
+  )
+  if (seen.startsWith(\`200 shop \${version}\`)) break
+}
+console.log(\`The shop says: \${seen}\`)
+process.exit(seen.startsWith('200') ? 0 : 1)
+`
+
+/** What the repository holds at each version. */
+export const versions: Record<'v1' | 'v2' | 'v3', Tree> = {
+  v1: tree('v1', answers('apples')),
+  v2: { ...tree('v2', answers('apples, pears')), 'pears.txt': 'Conference, Williams\n' },
+  v3: { ...tree('v3', broken), 'discount.txt': 'Everything must go\n' },
+}
+
+function tree(version: string, answer: string): Tree {
+  return {
+    'version.mjs': `export const version = '${version}'\n`,
+    'answer.mjs': answer,
+    'server.mjs': server,
+    'check.mjs': check,
+  }
+}
+
+/** Starts the version that lies in `path`, with a session and streams of its own, and waits until it answers. */
+export const activate = (port: number): string => `mkdir -p data
+[ ! -f data/pid ] || kill "$(cat data/pid)" 2>/dev/null || true
+PORT=${port} setsid node server.mjs </dev/null >data/log 2>&1 &
+echo $! >data/pid
+node check.mjs http://127.0.0.1:${port}/ || { head -n 3 data/log; exit 1; }
+`
