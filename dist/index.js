@@ -66089,13 +66089,17 @@ class Guard {
     }
     /** Another connection in the place of one that was lost. */
     async reconnect() {
-        await this.#reconnect(new _clock_js__WEBPACK_IMPORTED_MODULE_0__/* .Deadline */ .B2(this.#context.patienceMs), undefined);
+        await this.#reconnect(new _clock_js__WEBPACK_IMPORTED_MODULE_0__/* .Deadline */ .B2(this.#patience), undefined);
     }
     async [Symbol.asyncDispose]() {
         await this.#own.disposeAsync();
     }
+    /** A job that was cancelled has seconds left; the host takes the change back by itself. */
+    get #patience() {
+        return this.#context.signal?.aborted ? 3_000 : this.#context.patienceMs;
+    }
     async #follow(phase, evenIfCancelled) {
-        const away = new _clock_js__WEBPACK_IMPORTED_MODULE_0__/* .Deadline */ .B2(this.#context.patienceMs);
+        const away = new _clock_js__WEBPACK_IMPORTED_MODULE_0__/* .Deadline */ .B2(this.#patience);
         let shown = 0;
         for (;;) {
             if (!evenIfCancelled)
@@ -66255,9 +66259,9 @@ finish() {
   if [ -e confirmed ]; then /bin/sh confirm.sh >>log.confirm 2>&1 && put verdict confirmed; return; fi
   for why in refused failed expired; do [ ! -e "$why" ] || break; done
   if [ ! -e evidence ] && [ -s evidence.sh ]; then /bin/sh evidence.sh >evidence.new 2>&1 </dev/null; mv -f evidence.new evidence; fi
-  if [ "$rollback" = off ]; then rm -f "$state/pending.json"; put verdict "left $why"; return; fi
+  if [ "$rollback" = off ]; then /bin/sh ended.sh "$why" failed >>log.restore 2>&1; put verdict "left $why"; return; fi
   put phase-now restore
-  if /bin/sh restore.sh >log.restore 2>&1 </dev/null; then /bin/sh forget.sh "$why" >>log.restore 2>&1; put verdict "rolled-back $why"
+  if /bin/sh restore.sh >log.restore 2>&1 </dev/null; then /bin/sh ended.sh "$why" rolled-back >>log.restore 2>&1; put verdict "rolled-back $why"
   else put verdict "rollback-failed $why"; fi
 }
 # The runner reads the verdict and clears up. When it is gone, nobody else would.
@@ -66271,6 +66275,10 @@ leave() {
     [ "$new" = "$beat" ] || { beat=$new; waited=0; }
   done
   mine || return 0
+  clear_away
+}
+# What a failed way back needs stays; the verdict stays where the next run finds it.
+clear_away() {
   case $(cat verdict) in rollback-failed*) return 0 ;; esac
   if [ "$(cat "$state/lock/token" 2>/dev/null)" = "$token" ]; then mv "$state/lock" "$state/lock.left.$$" && rm -rf "$state/lock.left.$$"; fi
   cp verdict "$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
@@ -66313,6 +66321,7 @@ if [ -s pid ]; then
 fi
 mv open expired 2>/dev/null
 [ -e verdict ] || finish
+clear_away
 `;
 
 ;// CONCATENATED MODULE: ./lib/guard/transaction.js
@@ -66335,7 +66344,8 @@ hd_end() { # The transaction is over: nothing settles it any more.
   rm -f "$unit_dir/$unit" "$unit_dir/$wanted_by.wants/$unit" 2>/dev/null || :
 }
 `;
-const forget = (0,shell.sh) `
+/** Without a confirmation: why ($1), and what came of it ($2). */
+const ended = (0,shell.sh) `
 set -eu
 code=$(cat "$work/code" 2>/dev/null || :)
 case $1 in expired) code=HD-GUARD-01 ;; failed) code=\${code:-HD-STEP-01} ;; esac
@@ -66375,14 +66385,16 @@ function begin(transaction, facts) {
         transaction.head,
         values,
         '( umask 077; mkdir -p "$work/phase" )',
+        'umask >"$work/umask"',
         transaction.snapshot,
         '( umask 077',
-        file('head.sh', `${transaction.head}\n${values}\n${ledger}`),
+        // What the user's commands write gets the modes that a login gives; the guard itself writes for its user alone.
+        file('head.sh', `${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${ledger}`),
         ...phases.map((phase) => script(`phase/${phase}`, `set -eu\n${transaction.phases[phase] ?? ''}`)),
         script('evidence.sh', transaction.evidence),
         script('restore.sh', transaction.restore),
         script('confirm.sh', `[ -e "$state/pending.json" ] || exit 0\nset -eu\n${transaction.confirm}\nhd_ledger deployed ''\nhd_end`),
-        script('forget.sh', `${forget}\n${transaction.forget}\nhd_ledger rolled-back "$code"\nhd_end`),
+        script('ended.sh', `${ended}\nif [ "$2" = rolled-back ]; then ${transaction.forget}; fi\nhd_ledger "$2" "$code"\nhd_end`),
         file('ledger.line', JSON.stringify(transaction.ledger)),
         script('guard.sh', `${guardScript}\n${guardMain}`),
         script('settle.sh', `${guardScript}\n${settleMain}`),
@@ -66485,6 +66497,9 @@ tcp() { # NUMBER HOST PORT
   elif command -v bash >/dev/null 2>&1; then if timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>/dev/null; then report "$1" open; else report "$1" closed; fi
   else report "$1" 'neither nc nor bash is on the host'; fi
 }
+journal() { # A user without the right to read the journal may still have sudo.
+  if [ "$(id -u)" = 0 ] || [ -n "$systemctl" ] || ! sudo -n journalctl --version >/dev/null 2>&1; then journalctl $systemctl --no-pager "$@"; else sudo -n journalctl --no-pager "$@"; fi
+}
 unit() { report "$1" "$(systemctl $systemctl show -p LoadState,ActiveState,SubState,Result,Type,RemainAfterExit,NRestarts,InvocationID,ExecMainStatus,NeedDaemonReload -- "$2" 2>&1)"; }
 ids() { $docker ps -aq --no-trunc --filter "label=com.docker.compose.service=$1"; $docker ps -aq --no-trunc --filter "name=^/$1\$"; }
 container() { # NUMBER SERVICE
@@ -66492,7 +66507,7 @@ container() { # NUMBER SERVICE
   report "$1" "$(for id in $all; do $docker inspect -f '{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.RestartCount}}|{{.State.StartedAt}}|{{.State.ExitCode}}|{{.HostConfig.RestartPolicy.Name}}' "$id" 2>&1; done)"
 }
 logs() { # NUMBER NAME
-  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$2" 2>/dev/null)" ]; then text=$(journalctl $systemctl --since "@$since" -u "$2" -o cat --no-pager 2>&1 | tail -n 2000)
+  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$2" 2>/dev/null)" ]; then text=$(journal --since "@$since" -u "$2" -o cat 2>&1 | tail -n 2000)
   else text=$(for id in $(ids "$2" 2>/dev/null | sort -u); do $docker logs --since "$since" --tail 2000 "$id" 2>&1; done); fi
   report "$1" "$(printf %s "$text" | tail -c 200000)"
 }
@@ -66653,7 +66668,7 @@ function evidence(checks, site) {
     return `exec 3>/dev/null\n${setUp(site, checks, 'echo 0')}${(0,shell.sh) `
 show() {
   echo "== $1"
-  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$1" 2>/dev/null)" ]; then journalctl $systemctl --since "@$since" -u "$1" -o short-iso --no-pager 2>&1 | tail -n 100; systemctl $systemctl status --no-pager -n 0 -- "$1" 2>&1 | head -n 8
+  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$1" 2>/dev/null)" ]; then journal --since "@$since" -u "$1" -o short-iso 2>&1 | tail -n 100; systemctl $systemctl status --no-pager -n 0 -- "$1" 2>&1 | head -n 8
   else for id in $(ids "$1" 2>/dev/null | sort -u); do $docker logs --since "$since" --tail 100 --timestamps "$id" 2>&1; $docker inspect -f '{{if .State.Health}}{{range .State.Health.Log}}{{.ExitCode}} {{.Output}}{{end}}{{end}}' "$id" 2>&1 | tail -n 5; done; fi
 }
 `}${calls}`;
@@ -68757,7 +68772,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7264);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1389);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4665);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3965);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2080);
 /* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5650);
@@ -68840,7 +68855,234 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 4665:
+/***/ 6196:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  t1: () => (/* binding */ connectAgain),
+  nB: () => (/* binding */ learn),
+  gl: () => (/* binding */ reach)
+});
+
+// EXTERNAL MODULE: ./lib/errors.js
+var errors = __nccwpck_require__(452);
+// EXTERNAL MODULE: ./lib/shell.js
+var shell = __nccwpck_require__(621);
+;// CONCATENATED MODULE: ./lib/remote/facts.js
+
+
+const searched = [
+    ...[
+        'awk',
+        'cp',
+        'curl',
+        'docker',
+        'docker-compose',
+        'find',
+        'git',
+        'gzip',
+        'nix',
+        'nixos-rebuild',
+        'pg_dump',
+        'rsync',
+        'setsid',
+    ],
+    ...['sha256sum', 'sort', 'sqlite3', 'stat', 'sudo', 'systemctl', 'systemd-run', 'tar', 'uv', 'wget', 'xargs'],
+];
+const script = `
+say() { printf '%s=%s\\n' "$1" "$2" >&3; }
+osr() { ( . /etc/os-release 2>/dev/null || . /usr/lib/os-release 2>/dev/null; eval "printf %s \\"\\\${$1-}\\"" ); }
+say os.id "$(osr ID)"; say os.version "$(osr VERSION_ID)"; say os.name "$(osr PRETTY_NAME)"
+say os.kernel "$(uname -sr)"; say arch "$(uname -m)"; say clock "$(date +%s)"
+if [ -d /run/systemd/system ]; then say init systemd
+elif [ -d /run/openrc ]; then say init openrc
+elif [ "$(readlink /sbin/init 2>/dev/null)" = /bin/busybox ]; then say init busybox
+else say init other; fi
+if [ -e /etc.defaults/VERSION ]; then say appliance synology
+elif [ -e /etc/config/uLinux.conf ]; then say appliance qnap; fi
+uid=$(id -u); say user.name "$(id -un)"; say user.uid "$uid"; say user.home "$HOME"
+if [ "$uid" = 0 ]; then sudo=root
+elif ! command -v sudo >/dev/null 2>&1; then sudo=none
+elif sudo -n /bin/sh -c : 2>/dev/null; then sudo=any
+elif sudo -n -l >/dev/null 2>&1; then sudo=some
+else sudo=none; fi
+say sudo "$sudo"
+for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.nix-profile/bin" "$HOME/.cargo/bin" /share/CACHEDEV1_DATA/.qpkg/container-station/bin; do
+  [ -d "$d" ] && [ -x "$d" ] && PATH=$PATH:$d
+done
+for t in $tools; do p=$(command -v "$t" 2>/dev/null) || continue; say "tool.$t" "$p"; done
+for t in $versions; do command -v "$t" >/dev/null 2>&1 || continue; say "version.$t" "$("$t" --version 2>&1 </dev/null | head -n 1)"; done
+case $(tar --help 2>&1 | head -n 3) in *BusyBox*) say busybox true ;; esac
+case $path in '~/'*) path=$HOME/\${path#??} ;; esac
+say path "$path"
+if [ -d "$path" ]; then say kind directory
+elif [ -e "$path" ] || [ -L "$path" ]; then say kind other
+else say kind missing; fi
+up=$path; while [ ! -d "$up" ]; do up=$(dirname "$up"); done
+say existing "$up"; say owner "$(stat -c %U:%G "$up" 2>/dev/null || true)"
+if [ -w "$up" ] && [ -x "$up" ]; then say writable true; fi
+if [ -e "$path/.git" ]; then say git true; fi
+if [ "$uid" = 0 ]; then state=/var/lib; else state=\${XDG_STATE_HOME:-$HOME/.local/state}; fi
+say state "$state/homelab-deploy/$name"
+free() { df -P "$@" 2>/dev/null | awk 'NR==2 {print $4}'; }
+say freeKiB "$(free -k "$up")"; say freeInodes "$(free -i "$up")"
+while [ ! -d "$state" ]; do state=$(dirname "$state"); done
+say stateFreeKiB "$(free -k "$state")"
+`;
+/** Asks everything at once. `versions` names the tools whose version matters: asking each costs the host a process. */
+async function probe(host, ask) {
+    const began = Date.now();
+    const { code, text, tail } = await host.run((0,shell/* assign */.kp)({ path: ask.path, name: ask.name, tools: searched.join(' '), versions: ask.versions.join(' ') }) + script, { label: 'Reading facts', timeoutMs: 60_000, quiet: true });
+    if (code !== 0) {
+        throw new errors/* DeployError */.sH('HD-SSH-07', `The shell of ${host.name} cannot run a simple script.`, {
+            why: `It ended with exit code ${code}.`,
+            fix: 'The host needs a POSIX /bin/sh with the usual small tools (BusyBox will do).',
+            detail: tail,
+        });
+    }
+    return parseFacts(text, (began + Date.now()) / 2_000);
+}
+function parseFacts(text, nowSeconds) {
+    const said = new Map();
+    for (const line of text.split('\n')) {
+        const at = line.indexOf('=');
+        if (at > 0)
+            said.set(line.slice(0, at), line.slice(at + 1));
+    }
+    const get = (key) => said.get(key) ?? '';
+    const number = (key) => (/^\d+$/.test(get(key)) ? Number(get(key)) : Number.POSITIVE_INFINITY);
+    const tools = {};
+    for (const [key, path] of said) {
+        const tool = key.replace(/^tool\./, '');
+        if (tool !== key)
+            tools[tool] = { path, version: /\d+(\.\d+)+/.exec(get(`version.${tool}`))?.[0] ?? '' };
+    }
+    return {
+        os: { id: get('os.id'), version: get('os.version'), name: get('os.name'), kernel: get('os.kernel') },
+        arch: get('arch'),
+        init: get('init'),
+        appliance: get('appliance'),
+        user: { name: get('user.name'), uid: number('user.uid'), home: get('user.home') },
+        sudo: get('sudo'),
+        tools,
+        busybox: get('busybox') === 'true',
+        clockSkew: Math.round(number('clock') - nowSeconds),
+        state: get('state'),
+        path: {
+            absolute: get('path'),
+            kind: get('kind'),
+            writable: get('writable') === 'true',
+            owner: get('owner'),
+            existing: get('existing'),
+            git: get('git') === 'true',
+            freeKiB: number('freeKiB'),
+            freeInodes: number('freeInodes'),
+            stateFreeKiB: number('stateFreeKiB'),
+        },
+    };
+}
+/** For people: `Debian GNU/Linux 13 (trixie), x86_64, systemd`. */
+function describeSystem(facts) {
+    const appliance = { synology: 'Synology DSM', qnap: 'QNAP QTS', '': '' }[facts.appliance];
+    return [appliance || facts.os.name || facts.os.kernel, facts.arch, facts.init === 'other' ? '' : facts.init]
+        .filter(Boolean)
+        .join(', ');
+}
+
+// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 12 modules
+var ssh_host = __nccwpck_require__(1048);
+// EXTERNAL MODULE: ./lib/remote/target.js
+var remote_target = __nccwpck_require__(9305);
+;// CONCATENATED MODULE: ./lib/pipeline/reach.js
+
+
+
+
+/** Connects and learns all about the host that later decisions need; root when the inputs or the path ask for it. */
+async function reach({ plan, log, signal, recorder, step }) {
+    const [target] = plan.targets;
+    if (target === undefined)
+        throw new TypeError('a plan without a target');
+    const host = await step(`Connect to ${(0,remote_target/* showAddress */.m)(target.address)}`, async ({ note }) => {
+        const connected = await ssh_host/* SshHost */.f.connect(target, { log, signal, hosted: plan.run.hosted });
+        recorder.hostKey = connected.hostKeyLine;
+        note(`Host key ${connected.hostKey}`);
+        if (target.hostKey.mode === 'accept-new') {
+            log.warning(`The key of ${connected.name} was accepted without being known (\`host-key: accept-new\`). Pin it: host-key: ${connected.hostKeyLine}`);
+        }
+        return connected;
+    });
+    try {
+        const facts = await step('Read facts', async ({ note }) => {
+            const facts = await learn(host, plan);
+            recorder.system = describeSystem(facts);
+            note(`${recorder.system}; user ${facts.user.name}, sudo: ${facts.sudo}`);
+            if (Math.abs(facts.clockSkew) > 60)
+                log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`);
+            refusePath(host, facts);
+            return facts;
+        });
+        return { host, facts };
+    }
+    catch (error) {
+        await host[Symbol.asyncDispose]();
+        throw error;
+    }
+}
+/** Another connection to the host of this run. It outlives a cancel: what has to be put back is put back over it. */
+async function connectAgain({ plan, log, signal }, first) {
+    const [target] = plan.targets;
+    if (target === undefined)
+        throw new TypeError('a plan without a target');
+    const host = await ssh_host/* SshHost */.f.connect({ ...target, connectTimeout: Math.min(target.connectTimeout, signal.aborted ? 2_000 : 20_000) }, 
+    // After a cancel what is left to do has to be done; before it, a cancel ends this connection's work as well.
+    { log, hosted: plan.run.hosted, signal: signal.aborted ? undefined : signal });
+    if (first.isRoot)
+        await host.becomeRoot();
+    return host;
+}
+const ask = (host, plan, path) => probe(host, { path: path || '~/', name: plan.name, versions: [] });
+/** The facts of the host, as the user that this run works as there. */
+async function learn(host, plan) {
+    const { path } = plan.sync;
+    return await asWhom(host, await ask(host, plan, path), plan, path);
+}
+/** Stays the user that logged in, unless everything is to run as root, or only root may write at the path. */
+async function asWhom(host, facts, plan, path) {
+    const { sudo } = plan.safety;
+    const wanted = sudo === 'always' || (sudo === 'auto' && !facts.path.writable && facts.sudo === 'any');
+    if (facts.sudo === 'root' || !wanted)
+        return facts;
+    if (facts.sudo !== 'any') {
+        throw new errors/* DeployError */.sH('HD-SUDO-01', `${facts.user.name} may not run a shell as root on ${host.name} without a password.`, {
+            why: '`sudo: always` runs everything on the host through sudo.',
+            fix: `On the host put this line into /etc/sudoers.d/homelab-deploy (mode 0440, check it with \`visudo -c\`):\n  ${facts.user.name} ALL=(root) NOPASSWD: /bin/sh\nOr set \`sudo: auto\`, and let ${facts.user.name} own the path.`,
+        });
+    }
+    await host.becomeRoot();
+    return await ask(host, plan, path);
+}
+function refusePath(host, { path, user }) {
+    if (path.kind === 'other') {
+        throw new errors/* DeployError */.sH('HD-PATH-03', `${path.absolute} is not a directory on ${host.name}.`, {
+            why: 'There is a file, a device or a broken link in its place.',
+            fix: 'Choose another `path`, or move what is there away.',
+        });
+    }
+    if (!path.writable) {
+        throw new errors/* DeployError */.sH('HD-PATH-04', `${user.name} may not write at ${path.existing} on ${host.name}.`, {
+            why: `It belongs to ${path.owner || 'another user'}${path.existing === path.absolute ? '' : `, and ${path.absolute} does not exist yet`}.`,
+            fix: `On the host run \`sudo install -d -o ${user.name} ${path.absolute}\`, deploy as the owner, or allow sudo without a password.`,
+        });
+    }
+}
+
+
+/***/ }),
+
+/***/ 3965:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -69452,7 +69694,7 @@ ${strategy.restore}`,
         confirm: `${record === undefined ? '' : (0,remote_state/* writeAtomically */.vK)(`${places.release}/record.json`, JSON.stringify(record))}
 [ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }
 ${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}`,
-        forget: `[ -f "$release/record.json" ] || rm -rf "$release"`,
+        forget: '[ -f "$release/record.json" ] || rm -rf "$release"',
         ledger: {
             ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
             ...{ previousRevision: parts.previousRevision, actor: plan.run.actor, run: plan.run.url },
@@ -70487,90 +70729,8 @@ function health_describe({ check, last, restarts, good, goodSince }) {
     return `${check.text}: ${last?.seen ?? 'never looked at'}${again}${lasted}`;
 }
 
-// EXTERNAL MODULE: ./lib/remote/facts.js
-var remote_facts = __nccwpck_require__(6221);
-// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 12 modules
-var ssh_host = __nccwpck_require__(1048);
-// EXTERNAL MODULE: ./lib/remote/target.js
-var remote_target = __nccwpck_require__(9305);
-;// CONCATENATED MODULE: ./lib/pipeline/reach.js
-
-
-
-
-/** Connects and learns all about the host that later decisions need; root when the inputs or the path ask for it. */
-async function reach({ plan, log, signal, recorder, step }) {
-    const { path } = plan.sync;
-    const [target] = plan.targets;
-    if (target === undefined)
-        throw new TypeError('a plan without a target');
-    const host = await step(`Connect to ${(0,remote_target/* showAddress */.m)(target.address)}`, async ({ note }) => {
-        const connected = await ssh_host/* SshHost */.f.connect(target, { log, signal, hosted: plan.run.hosted });
-        recorder.hostKey = connected.hostKey;
-        note(`Host key ${connected.hostKey}`);
-        if (target.hostKey.mode === 'accept-new') {
-            log.warning(`The key of ${connected.name} was accepted without being known (\`host-key: accept-new\`). Pin it: host-key: ${connected.hostKeyLine}`);
-        }
-        return connected;
-    });
-    try {
-        const facts = await step('Read facts', async ({ note }) => {
-            const facts = await asWhom(host, await ask(host, plan, path), plan, path);
-            recorder.system = (0,remote_facts/* describeSystem */.nv)(facts);
-            note(`${recorder.system}; user ${facts.user.name}, sudo: ${facts.sudo}`);
-            if (Math.abs(facts.clockSkew) > 60)
-                log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`);
-            refusePath(host, facts);
-            return facts;
-        });
-        return { host, facts };
-    }
-    catch (error) {
-        await host[Symbol.asyncDispose]();
-        throw error;
-    }
-}
-/** Another connection to the host of this run. It outlives a cancel: what has to be put back is put back over it. */
-async function connectAgain({ plan, log }, first) {
-    const [target] = plan.targets;
-    if (target === undefined)
-        throw new TypeError('a plan without a target');
-    const host = await ssh_host/* SshHost */.f.connect({ ...target, connectTimeout: Math.min(target.connectTimeout, 20_000) }, { log, hosted: plan.run.hosted });
-    if (first.isRoot)
-        await host.becomeRoot();
-    return host;
-}
-const ask = (host, plan, path) => (0,remote_facts/* probe */.dy)(host, { path: path || '~/', name: plan.name, versions: [] });
-/** Stays the user that logged in, unless everything is to run as root, or only root may write at the path. */
-async function asWhom(host, facts, plan, path) {
-    const { sudo } = plan.safety;
-    const wanted = sudo === 'always' || (sudo === 'auto' && !facts.path.writable && facts.sudo === 'any');
-    if (facts.sudo === 'root' || !wanted)
-        return facts;
-    if (facts.sudo !== 'any') {
-        throw new errors/* DeployError */.sH('HD-SUDO-01', `${facts.user.name} may not run a shell as root on ${host.name} without a password.`, {
-            why: '`sudo: always` runs everything on the host through sudo.',
-            fix: `On the host put this line into /etc/sudoers.d/homelab-deploy (mode 0440, check it with \`visudo -c\`):\n  ${facts.user.name} ALL=(root) NOPASSWD: /bin/sh\nOr set \`sudo: auto\`, and let ${facts.user.name} own the path.`,
-        });
-    }
-    await host.becomeRoot();
-    return await ask(host, plan, path);
-}
-function refusePath(host, { path, user }) {
-    if (path.kind === 'other') {
-        throw new errors/* DeployError */.sH('HD-PATH-03', `${path.absolute} is not a directory on ${host.name}.`, {
-            why: 'There is a file, a device or a broken link in its place.',
-            fix: 'Choose another `path`, or move what is there away.',
-        });
-    }
-    if (!path.writable) {
-        throw new errors/* DeployError */.sH('HD-PATH-04', `${user.name} may not write at ${path.existing} on ${host.name}.`, {
-            why: `It belongs to ${path.owner || 'another user'}${path.existing === path.absolute ? '' : `, and ${path.absolute} does not exist yet`}.`,
-            fix: `On the host run \`sudo install -d -o ${user.name} ${path.absolute}\`, deploy as the owner, or allow sudo without a password.`,
-        });
-    }
-}
-
+// EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
+var reach = __nccwpck_require__(6196);
 ;// CONCATENATED MODULE: ./lib/pipeline/settle.js
 
 
@@ -70632,6 +70792,9 @@ async function undo(context, guard, facts, change, vitals, cause) {
                     : 'to what was there before'
                 : verdict.end);
             context.remember('pending', '');
+            // The vote came too late: the new version was confirmed before, and serves.
+            if (verdict.end === 'confirmed')
+                recorder.forgive();
             return results[verdict.end];
         });
         if (result === 'rolled-back')
@@ -70741,7 +70904,7 @@ async function deploy(context) {
         const { plan, recorder, signal, log, step } = context;
         const reading = plan.mode === 'deploy' ? newRelease(context) : undefined;
         const open = deploy_addDisposableResource(env_1, new AsyncDisposableStack(), true);
-        const { host, facts } = await reach(context);
+        const { host, facts } = await (0,reach/* reach */.gl)(context);
         open.use(host);
         // What cannot be read is told before anything is touched: no lock, no state directory.
         await reading?.read;
@@ -70766,7 +70929,7 @@ async function deploy(context) {
             log,
             signal,
             patienceMs: plan.safety.confirmTimeout + 60_000,
-            connect: () => connectAgain(context, host),
+            connect: () => (0,reach/* connectAgain */.t1)(context, host),
             onReconnect: (again) => lock.keep(again),
         }));
         open.defer(() => lock.release(guard.host));
@@ -70890,14 +71053,14 @@ var core = __nccwpck_require__(7264);
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/guard/guard.js
 var guard = __nccwpck_require__(988);
-// EXTERNAL MODULE: ./lib/remote/facts.js
-var remote_facts = __nccwpck_require__(6221);
 // EXTERNAL MODULE: ./lib/remote/ssh-host.js + 12 modules
 var ssh_host = __nccwpck_require__(1048);
 // EXTERNAL MODULE: ./lib/remote/state.js
 var state = __nccwpck_require__(6915);
 // EXTERNAL MODULE: ./lib/shell.js
 var shell = __nccwpck_require__(621);
+// EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
+var reach = __nccwpck_require__(6196);
 ;// CONCATENATED MODULE: ./lib/pipeline/finish.js
 var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -70964,7 +71127,7 @@ async function finish(plan, pending, log) {
         if (target === undefined)
             return 'nothing to do';
         const host = __addDisposableResource(env_1, await ssh_host/* SshHost */.f.connect(target, { log, hosted: plan.run.hosted }), true);
-        const facts = await (0,remote_facts/* probe */.dy)(host, { path: plan.sync.path || '~/', name: plan.name, versions: [] });
+        const facts = await (0,reach/* learn */.nB)(host, plan);
         const script = (0,shell/* assign */.kp)({ state: facts.state }) + state/* stateScript */.nB;
         const { text } = await host.run(script, { label: 'Reading the state', quiet: true });
         if ((0,state/* parseState */.Bu)(text).pending !== pending)
@@ -71016,139 +71179,6 @@ async function post(sink, load) {
 // this import stays first in main.ts.
 Object.assign(globalThis, { __dirname: import.meta.dirname });
 
-
-
-/***/ }),
-
-/***/ 6221:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   dy: () => (/* binding */ probe),
-/* harmony export */   nv: () => (/* binding */ describeSystem)
-/* harmony export */ });
-/* unused harmony export parseFacts */
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(452);
-/* harmony import */ var _shell_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(621);
-
-
-const searched = [
-    ...[
-        'awk',
-        'cp',
-        'curl',
-        'docker',
-        'docker-compose',
-        'find',
-        'git',
-        'gzip',
-        'nix',
-        'nixos-rebuild',
-        'pg_dump',
-        'rsync',
-        'setsid',
-    ],
-    ...['sha256sum', 'sort', 'sqlite3', 'stat', 'sudo', 'systemctl', 'systemd-run', 'tar', 'uv', 'wget', 'xargs'],
-];
-const script = `
-say() { printf '%s=%s\\n' "$1" "$2" >&3; }
-osr() { ( . /etc/os-release 2>/dev/null || . /usr/lib/os-release 2>/dev/null; eval "printf %s \\"\\\${$1-}\\"" ); }
-say os.id "$(osr ID)"; say os.version "$(osr VERSION_ID)"; say os.name "$(osr PRETTY_NAME)"
-say os.kernel "$(uname -sr)"; say arch "$(uname -m)"; say clock "$(date +%s)"
-if [ -d /run/systemd/system ]; then say init systemd
-elif [ -d /run/openrc ]; then say init openrc
-elif [ "$(readlink /sbin/init 2>/dev/null)" = /bin/busybox ]; then say init busybox
-else say init other; fi
-if [ -e /etc.defaults/VERSION ]; then say appliance synology
-elif [ -e /etc/config/uLinux.conf ]; then say appliance qnap; fi
-uid=$(id -u); say user.name "$(id -un)"; say user.uid "$uid"; say user.home "$HOME"
-if [ "$uid" = 0 ]; then sudo=root
-elif ! command -v sudo >/dev/null 2>&1; then sudo=none
-elif sudo -n /bin/sh -c : 2>/dev/null; then sudo=any
-elif sudo -n -l >/dev/null 2>&1; then sudo=some
-else sudo=none; fi
-say sudo "$sudo"
-for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.nix-profile/bin" "$HOME/.cargo/bin" /share/CACHEDEV1_DATA/.qpkg/container-station/bin; do
-  [ -d "$d" ] && [ -x "$d" ] && PATH=$PATH:$d
-done
-for t in $tools; do p=$(command -v "$t" 2>/dev/null) || continue; say "tool.$t" "$p"; done
-for t in $versions; do command -v "$t" >/dev/null 2>&1 || continue; say "version.$t" "$("$t" --version 2>&1 </dev/null | head -n 1)"; done
-case $(tar --help 2>&1 | head -n 3) in *BusyBox*) say busybox true ;; esac
-case $path in '~/'*) path=$HOME/\${path#??} ;; esac
-say path "$path"
-if [ -d "$path" ]; then say kind directory
-elif [ -e "$path" ] || [ -L "$path" ]; then say kind other
-else say kind missing; fi
-up=$path; while [ ! -d "$up" ]; do up=$(dirname "$up"); done
-say existing "$up"; say owner "$(stat -c %U:%G "$up" 2>/dev/null || true)"
-if [ -w "$up" ] && [ -x "$up" ]; then say writable true; fi
-if [ -e "$path/.git" ]; then say git true; fi
-if [ "$uid" = 0 ]; then state=/var/lib; else state=\${XDG_STATE_HOME:-$HOME/.local/state}; fi
-say state "$state/homelab-deploy/$name"
-free() { df -P "$@" 2>/dev/null | awk 'NR==2 {print $4}'; }
-say freeKiB "$(free -k "$up")"; say freeInodes "$(free -i "$up")"
-while [ ! -d "$state" ]; do state=$(dirname "$state"); done
-say stateFreeKiB "$(free -k "$state")"
-`;
-/** Asks everything at once. `versions` names the tools whose version matters: asking each costs the host a process. */
-async function probe(host, ask) {
-    const began = Date.now();
-    const { code, text, tail } = await host.run((0,_shell_js__WEBPACK_IMPORTED_MODULE_1__/* .assign */ .kp)({ path: ask.path, name: ask.name, tools: searched.join(' '), versions: ask.versions.join(' ') }) + script, { label: 'Reading facts', timeoutMs: 60_000, quiet: true });
-    if (code !== 0) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .DeployError */ .sH('HD-SSH-07', `The shell of ${host.name} cannot run a simple script.`, {
-            why: `It ended with exit code ${code}.`,
-            fix: 'The host needs a POSIX /bin/sh with the usual small tools (BusyBox will do).',
-            detail: tail,
-        });
-    }
-    return parseFacts(text, (began + Date.now()) / 2_000);
-}
-function parseFacts(text, nowSeconds) {
-    const said = new Map();
-    for (const line of text.split('\n')) {
-        const at = line.indexOf('=');
-        if (at > 0)
-            said.set(line.slice(0, at), line.slice(at + 1));
-    }
-    const get = (key) => said.get(key) ?? '';
-    const number = (key) => (/^\d+$/.test(get(key)) ? Number(get(key)) : Number.POSITIVE_INFINITY);
-    const tools = {};
-    for (const [key, path] of said) {
-        const tool = key.replace(/^tool\./, '');
-        if (tool !== key)
-            tools[tool] = { path, version: /\d+(\.\d+)+/.exec(get(`version.${tool}`))?.[0] ?? '' };
-    }
-    return {
-        os: { id: get('os.id'), version: get('os.version'), name: get('os.name'), kernel: get('os.kernel') },
-        arch: get('arch'),
-        init: get('init'),
-        appliance: get('appliance'),
-        user: { name: get('user.name'), uid: number('user.uid'), home: get('user.home') },
-        sudo: get('sudo'),
-        tools,
-        busybox: get('busybox') === 'true',
-        clockSkew: Math.round(number('clock') - nowSeconds),
-        state: get('state'),
-        path: {
-            absolute: get('path'),
-            kind: get('kind'),
-            writable: get('writable') === 'true',
-            owner: get('owner'),
-            existing: get('existing'),
-            git: get('git') === 'true',
-            freeKiB: number('freeKiB'),
-            freeInodes: number('freeInodes'),
-            stateFreeKiB: number('stateFreeKiB'),
-        },
-    };
-}
-/** For people: `Debian GNU/Linux 13 (trixie), x86_64, systemd`. */
-function describeSystem(facts) {
-    const appliance = { synology: 'Synology DSM', qnap: 'QNAP QTS', '': '' }[facts.appliance];
-    return [appliance || facts.os.name || facts.os.kernel, facts.arch, facts.init === 'other' ? '' : facts.init]
-        .filter(Boolean)
-        .join(', ');
-}
 
 
 /***/ }),
@@ -73159,6 +73189,10 @@ class Recorder {
     failRollback(thrown, step = this.#steps.place) {
         this.#rollbackFailure ??= recordOf(thrown, step);
         this.#steps.forget();
+    }
+    /** What was taken for a failure came after the end was reached. */
+    forgive() {
+        this.#failure = undefined;
     }
     get failure() {
         return this.#failure;

@@ -19,12 +19,12 @@ describe.each(['root', 'deploy'] as const)('as %s', (user: User) => {
     expect(second.outputs).toMatchObject({ result: 'deployed', 'previous-release': first.outputs.release })
     await app.expectVersion('v2')
 
-    const ill = await app.deploy({ version: 'v3-ill' })
+    const ill = await app.deploy({ version: 'v3x' })
     expect(ill.outputs.result, ill.maskedLog).toBe('rolled-back')
     expect(ill.exitCode).toBe(1)
     expect(ill.errors).toHaveLength(1)
     expect(ill.errors[0]?.message).toContain('HD-HEALTH-01')
-    expect(ill.summary).toContain('starting v3-ill')
+    expect(ill.summary).toContain('starting v3x')
     await app.expectVersion('v2')
 
     const crash = await app.deploy({ version: 'v4', inputs: { activate: 'echo the reason; exit 3' } })

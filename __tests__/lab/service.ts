@@ -4,13 +4,13 @@ import { scratch } from '../helpers/scratch.ts'
 import { type Tree, writeTree } from '../helpers/tree.ts'
 import type { LabHost } from './host.ts'
 
-/** A web service as people run one: a systemd unit, code in a folder, one URL. Its answer is the version. */
+/** A web service as people run one: a systemd unit, code in a folder, one URL. Its answer is the version; one with an x is ill. */
 const port = 8000
 const program = `import http.server, os
 text = open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'version')).read().strip()
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(500 if 'ill' in text else 200)
+        self.send_response(500 if 'x' in text else 200)
         self.end_headers()
         self.wfile.write(text.encode())
     def log_message(self, *args): pass
@@ -129,7 +129,7 @@ export class Service {
   /** Nothing of a deploy is left: no process, lock, record of a pending one, work directory, boot unit, temp file. */
   async leftovers(): Promise<string> {
     return await this.host.sh(
-      `cd ${this.state}; ls -d lock* pending.json work 2>/dev/null; pgrep -af 'guard[.]sh|homelab-deploy/app/work'; ls /etc/systemd/system /etc/systemd/system/*.wants | grep homelab-deploy; find ${this.path} -name '*.hd-new' -o -name '*.new'; true`,
+      `cd ${this.state}; ls -d lock* pending.json work 2>/dev/null; pgrep -af 'guard[.]sh|homelab-deploy/app/[w]ork'; ls /etc/systemd/system /etc/systemd/system/*.wants | grep homelab-deploy; find ${this.path} -name '*.hd-new' -o -name '*.new'; true`,
     )
   }
 

@@ -74,9 +74,9 @@ finish() {
   if [ -e confirmed ]; then /bin/sh confirm.sh >>log.confirm 2>&1 && put verdict confirmed; return; fi
   for why in refused failed expired; do [ ! -e "$why" ] || break; done
   if [ ! -e evidence ] && [ -s evidence.sh ]; then /bin/sh evidence.sh >evidence.new 2>&1 </dev/null; mv -f evidence.new evidence; fi
-  if [ "$rollback" = off ]; then rm -f "$state/pending.json"; put verdict "left $why"; return; fi
+  if [ "$rollback" = off ]; then /bin/sh ended.sh "$why" failed >>log.restore 2>&1; put verdict "left $why"; return; fi
   put phase-now restore
-  if /bin/sh restore.sh >log.restore 2>&1 </dev/null; then /bin/sh forget.sh "$why" >>log.restore 2>&1; put verdict "rolled-back $why"
+  if /bin/sh restore.sh >log.restore 2>&1 </dev/null; then /bin/sh ended.sh "$why" rolled-back >>log.restore 2>&1; put verdict "rolled-back $why"
   else put verdict "rollback-failed $why"; fi
 }
 # The runner reads the verdict and clears up. When it is gone, nobody else would.
@@ -90,6 +90,10 @@ leave() {
     [ "$new" = "$beat" ] || { beat=$new; waited=0; }
   done
   mine || return 0
+  clear_away
+}
+# What a failed way back needs stays; the verdict stays where the next run finds it.
+clear_away() {
   case $(cat verdict) in rollback-failed*) return 0 ;; esac
   if [ "$(cat "$state/lock/token" 2>/dev/null)" = "$token" ]; then mv "$state/lock" "$state/lock.left.$$" && rm -rf "$state/lock.left.$$"; fi
   cp verdict "$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
@@ -134,4 +138,5 @@ if [ -s pid ]; then
 fi
 mv open expired 2>/dev/null
 [ -e verdict ] || finish
+clear_away
 `

@@ -47,7 +47,8 @@ hd_end() { # The transaction is over: nothing settles it any more.
 }
 `
 
-const forget = sh`
+/** Without a confirmation: why ($1), and what came of it ($2). */
+const ended = sh`
 set -eu
 code=$(cat "$work/code" 2>/dev/null || :)
 case $1 in expired) code=HD-GUARD-01 ;; failed) code=\${code:-HD-STEP-01} ;; esac
@@ -100,7 +101,10 @@ export function begin(transaction: Transaction, facts: Facts): string {
       'confirm.sh',
       `[ -e "$state/pending.json" ] || exit 0\nset -eu\n${transaction.confirm}\nhd_ledger deployed ''\nhd_end`,
     ),
-    script('forget.sh', `${forget}\n${transaction.forget}\nhd_ledger rolled-back "$code"\nhd_end`),
+    script(
+      'ended.sh',
+      `${ended}\nif [ "$2" = rolled-back ]; then ${transaction.forget}; fi\nhd_ledger "$2" "$code"\nhd_end`,
+    ),
     file('ledger.line', JSON.stringify(transaction.ledger)),
     script('guard.sh', `${guardScript}\n${guardMain}`),
     script('settle.sh', `${guardScript}\n${settleMain}`),

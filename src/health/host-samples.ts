@@ -33,6 +33,9 @@ tcp() { # NUMBER HOST PORT
   elif command -v bash >/dev/null 2>&1; then if timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>/dev/null; then report "$1" open; else report "$1" closed; fi
   else report "$1" 'neither nc nor bash is on the host'; fi
 }
+journal() { # A user without the right to read the journal may still have sudo.
+  if [ "$(id -u)" = 0 ] || [ -n "$systemctl" ] || ! sudo -n journalctl --version >/dev/null 2>&1; then journalctl $systemctl --no-pager "$@"; else sudo -n journalctl --no-pager "$@"; fi
+}
 unit() { report "$1" "$(systemctl $systemctl show -p LoadState,ActiveState,SubState,Result,Type,RemainAfterExit,NRestarts,InvocationID,ExecMainStatus,NeedDaemonReload -- "$2" 2>&1)"; }
 ids() { $docker ps -aq --no-trunc --filter "label=com.docker.compose.service=$1"; $docker ps -aq --no-trunc --filter "name=^/$1\$"; }
 container() { # NUMBER SERVICE
@@ -40,7 +43,7 @@ container() { # NUMBER SERVICE
   report "$1" "$(for id in $all; do $docker inspect -f '{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.RestartCount}}|{{.State.StartedAt}}|{{.State.ExitCode}}|{{.HostConfig.RestartPolicy.Name}}' "$id" 2>&1; done)"
 }
 logs() { # NUMBER NAME
-  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$2" 2>/dev/null)" ]; then text=$(journalctl $systemctl --since "@$since" -u "$2" -o cat --no-pager 2>&1 | tail -n 2000)
+  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$2" 2>/dev/null)" ]; then text=$(journal --since "@$since" -u "$2" -o cat 2>&1 | tail -n 2000)
   else text=$(for id in $(ids "$2" 2>/dev/null | sort -u); do $docker logs --since "$since" --tail 2000 "$id" 2>&1; done); fi
   report "$1" "$(printf %s "$text" | tail -c 200000)"
 }
@@ -228,7 +231,7 @@ export function evidence(checks: readonly Check[], site: Site): string {
   return `exec 3>/dev/null\n${setUp(site, checks, 'echo 0')}${sh`
 show() {
   echo "== $1"
-  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$1" 2>/dev/null)" ]; then journalctl $systemctl --since "@$since" -u "$1" -o short-iso --no-pager 2>&1 | tail -n 100; systemctl $systemctl status --no-pager -n 0 -- "$1" 2>&1 | head -n 8
+  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$1" 2>/dev/null)" ]; then journal --since "@$since" -u "$1" -o short-iso 2>&1 | tail -n 100; systemctl $systemctl status --no-pager -n 0 -- "$1" 2>&1 | head -n 8
   else for id in $(ids "$1" 2>/dev/null | sort -u); do $docker logs --since "$since" --tail 100 --timestamps "$id" 2>&1; $docker inspect -f '{{if .State.Health}}{{range .State.Health.Log}}{{.ExitCode}} {{.Output}}{{end}}{{end}}' "$id" 2>&1 | tail -n 5; done; fi
 }
 `}${calls}`

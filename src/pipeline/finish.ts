@@ -1,17 +1,17 @@
 import { settle } from '../guard/guard.ts'
 import type { Log } from '../log.ts'
-import { probe } from '../remote/facts.ts'
 import { SshHost } from '../remote/ssh-host.ts'
 import { parseState, stateScript } from '../remote/state.ts'
 import { assign } from '../shell.ts'
 import type { Plan } from './plan.ts'
+import { learn } from './reach.ts'
 
 /** What `post` does when main ended in the middle: it has the deploy settled, and waits for the host's verdict. */
 export async function finish(plan: Plan, pending: string, log: Log): Promise<string> {
   const [target] = plan.targets
   if (target === undefined) return 'nothing to do'
   await using host = await SshHost.connect(target, { log, hosted: plan.run.hosted })
-  const facts = await probe(host, { path: plan.sync.path || '~/', name: plan.name, versions: [] })
+  const facts = await learn(host, plan)
   const script = assign({ state: facts.state }) + stateScript
   const { text } = await host.run(script, { label: 'Reading the state', quiet: true })
   if (parseState(text).pending !== pending) return 'the host had settled it already'

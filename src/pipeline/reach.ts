@@ -11,12 +11,11 @@ export interface Reached {
 
 /** Connects and learns all about the host that later decisions need; root when the inputs or the path ask for it. */
 export async function reach({ plan, log, signal, recorder, step }: Context): Promise<Reached> {
-  const { path } = plan.sync
   const [target] = plan.targets
   if (target === undefined) throw new TypeError('a plan without a target')
   const host = await step(`Connect to ${showAddress(target.address)}`, async ({ note }) => {
     const connected = await SshHost.connect(target, { log, signal, hosted: plan.run.hosted })
-    recorder.hostKey = connected.hostKey
+    recorder.hostKey = connected.hostKeyLine
     note(`Host key ${connected.hostKey}`)
     if (target.hostKey.mode === 'accept-new') {
       log.warning(
@@ -27,7 +26,7 @@ export async function reach({ plan, log, signal, recorder, step }: Context): Pro
   })
   try {
     const facts = await step('Read facts', async ({ note }) => {
-      const facts = await asWhom(host, await ask(host, plan, path), plan, path)
+      const facts = await learn(host, plan)
       recorder.system = describeSystem(facts)
       note(`${recorder.system}; user ${facts.user.name}, sudo: ${facts.sudo}`)
       if (Math.abs(facts.clockSkew) > 60)
@@ -57,6 +56,12 @@ export async function connectAgain({ plan, log, signal }: Context, first: SshHos
 
 const ask = (host: SshHost, plan: Context['plan'], path: string) =>
   probe(host, { path: path || '~/', name: plan.name, versions: [] })
+
+/** The facts of the host, as the user that this run works as there. */
+export async function learn(host: SshHost, plan: Context['plan']): Promise<Facts> {
+  const { path } = plan.sync
+  return await asWhom(host, await ask(host, plan, path), plan, path)
+}
 
 /** Stays the user that logged in, unless everything is to run as root, or only root may write at the path. */
 async function asWhom(host: SshHost, facts: Facts, plan: Context['plan'], path: string): Promise<Facts> {

@@ -124,7 +124,7 @@ ${strategy.restore}`,
     confirm: `${record === undefined ? '' : writeAtomically(`${places.release}/record.json`, JSON.stringify(record))}
 [ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }
 ${writeAtomically(`${places.state}/current`, id)}${prune(places.state, plan.safety.keep, [id, previousId])}`,
-    forget: `[ -f "$release/record.json" ] || rm -rf "$release"`,
+    forget: '[ -f "$release/record.json" ] || rm -rf "$release"',
     ledger: {
       ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
       ...{ previousRevision: parts.previousRevision, actor: plan.run.actor, run: plan.run.url },

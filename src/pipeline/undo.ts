@@ -41,6 +41,8 @@ export async function undo(
           : verdict.end,
       )
       context.remember('pending', '')
+      // The vote came too late: the new version was confirmed before, and serves.
+      if (verdict.end === 'confirmed') recorder.forgive()
       return results[verdict.end]
     })
     if (result === 'rolled-back') await checkOldVersion(context, guard, vitals)

@@ -83,6 +83,11 @@ export class Recorder {
     this.#steps.forget()
   }
 
+  /** What was taken for a failure came after the end was reached. */
+  forgive(): void {
+    this.#failure = undefined
+  }
+
   get failure(): FailureRecord | undefined {
     return this.#failure
   }
