@@ -67957,6 +67957,58 @@ var clock = __nccwpck_require__(1920);
 // EXTERNAL MODULE: ./lib/shell.js
 var shell = __nccwpck_require__(621);
 ;// CONCATENATED MODULE: ./lib/remote/lock.js
+var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
 
 
@@ -67977,59 +68029,80 @@ else echo busy >&3; cat lock/owner.json >&3 2>/dev/null || :; fi
 `;
 /** Takes the lock of the application on this host, waiting for whoever holds it. */
 async function takeLock(host, state, owner, options) {
-    const token = (0,external_node_crypto_.randomBytes)(12).toString('hex');
-    const deadline = new clock/* Deadline */.B2(options.timeoutMs);
-    const script = `${(0,shell/* assign */.kp)({ state, token })}owner() {\n${(0,shell/* heredoc */.lt)('cat', JSON.stringify(owner))}}\nwhen_taken() {\n${options.whenTaken}\n}\n${take}`;
-    let wasStale = false;
-    let answer = '';
-    for (let said = '';;) {
-        const { code, text, tail } = await host.run(script, { label: 'Taking the lock', quiet: true, timeoutMs: 60_000 });
-        if (code !== 0) {
-            throw new errors/* DeployError */.sH('HD-PATH-04', `The state directory ${state} cannot be written on ${host.name}.`, {
-                why: tail.split('\n').at(-1) ?? '',
-                fix: 'It needs a home directory that the user may write to, and space on its disk.',
-                detail: tail,
-            });
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const token = (0,external_node_crypto_.randomBytes)(12).toString('hex');
+        const deadline = new clock/* Deadline */.B2(options.timeoutMs);
+        // Opened before the lock is ours, which saves its round trip: it touches nothing until the first heartbeat.
+        const opening = openLease(host, state);
+        opening.catch(() => { });
+        const unneeded = __addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        unneeded.defer(() => opening.then((pipe) => pipe.close()).catch(() => { }));
+        const script = `${(0,shell/* assign */.kp)({ state, token })}owner() {\n${(0,shell/* heredoc */.lt)('cat', JSON.stringify(owner))}}\nwhen_taken() {\n${options.whenTaken}\n}\n${take}`;
+        let wasStale = false;
+        let answer = '';
+        for (let said = '';;) {
+            const { code, text, tail } = await host.run(script, { label: 'Taking the lock', quiet: true, timeoutMs: 60_000 });
+            if (code !== 0) {
+                throw new errors/* DeployError */.sH('HD-PATH-04', `The state directory ${state} cannot be written on ${host.name}.`, {
+                    why: tail.split('\n').at(-1) ?? '',
+                    fix: 'It needs a home directory that the user may write to, and space on its disk.',
+                    detail: tail,
+                });
+            }
+            wasStale ||= text.includes('stale\n');
+            answer = text;
+            if (text.includes('taken\n'))
+                break;
+            const holder = describe(text);
+            if (deadline.passed) {
+                throw new errors/* DeployError */.sH('HD-LOCK-01', `Another deploy of this application holds the lock on ${host.name}.`, {
+                    why: `Held by ${holder}; waited for ${(0,clock/* humanDuration */.UU)(options.timeoutMs)}.`,
+                    fix: `Wait for that run, or raise \`lock-timeout\`. If nobody works there any more, remove ${state}/lock on the host.`,
+                });
+            }
+            if (holder !== said)
+                options.log.info(`Waiting for the lock: held by ${holder}`);
+            said = holder;
+            await (0,clock/* sleep */.yy)(Math.min(2_000, deadline.left + 1), options.signal);
         }
-        wasStale ||= text.includes('stale\n');
-        answer = text;
-        if (text.includes('taken\n'))
-            break;
-        const holder = describe(text);
-        if (deadline.passed) {
-            throw new errors/* DeployError */.sH('HD-LOCK-01', `Another deploy of this application holds the lock on ${host.name}.`, {
-                why: `Held by ${holder}; waited for ${(0,clock/* humanDuration */.UU)(options.timeoutMs)}.`,
-                fix: `Wait for that run, or raise \`lock-timeout\`. If nobody works there any more, remove ${state}/lock on the host.`,
-            });
-        }
-        if (holder !== said)
-            options.log.info(`Waiting for the lock: held by ${holder}`);
-        said = holder;
-        await (0,clock/* sleep */.yy)(Math.min(2_000, deadline.left + 1), options.signal);
+        const lease = keepLease(await opening);
+        unneeded.move();
+        return {
+            wasStale,
+            text: answer,
+            async [Symbol.asyncDispose]() {
+                lease.stop();
+                if (host.ended.aborted)
+                    return;
+                const release = (0,shell.sh) `cd "$state"; if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi`;
+                await host.run((0,shell/* assign */.kp)({ state, token }) + release, {
+                    label: 'Releasing the lock',
+                    quiet: true,
+                    timeoutMs: 30_000,
+                    evenIfCancelled: true,
+                });
+            },
+        };
     }
-    const lease = await keepLease(host, state);
-    return {
-        wasStale,
-        text: answer,
-        async [Symbol.asyncDispose]() {
-            lease.stop();
-            if (host.ended.aborted)
-                return;
-            const release = (0,shell.sh) `cd "$state"; if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi`;
-            await host.run((0,shell/* assign */.kp)({ state, token }) + release, {
-                label: 'Releasing the lock',
-                quiet: true,
-                timeoutMs: 30_000,
-                evenIfCancelled: true,
-            });
-        },
-    };
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = __disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
 }
-/** Renews the lease on a channel of its own: it lives exactly as long as this process can still reach the host. */
-async function keepLease(host, state) {
+/** A channel of its own for the lease: it lives exactly as long as this process can still reach the host. */
+async function openLease(host, state) {
     const pipe = await host.pipe(`while read -r _; do : >${(0,shell/* quote */.hD)(`${state}/lock/lease`)} || exit 0; done 2>/dev/null`);
     pipe.stdout.resume();
     pipe.stderr.resume();
+    return pipe;
+}
+function keepLease(pipe) {
     const timer = setInterval(() => pipe.stdin.write('\n'), heartbeatMs);
     timer.unref();
     return {
@@ -68051,8 +68124,8 @@ function describe(text) {
 
 // EXTERNAL MODULE: ./lib/remote/state.js
 var remote_state = __nccwpck_require__(6915);
-// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 12 modules
-var ssh_host = __nccwpck_require__(1048);
+// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 13 modules
+var ssh_host = __nccwpck_require__(5090);
 // EXTERNAL MODULE: ./lib/sync/script.js + 2 modules
 var sync_script = __nccwpck_require__(2996);
 ;// CONCATENATED MODULE: ./lib/sync/compare.js
@@ -68188,7 +68261,7 @@ var scripts = __nccwpck_require__(2702);
 // EXTERNAL MODULE: ./lib/pipeline/settle.js
 var settle = __nccwpck_require__(7179);
 ;// CONCATENATED MODULE: ./lib/pipeline/acts.js
-var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+var acts_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
         if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
         var dispose, inner;
@@ -68210,7 +68283,7 @@ var __addDisposableResource = (undefined && undefined.__addDisposableResource) |
     }
     return value;
 };
-var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+var acts_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
     return function (env) {
         function fail(e) {
             env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
@@ -68314,7 +68387,7 @@ async function undo(context, host, facts, change, cause) {
         await step('Roll back', async ({ note }) => {
             const env_1 = { stack: [], error: void 0, hasError: false };
             try {
-                const again = __addDisposableResource(env_1, cause instanceof errors/* ConnectionLost */.pz || host.ended.aborted ? await reconnect(context) : undefined, true);
+                const again = acts_addDisposableResource(env_1, cause instanceof errors/* ConnectionLost */.pz || host.ended.aborted ? await reconnect(context) : undefined, true);
                 await (0,settle/* takeBack */.z)(again ?? host, facts.state, change.id, (0,ledger_line/* ledgerLine */.o)(context, change));
                 note(change.previousId === '' ? 'to what was there before' : `to ${change.previousId}`);
             }
@@ -68323,7 +68396,7 @@ async function undo(context, host, facts, change, cause) {
                 env_1.hasError = true;
             }
             finally {
-                const result_1 = __disposeResources(env_1);
+                const result_1 = acts_disposeResources(env_1);
                 if (result_1)
                     await result_1;
             }
@@ -68988,6 +69061,58 @@ async function worthCompressing(root, entries) {
 }
 
 ;// CONCATENATED MODULE: ./lib/sync/index.js
+var sync_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var sync_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
 
 
@@ -69009,21 +69134,34 @@ async function readSource(options, signal) {
 const worthDeltas = 32 * 1024 * 1024;
 /** Makes the tree of the release complete on the host, beside the live one, which stays as it is. */
 async function stage(host, facts, places, options, source, context) {
-    if (source.method === 'commit') {
-        await sendCommit(host, places, source.commit, context.temp);
-        const difference = await compareTrees(host, { ...places, previous: '' }, options, wantedFromTree);
-        return { ...difference, bytesSent: 0, by: 'git' };
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        if (source.method === 'commit') {
+            await sendCommit(host, places, source.commit, context.temp);
+            const difference = await compareTrees(host, { ...places, previous: '' }, options, wantedFromTree);
+            return { ...difference, bytesSent: 0, by: 'git' };
+        }
+        const receiver = sync_addDisposableResource(env_1, openReceiver(host, places, options.method), true);
+        const difference = await compareTrees(host, places, options, wantedFromRunner(source.entries, options));
+        const entries = difference.need.flatMap((line) => source.entries[line - 1] ?? []);
+        if (entries.length === 0)
+            return { ...difference, bytesSent: 0, by: '' };
+        refuseSize(host, facts, entries);
+        const by = choose(options.method, facts, entries, difference);
+        const bytesSent = by === 'rsync'
+            ? await sendRsync(host, places, source.root, entries, context.temp)
+            : await sendByTar(host, await receiver.open(), source.root, entries, context);
+        return { ...difference, bytesSent, by };
     }
-    const difference = await compareTrees(host, places, options, wantedFromRunner(source.entries, options));
-    const entries = difference.need.flatMap((line) => source.entries[line - 1] ?? []);
-    if (entries.length === 0)
-        return { ...difference, bytesSent: 0, by: '' };
-    refuseSize(host, facts, entries);
-    const by = choose(options.method, facts, entries, difference);
-    const bytesSent = by === 'rsync'
-        ? await sendRsync(host, places, source.root, entries, context.temp)
-        : await sendByTar(host, places, source.root, entries, context);
-    return { ...difference, bytesSent, by };
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = sync_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
 }
 function choose(method, facts, entries, { changed }) {
     if (method === 'rsync') {
@@ -69039,14 +69177,34 @@ function choose(method, facts, entries, { changed }) {
     const deltas = entries.reduce((sum, { name, size }) => (names.has(name) ? sum + size : sum), 0);
     return deltas >= worthDeltas ? 'rsync' : 'tar';
 }
-async function sendByTar(host, places, root, entries, context) {
+/**
+ * The tar that unpacks on the host, on a channel opened while the host still compares: that hides its round trip. Until
+ * its first line, which says how the archive is packed, it is a shell that waits.
+ */
+function openReceiver(host, places, method) {
+    const open = () => host.pipe(`IFS= read -r z && exec tar -xpo"$z"f - -C ${(0,shell/* quote */.hD)(`${places.release}/tree`)}`);
+    const early = method === 'rsync' ? undefined : open();
+    early?.catch(() => { });
+    let used = false;
+    return {
+        async open() {
+            used = true;
+            return await (early ?? open());
+        },
+        async [Symbol.asyncDispose]() {
+            if (!used)
+                await early?.then((pipe) => pipe.close()).catch(() => { });
+        },
+    };
+}
+async function sendByTar(host, pipe, root, entries, context) {
     const compress = await worthCompressing(root, entries);
-    const pipe = await host.pipe(`exec tar -xpo${compress ? 'z' : ''}f - -C ${(0,shell/* quote */.hD)(`${places.release}/tree`)}`);
     let said = '';
     pipe.stderr.on('data', (chunk) => {
         said = (said + chunk.toString()).slice(-4_000);
     });
     pipe.stdout.resume();
+    pipe.stdin.write(compress ? 'z\n' : '\n');
     const sending = sendTar(root, entries, pipe.stdin, {
         compress,
         signal: context.signal,
@@ -69661,8 +69819,8 @@ var core = __nccwpck_require__(7264);
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/remote/facts.js
 var remote_facts = __nccwpck_require__(6221);
-// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 12 modules
-var ssh_host = __nccwpck_require__(1048);
+// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 13 modules
+var ssh_host = __nccwpck_require__(5090);
 // EXTERNAL MODULE: ./lib/remote/state.js
 var state = __nccwpck_require__(6915);
 // EXTERNAL MODULE: ./lib/shell.js
@@ -69936,7 +70094,7 @@ function describeSystem(facts) {
 
 /***/ }),
 
-/***/ 1048:
+/***/ 5090:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -69948,7 +70106,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 // EXTERNAL MODULE: ./lib/errors.js
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/shell.js
-var shell = __nccwpck_require__(621);
+var lib_shell = __nccwpck_require__(621);
 // EXTERNAL MODULE: ./lib/clock.js + 1 modules
 var clock = __nccwpck_require__(1920);
 ;// CONCATENATED MODULE: external "node:dns/promises"
@@ -71107,7 +71265,64 @@ class NodeSSH {
     }
 }
 
+;// CONCATENATED MODULE: ./lib/remote/eager.js
+/** Signs at once instead of asking first whether the server would accept the key. Call it before the login begins. */
+function signAtOnce(client, key) {
+    const protocol = client._protocol;
+    const send = protocol?.authPK?.bind(protocol);
+    if (protocol === undefined || send === undefined)
+        return;
+    protocol.authPK = (user, publicKey, algorithm, sign) => {
+        if (sign !== undefined)
+            return send(user, publicKey, algorithm, sign);
+        send(user, publicKey, algorithm, (data, done) => {
+            const signature = key.sign(data, hashOf(algorithm));
+            if (signature instanceof Error)
+                send(user, publicKey, algorithm);
+            else
+                done(signature);
+        });
+    };
+}
+function hashOf(algorithm = '') {
+    return { 'ssh-rsa': 'sha1', 'rsa-sha2-256': 'sha256', 'rsa-sha2-512': 'sha512' }[algorithm];
+}
+/**
+ * Starts commands, and gives their channels as soon as the request is on its way: what is written to one arrives behind
+ * the request. The answer comes later: `refused` hears of a server that said no.
+ */
+class EagerExec {
+    #client;
+    #sent = [];
+    constructor(client) {
+        this.#client = client;
+        const { _protocol: protocol, _chanMgr: manager } = client;
+        const send = protocol?.exec?.bind(protocol);
+        if (protocol === undefined || send === undefined)
+            return;
+        protocol.exec = (id, command, wantReply) => {
+            send(id, command, wantReply);
+            const at = this.#sent.findIndex((one) => one.command === command);
+            const channel = Object.values(manager?._channels ?? {}).find((one) => one.outgoing?.id === id);
+            if (at >= 0 && channel !== undefined)
+                this.#sent.splice(at, 1)[0]?.started(channel);
+        };
+    }
+    exec(command, refused) {
+        return new Promise((resolve, reject) => {
+            this.#sent.push({ command, started: resolve });
+            this.#client.exec(command, (error, channel) => {
+                if (error === undefined)
+                    return resolve(channel);
+                reject(error);
+                refused(error);
+            });
+        });
+    }
+}
+
 ;// CONCATENATED MODULE: ./lib/remote/ssh.js
+
 
 
 
@@ -71133,10 +71348,14 @@ class HandshakeError extends Error {
  */
 class SshConnection {
     #client;
+    #eager;
+    #socket;
     #ended = new AbortController();
     hostKey;
-    constructor(client, address, hostKey) {
+    constructor(client, socket, address, hostKey) {
         this.#client = client;
+        this.#socket = socket;
+        this.#eager = new EagerExec(client);
         this.hostKey = hostKey;
         const end = (why, cause) => this.#ended.abort(new errors/* ConnectionLost */.pz(`The connection to ${(0,remote_target/* showAddress */.m)(address)} was lost.`, { why, cause }));
         client.on('error', (error) => end(`${error.message}.`, error));
@@ -71172,6 +71391,8 @@ class SshConnection {
             throw new TypeError('node-ssh gave no connection');
         client.on('handshake', () => {
             handshaken = true;
+            if (credentials.key !== undefined)
+                signAtOnce(client, credentials.key);
         });
         // node-ssh takes its error listener away once it is ready; a reset afterwards must not become an uncaught exception.
         client.on('error', () => { });
@@ -71185,14 +71406,18 @@ class SshConnection {
             const rejected = seen !== undefined && judge.judge(seen) !== 'trusted' ? 'host-key' : reason(cause, handshaken);
             throw new HandshakeError({ banner, seen, rejected, cause });
         }
-        return new SshConnection(client, address, seen);
+        return new SshConnection(client, socket, address, seen);
     }
     /** Aborts, with a ConnectionLost as its reason, the moment the connection is gone. */
     get ended() {
         return this.#ended.signal;
     }
-    async exec(command) {
-        return await this.#ask((done) => this.#client.exec(command, done));
+    /**
+     * Starts a command. What is written to its channel right away shares the round trip of the request; should the host
+     * refuse the command after all, `refused` hears of it.
+     */
+    async exec(command, refused = () => { }) {
+        return await this.#ask((done) => this.#eager.exec(command, refused).then((channel) => done(undefined, channel), done));
     }
     /** A TCP connection from the host onwards: what a jump host is for. */
     async forward({ host, port }) {
@@ -71212,15 +71437,18 @@ class SshConnection {
             });
         });
     }
+    /** Says goodbye and waits until that is on its way, not for what the host makes of it. */
     async [Symbol.asyncDispose]() {
         if (this.ended.aborted)
             return;
         await new Promise((resolve) => {
             const force = setTimeout(() => this.#client.destroy(), 2_000);
-            this.#client.once('close', () => {
+            const gone = () => {
                 clearTimeout(force);
                 resolve();
-            });
+            };
+            this.#client.once('close', gone);
+            this.#socket.once('finish', gone);
             this.#client.end();
         });
     }
@@ -71497,7 +71725,8 @@ class Session {
         return session;
     }
     async #start(shell) {
-        const channel = await this.#connection.exec(shell).catch((error) => {
+        const refused = (error) => this.#fail(this.#noShell(error.message));
+        const channel = await this.#connection.exec(shell, refused).catch((error) => {
             throw error instanceof errors/* ConnectionLost */.pz
                 ? error
                 : this.#noShell(String(error instanceof Error ? error.message : error));
@@ -71554,7 +71783,7 @@ class Session {
         const wait = 'for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "$g" 2>/dev/null || exit 0; sleep 0.2; done';
         const kill = `g=-${this.#pid}; kill -TERM -- "$g"; ${wait}; kill -KILL -- "$g"`;
         try {
-            const killer = await this.#connection.exec(`exec /bin/sh -c ${(0,shell/* quote */.hD)(kill)} 2>/dev/null`);
+            const killer = await this.#connection.exec(`exec /bin/sh -c ${(0,lib_shell/* quote */.hD)(kill)} 2>/dev/null`);
             await new Promise((resolve) => killer.on('error', resolve).on('close', resolve).resume());
         }
         catch {
@@ -71692,9 +71921,16 @@ class SshHost {
     async pipe(command) {
         // The user's own shell (fish, csh, …) sees nothing but one quoted word; sudo would reset a PATH set outside of it.
         const inner = `PATH=${remotePath}:"$PATH"; export PATH; ${command}`;
-        const channel = await this.#connection.exec(`exec ${this.#root ? 'sudo -n ' : ''}/bin/sh -c ${(0,shell/* quote */.hD)(inner)}`);
+        const refusal = Promise.withResolvers();
+        refusal.promise.catch(() => { });
+        const shell = `exec ${this.#root ? 'sudo -n ' : ''}/bin/sh -c ${(0,lib_shell/* quote */.hD)(inner)}`;
+        const channel = await this.#connection.exec(shell, refusal.reject);
         channel.on('error', () => { });
         const exit = new Promise((resolve, reject) => {
+            refusal.promise.catch((error) => {
+                reject(error);
+                channel.close();
+            });
             let code = null;
             channel.on('exit', (exitCode) => {
                 code = exitCode;
