@@ -57239,6 +57239,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream"
 
 /***/ }),
 
+/***/ 8500:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
+
+/***/ }),
+
 /***/ 1692:
 /***/ ((module) => {
 
@@ -65904,21 +65911,16 @@ exports.visitAsync = visitAsync;
 
 /***/ }),
 
-/***/ 1920:
+/***/ 5233:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  B2: () => (/* binding */ Deadline),
-  UU: () => (/* binding */ humanDuration),
-  E9: () => (/* binding */ parseDuration),
-  yy: () => (/* binding */ sleep)
-});
-
-;// CONCATENATED MODULE: external "node:timers/promises"
-const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
-;// CONCATENATED MODULE: ./lib/clock.js
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   B2: () => (/* binding */ Deadline),
+/* harmony export */   E9: () => (/* binding */ parseDuration),
+/* harmony export */   UU: () => (/* binding */ humanDuration),
+/* harmony export */   yy: () => (/* binding */ sleep)
+/* harmony export */ });
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8500);
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 /** `90s`, `5m`, `1h30m`, `500ms` in milliseconds; undefined when it is none of these. */
@@ -65944,7 +65946,7 @@ function humanDuration(ms) {
 }
 /** Ends early, by throwing, when the signal aborts. */
 async function sleep(ms, signal) {
-    await (0,promises_namespaceObject.setTimeout)(ms, undefined, signal ? { signal } : {});
+    await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_0__.setTimeout)(ms, undefined, signal ? { signal } : {});
 }
 /** A point in time after which something is late. */
 class Deadline {
@@ -66242,8 +66244,8 @@ function itemsOf({ text, items }, commas) {
         .filter((item) => item !== '');
 }
 
-// EXTERNAL MODULE: ./lib/clock.js + 1 modules
-var clock = __nccwpck_require__(1920);
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
 ;// CONCATENATED MODULE: ./lib/inputs/closest.js
 /** The number of letters to add, drop, replace or swap with their neighbour to get from one word to the other. */
 function distance(from, to) {
@@ -67952,8 +67954,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: ./lib/clock.js + 1 modules
-var clock = __nccwpck_require__(1920);
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
 // EXTERNAL MODULE: ./lib/shell.js
 var shell = __nccwpck_require__(621);
 ;// CONCATENATED MODULE: ./lib/remote/lock.js
@@ -68144,16 +68146,19 @@ hd_wanted
 if [ -d "$path" ]; then hd_owners=$work/owners; hd_scan "$path" >live; hd_owners=; fi
 hd_keep
 hd_compare
-count() { wc -l <"$1" | tr -d ' '; }
-say() { printf '%s %s\n' "$1" "$2" >&3; }
-list() { head -n "$limit_shown" "$2" | sed "s/^/$1/" >&3; }
-awk 'FILENAME == "save" { saved[$0]; next } $0 in saved' save put >changed
-say count.added "$(count added)"; say count.changed "$(count changed)"; say count.removed "$(count del)"
-say count.folders "$(cat dirs dirs.gone | wc -l | tr -d ' ')"
-list '+' added; list '~' changed; list '-' del
-[ -z "$prev" ] || awk 'FILENAME == "old" { old[$0]; next } !/^[dD]/ && !($0 in old)' old live | head -n "$limit_shown" | sed -e 's/^[^ ]* [^ ]* [^ ]* //' -e 's/^/! /' >&3
-hd_foreign | head -n 5 | sed 's/^/?/' >&3
-sed 's/^/n /' need >&3
+hd_foreign >foreign
+awk -v limit="$limit_shown" -v drift="\${prev:+1}" '
+  function list(mark, name) { if (++count[name] <= limit) print mark $0 }
+  FILENAME == "save" { saved[$0]; next }
+  FILENAME == "old" { old[$0]; next }
+  FILENAME == "live" { if (drift && !/^[dD]/ && !($0 in old)) { sub(/^[^ ]* [^ ]* [^ ]* /, ""); list("! ", "drifted") } next }
+  FILENAME == "added" { list("+", "added"); next }
+  FILENAME == "put" { if ($0 in saved) list("~", "changed"); next }
+  FILENAME == "del" { list("-", "removed"); next }
+  FILENAME == "foreign" { if (FNR <= 5) print "?" $0; next }
+  FILENAME == "need" { print "n " $0; next }
+  { count["folders"]++ }
+  END { for (name in count) print "count." name, count[name] }' save old live added put del foreign need dirs dirs.gone >&3
 `;
 /** Lets the host compare the wanted tree with what is at `path`. Changes nothing at `path`. */
 async function compareTrees(host, places, filters, wanted) {
@@ -68163,7 +68168,7 @@ async function compareTrees(host, places, filters, wanted) {
         wanted.manifest,
         compare,
         // Nothing is prepared for a deploy that will be refused.
-        (0,shell.sh) `if [ "$(count del)" -le "$delete_limit" ] && [ -z "$(hd_foreign)" ]; then`,
+        (0,shell.sh) `if [ "$(wc -l <del)" -le "$delete_limit" ] && [ ! -s foreign ]; then`,
         wanted.whenAllowed,
         ':; fi',
     ].join('\n');
@@ -68735,6 +68740,8 @@ var external_node_buffer_ = __nccwpck_require__(4573);
 var promises_ = __nccwpck_require__(1455);
 ;// CONCATENATED MODULE: external "node:stream/promises"
 const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+// EXTERNAL MODULE: external "node:timers/promises"
+var external_node_timers_promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./lib/sync/manifest.js
 
 
@@ -68743,24 +68750,40 @@ const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createR
 
 
 
+
+/** Files up to this size are read without a detour over other threads, which takes three times as long. */
+const tiny = 64 * 1024;
 /** Files up to this size are read at once; larger ones are streamed. */
 const small = 4 * 1024 * 1024;
+/** Milliseconds until the connection that is being made meanwhile gets its turn. */
+const slice = 4;
 /** Everything below `root` that is not excluded, sorted by bytes as `LC_ALL=C sort` does on the host. */
 async function scanSource(root, excluded, signal) {
     const entries = [];
     const folders = [''];
+    let since = performance.now();
     for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
         signal?.throwIfAborted();
         const names = await (0,promises_.readdir)((0,external_node_path_.join)(root, folder), { encoding: 'buffer' }).catch((cause) => {
             throw unreadable((0,external_node_path_.join)(root, folder), cause);
         });
-        const found = await Promise.all(names.map(async (raw) => {
+        const found = [];
+        for (const raw of names) {
             if (!(0,external_node_buffer_.isUtf8)(raw))
                 throw notUtf8((0,external_node_path_.join)(folder, raw.toString('latin1')));
             const name = folder === '' ? raw.toString() : `${folder}/${raw.toString()}`;
-            return excluded.match(name) ? undefined : await readEntry(root, name);
-        }));
-        for (const entry of found) {
+            if (excluded.match(name))
+                continue;
+            const entry = readEntry(root, name);
+            if (entry instanceof Promise)
+                entry.catch(() => { });
+            found.push(entry);
+            if (performance.now() - since < slice)
+                continue;
+            await (0,external_node_timers_promises_.setImmediate)();
+            since = performance.now();
+        }
+        for (const entry of await Promise.all(found)) {
             if (entry === undefined)
                 continue;
             entries.push(entry);
@@ -68771,23 +68794,31 @@ async function scanSource(root, excluded, signal) {
     const keyed = entries.map((entry) => ({ entry, key: Buffer.from(entry.line) }));
     return keyed.sort((a, b) => Buffer.compare(a.key, b.key)).map(({ entry }) => entry);
 }
-async function readEntry(root, name) {
+function readEntry(root, name) {
     const file = (0,external_node_path_.join)(root, name);
+    const failed = (cause) => {
+        throw unreadable(file, cause);
+    };
     try {
-        const stat = await (0,promises_.lstat)(file);
+        const stat = (0,external_node_fs_.lstatSync)(file);
         const mode = stat.mode & 0o777;
         if (stat.isDirectory())
             return entry('d', name, mode, 0, '-');
         if (stat.isSymbolicLink())
-            return entry('l', name, 0o777, 0, '-', await (0,promises_.readlink)(file));
+            return entry('l', name, 0o777, 0, '-', (0,external_node_fs_.readlinkSync)(file));
         if (!stat.isFile())
             return undefined; // Sockets, pipes and devices cannot be deployed.
-        const digest = stat.size <= small ? (0,external_node_crypto_.hash)('sha256', await (0,promises_.readFile)(file), 'hex') : await hashLarge(file);
-        return entry('f', name, mode, stat.size, digest);
+        const asFile = (digest) => entry('f', name, mode, stat.size, digest);
+        if (stat.size <= tiny)
+            return asFile(sha256((0,external_node_fs_.readFileSync)(file)));
+        return (stat.size <= small ? (0,promises_.readFile)(file).then(sha256) : hashLarge(file)).then(asFile, failed);
     }
     catch (cause) {
-        throw unreadable(file, cause);
+        return failed(cause);
     }
+}
+function sha256(content) {
+    return (0,external_node_crypto_.hash)('sha256', content, 'hex');
 }
 async function hashLarge(file) {
     const digest = (0,external_node_crypto_.createHash)('sha256');
@@ -69993,9 +70024,11 @@ const searched = [
 ];
 const script = `
 say() { printf '%s=%s\\n' "$1" "$2" >&3; }
-osr() { ( . /etc/os-release 2>/dev/null || . /usr/lib/os-release 2>/dev/null; eval "printf %s \\"\\\${$1-}\\"" ); }
-say os.id "$(osr ID)"; say os.version "$(osr VERSION_ID)"; say os.name "$(osr PRETTY_NAME)"
-say os.kernel "$(uname -sr)"; say arch "$(uname -m)"; say clock "$(date +%s)"
+(
+  for f in /etc/os-release /usr/lib/os-release; do [ ! -r "$f" ] || { . "$f"; break; }; done 2>/dev/null
+  say os.id "\${ID-}"; say os.version "\${VERSION_ID-}"; say os.name "\${PRETTY_NAME-}"
+) || :
+set -- $(uname -srm); say os.kernel "$1 $2"; say arch "$3"; say clock "$(date +%s)"
 if [ -d /run/systemd/system ]; then say init systemd
 elif [ -d /run/openrc ]; then say init openrc
 elif [ "$(readlink /sbin/init 2>/dev/null)" = /bin/busybox ]; then say init busybox
@@ -70012,9 +70045,9 @@ say sudo "$sudo"
 for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.nix-profile/bin" "$HOME/.cargo/bin" /share/CACHEDEV1_DATA/.qpkg/container-station/bin; do
   [ -d "$d" ] && [ -x "$d" ] && PATH=$PATH:$d
 done
-for t in $tools; do p=$(command -v "$t" 2>/dev/null) || continue; say "tool.$t" "$p"; done
+for t in $tools; do ! command -v "$t" >/dev/null 2>&1 || { printf 'tool.%s=' "$t"; command -v "$t"; } >&3; done
 for t in $versions; do command -v "$t" >/dev/null 2>&1 || continue; say "version.$t" "$("$t" --version 2>&1 </dev/null | head -n 1)"; done
-case $(tar --help 2>&1 | head -n 3) in *BusyBox*) say busybox true ;; esac
+case $(tar --help 2>&1) in *BusyBox*) say busybox true ;; esac
 case $path in '~/'*) path=$HOME/\${path#??} ;; esac
 say path "$path"
 if [ -d "$path" ]; then say kind directory
@@ -70026,10 +70059,9 @@ if [ -w "$up" ] && [ -x "$up" ]; then say writable true; fi
 if [ -e "$path/.git" ]; then say git true; fi
 if [ "$uid" = 0 ]; then state=/var/lib; else state=\${XDG_STATE_HOME:-$HOME/.local/state}; fi
 say state "$state/homelab-deploy/$name"
-free() { df -P "$@" 2>/dev/null | awk 'NR==2 {print $4}'; }
-say freeKiB "$(free -k "$up")"; say freeInodes "$(free -i "$up")"
-while [ ! -d "$state" ]; do state=$(dirname "$state"); done
-say stateFreeKiB "$(free -k "$state")"
+there=$state; while [ ! -d "$there" ]; do there=$(dirname "$there"); done
+df -P -k "$up" "$there" 2>/dev/null | awk 'NR==2 {print "freeKiB=" $4} NR==3 {print "stateFreeKiB=" $4}' >&3
+df -P -i "$up" 2>/dev/null | awk 'NR==2 {print "freeInodes=" $4}' >&3
 `;
 /** Asks everything at once. `versions` names the tools whose version matters: asking each costs the host a process. */
 async function probe(host, ask) {
@@ -70107,8 +70139,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/shell.js
 var lib_shell = __nccwpck_require__(621);
-// EXTERNAL MODULE: ./lib/clock.js + 1 modules
-var clock = __nccwpck_require__(1920);
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
 ;// CONCATENATED MODULE: external "node:dns/promises"
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dns/promises");
 // EXTERNAL MODULE: external "node:net"
@@ -72433,8 +72465,8 @@ function humanBytes(size) {
     return `${unit === 0 || amount >= 100 ? Math.round(amount) : amount.toFixed(1)} ${units[unit]}`;
 }
 
-// EXTERNAL MODULE: ./lib/clock.js + 1 modules
-var clock = __nccwpck_require__(1920);
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
 ;// CONCATENATED MODULE: ./lib/report/verdict.js
 
 
@@ -73262,20 +73294,19 @@ LC_ALL=C; export LC_ALL
 hd_nl='
 '
 hd_owners=
-# GNU tar reads escapes in the names it is given.
-case $(tar --version 2>/dev/null) in *GNU*) hd_raw=--no-unquote ;; *) hd_raw= ;; esac
 
-# The manifest of the folder $1 on stdout; who owns which file into $hd_owners, when that is set.
+# The manifest of the folder $1 on stdout, hashed while the rest is looked up; who owns which file into $hd_owners, when that is set.
 hd_scan() (
   cd -- "$1" || exit 1
   set -- ! -path "*$hd_nl*" ! -path '*\\*'
   {
+    hd_find -type f "$@" -print0 >"$work/files"
+    { xargs -0 -r sha256sum <"$work/files" | sed 's/^/h /' >"$work/hashes"; } &
     hd_find -type d "$@" -print0 | xargs -0 -r stat -c 'd %a - %n'
-    hd_find -type f "$@" -print0 | xargs -0 -r stat -c 'm %a %u:%g %n'
-    hd_find -type f "$@" -print0 | xargs -0 -r sha256sum | sed 's/^/h /'
+    xargs -0 -r stat -c 'm %a %u:%g %n' <"$work/files"
     hd_find -type l "$@" -print | while IFS= read -r f; do hd_link "$f"; done
-    hd_find ! -type l '(' -path "*$hd_nl*" -o -path '*\\*' ')' -exec sh -c "$hd_odd" sh {} +
-    hd_find -type l '(' -path "*$hd_nl*" -o -path '*\\*' ')' -exec sh -c "$hd_odd" sh {} +
+    hd_find '(' -path "*$hd_nl*" -o -path '*\\*' ')' -exec sh -c "$hd_odd" sh {} +
+    wait; cat "$work/hashes"
   } | awk -v owners="$hd_owners" '
     function bare(name) { return substr(name, 3) }
     function digits(mode) { return substr("000" mode, length(mode) + 1) + 0 }
@@ -73348,6 +73379,8 @@ hd_names() {
 # The listed files of one folder into another. Not every tar reads names from a list, so they come as arguments.
 hd_copy() { # FROM LIST TO [keep]: with keep, root gives each copy the owner of its original
   [ -s "$2" ] || return 0
+  # GNU tar reads escapes in the names it is given.
+  [ -n "\${hd_raw+asked}" ] || case $(tar --version 2>/dev/null) in *GNU*) hd_raw=--no-unquote ;; *) hd_raw= ;; esac
   hd_o=o; [ "\${4-}" != keep ] || [ "$(id -u)" != 0 ] || hd_o=
   rm -f "$work/failed"; mkdir -p -- "$3" || return 1
   hd_names "$2" | xargs -0 sh -c '
@@ -73356,11 +73389,12 @@ hd_copy() { # FROM LIST TO [keep]: with keep, root gives each copy the owner of 
 }
 # All at once; one by one only when a folder stands where a file was to be removed.
 hd_remove() (
+  [ -s "$2" ] || exit 0
   cd -- "$1" || exit 1
   hd_names "$2" | xargs -0 -r rm -f -- 2>/dev/null || hd_names "$2" | xargs -0 -r sh -c 'for f; do [ -d "$f" ] && [ ! -L "$f" ] || rm -f -- "$f" || exit 1; done' sh
 )
 hd_dirs() { # FOLDER LIST FUNCTION [r]: for each "mode name" of the list, parents first, or children first with r
-  (cd -- "$1" && sort "-k2\${4-}" "$2" | while IFS= read -r f; do
+  [ ! -s "$2" ] || (cd -- "$1" && sort "-k2\${4-}" "$2" | while IFS= read -r f; do
     mode=\${f%% *}; f=\${f#* }
     case $f in \\*) f=$(printf '%b.' "\${f#?}"); f=\${f%.} ;; *) f=\${f#?} ;; esac
     "$3" "$mode" "$f" || exit 1
