@@ -61,9 +61,16 @@ export class SshHost implements Host {
   async pipe(command: string): Promise<Pipe> {
     // The user's own shell (fish, csh, …) sees nothing but one quoted word; sudo would reset a PATH set outside of it.
     const inner = `PATH=${remotePath}:"$PATH"; export PATH; ${command}`
-    const channel = await this.#connection.exec(`exec ${this.#root ? 'sudo -n ' : ''}/bin/sh -c ${quote(inner)}`)
+    const refusal = Promise.withResolvers<never>()
+    refusal.promise.catch(() => {})
+    const shell = `exec ${this.#root ? 'sudo -n ' : ''}/bin/sh -c ${quote(inner)}`
+    const channel = await this.#connection.exec(shell, refusal.reject)
     channel.on('error', () => {})
     const exit = new Promise<number>((resolve, reject) => {
+      refusal.promise.catch((error) => {
+        reject(error)
+        channel.close()
+      })
       let code: number | null = null
       channel.on('exit', (exitCode: number | null) => {
         code = exitCode

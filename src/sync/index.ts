@@ -1,6 +1,6 @@
 import { DeployError } from '../errors.ts'
 import type { Facts } from '../remote/facts.ts'
-import type { Host } from '../remote/host.ts'
+import type { Host, Pipe } from '../remote/host.ts'
 import { quote } from '../shell.ts'
 import {
   compareTrees,
@@ -54,6 +54,7 @@ export async function stage(
     const difference = await compareTrees(host, { ...places, previous: '' }, options, wantedFromTree)
     return { ...difference, bytesSent: 0, by: 'git' }
   }
+  await using receiver = openReceiver(host, places, options.method)
   const difference = await compareTrees(host, places, options, wantedFromRunner(source.entries, options))
   const entries = difference.need.flatMap((line) => source.entries[line - 1] ?? [])
   if (entries.length === 0) return { ...difference, bytesSent: 0, by: '' }
@@ -62,7 +63,7 @@ export async function stage(
   const bytesSent =
     by === 'rsync'
       ? await sendRsync(host, places, source.root, entries, context)
-      : await sendByTar(host, places, source.root, entries, context)
+      : await sendByTar(host, await receiver.open(), source.root, entries, context)
   return { ...difference, bytesSent, by }
 }
 
@@ -79,20 +80,44 @@ function choose(method: SyncMethod, facts: Facts, entries: readonly Entry[], { c
   return deltas >= worthDeltas ? 'rsync' : 'tar'
 }
 
+interface Receiver extends AsyncDisposable {
+  open(): Promise<Pipe>
+}
+
+/**
+ * The tar that unpacks on the host, on a channel opened while the host still compares: that hides its round trip. Until
+ * its first line, which says how the archive is packed, it is a shell that waits.
+ */
+function openReceiver(host: Host, places: Places, method: SyncMethod): Receiver {
+  const open = () => host.pipe(`IFS= read -r z && exec tar -xpo"$z"f - -C ${quote(`${places.release}/tree`)}`)
+  const early = method === 'rsync' ? undefined : open()
+  early?.catch(() => {})
+  let used = false
+  return {
+    async open() {
+      used = true
+      return await (early ?? open())
+    },
+    async [Symbol.asyncDispose]() {
+      if (!used) await early?.then((pipe) => pipe.close()).catch(() => {})
+    },
+  }
+}
+
 async function sendByTar(
   host: Host,
-  places: Places,
+  pipe: Pipe,
   root: string,
   entries: readonly Entry[],
   context: { signal?: AbortSignal | undefined; onProgress: (text: string) => void },
 ): Promise<number> {
   const compress = await worthCompressing(root, entries)
-  const pipe = await host.pipe(`exec tar -xpo${compress ? 'z' : ''}f - -C ${quote(`${places.release}/tree`)}`)
   let said = ''
   pipe.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-4_000)
   })
   pipe.stdout.resume()
+  pipe.stdin.write(compress ? 'z\n' : '\n')
   const sending = sendTar(root, entries, pipe.stdin, {
     compress,
     signal: context.signal,
