@@ -129,6 +129,7 @@ if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
   fi
 fi
 [ -n "$hd_started" ] || { if command -v setsid >/dev/null 2>&1; then setsid /bin/sh "$work/guard.sh" </dev/null >>"$work/guard.log" 2>&1 3>&- & else nohup /bin/sh "$work/guard.sh" </dev/null >>"$work/guard.log" 2>&1 3>&- & fi; }
+echo armed >&3
 `
 
 /**
@@ -145,7 +146,7 @@ emit() {
   tail -c "+$((offset + 1))" "$log" | head -c "$((size - offset))" >&2
   offset=$size; echo "offset $offset" >&3
 }
-alive() { read -r pid 2>/dev/null <pid || return 0; grep -q guard.sh "/proc/$pid/cmdline" 2>/dev/null; }
+alive() { read -r pid 2>/dev/null <pid || { [ "$turns" -lt 80 ]; return; }; grep -q guard.sh "/proc/$pid/cmdline" 2>/dev/null; }
 turns=0
 until [ -e verdict ] || { [ -n "$phase" ] && [ -e "done.$phase" ]; }; do
   emit
@@ -161,10 +162,15 @@ emit
 
 /** Shell by which the runner decides: one rename, which succeeds only where nobody decided before. */
 export const decide = (state: string, decision: 'confirmed' | 'refused', code = ''): string =>
-  `${assign({ work: `${state}/work`, decision, code })}${sh`
-cd -- "$work" 2>/dev/null || { echo gone >&3; exit 0; }
+  `${assign({ state, work: `${state}/work`, decision, code })}${sh`
+if [ ! -e "$state/pending.json" ] && [ ! -e "$work/verdict" ]; then
+  if [ -e "$state/verdict" ]; then echo "verdict $(cat "$state/verdict")" >&3; else echo none >&3; fi
+  exit 0
+fi
+cd -- "$work"
 [ -z "$code" ] || printf '%s\n' "$code" >code
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
 if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh confirm.sh >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
 [ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
+case $(cat verdict 2>/dev/null) in confirmed) cd / && rm -rf "$work" ;; esac
 `}`
