@@ -34,6 +34,15 @@ export interface Transaction {
 /** After this long without a sign of life, the runner counts as gone. It sends one each ten seconds. */
 const silenceSeconds = 30
 
+/** The environment of the login, for scripts that run without one. */
+function environment(work: string): string {
+  const names = 'PATH HOME USER XDG_RUNTIME_DIR'
+  return `{ ${names
+    .split(' ')
+    .map((name) => `read -r ${name}`)
+    .join('; ')}; } <${quote(`${work}/env`)}; LOGNAME=$USER; export ${names} LOGNAME; [ -n "$XDG_RUNTIME_DIR" ] || unset XDG_RUNTIME_DIR\n`
+}
+
 /** One line in the ledger, by whoever comes to the end: result and code are known only then. */
 const ledger = sh`
 hd_ledger() { # RESULT CODE
@@ -92,8 +101,10 @@ export function begin(transaction: Transaction, facts: Facts): string {
     'umask >"$work/umask"',
     transaction.snapshot,
     '( umask 077',
+    // A unit of systemd has neither the PATH nor the HOME of the login.
+    sh`printf '%s\n' "$PATH" "$HOME" "$(id -un)" "\${XDG_RUNTIME_DIR-}" >"$work/env"`,
     // What the user's commands write gets the modes that a login gives; the guard itself writes for its user alone.
-    file('head.sh', `${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${ledger}`),
+    file('head.sh', `${environment(work)}${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${ledger}`),
     ...phases.map((phase) => script(`phase/${phase}`, `set -eu\n${transaction.phases[phase] ?? ''}`)),
     script('evidence.sh', transaction.evidence),
     script('restore.sh', transaction.restore),
