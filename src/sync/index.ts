@@ -40,6 +40,14 @@ export interface Staged extends Difference {
 /** From this many bytes of changed files that the host has in an older form, rsync's deltas beat sending them whole. */
 const worthDeltas = 32 * 1024 * 1024
 
+export interface StageContext {
+  readonly temp: string
+  /** Shell that begins the release; it comes along with the comparison. */
+  readonly first: string
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress: (text: string) => void
+}
+
 /** Makes the tree of the release complete on the host, beside the live one, which stays as it is. */
 export async function stage(
   host: Host,
@@ -47,15 +55,15 @@ export async function stage(
   places: Places,
   options: SyncOptions,
   source: Source,
-  context: { temp: string; signal?: AbortSignal | undefined; onProgress: (text: string) => void },
+  context: StageContext,
 ): Promise<Staged> {
   if (source.method === 'commit') {
     await sendCommit(host, places, source.commit, context)
-    const difference = await compareTrees(host, { ...places, previous: '' }, options, wantedFromTree)
+    const difference = await compareTrees(host, { ...places, previous: '' }, options, wantedFromTree, context.first)
     return { ...difference, bytesSent: 0, by: 'git' }
   }
   await using receiver = openReceiver(host, places, options.method)
-  const difference = await compareTrees(host, places, options, wantedFromRunner(source.entries, options))
+  const difference = await compareTrees(host, places, options, wantedFromRunner(source.entries, options), context.first)
   const entries = difference.need.flatMap((line) => source.entries[line - 1] ?? [])
   if (entries.length === 0) return { ...difference, bytesSent: 0, by: '' }
   refuseSize(host, facts, entries)
