@@ -77,7 +77,7 @@ finish() {
   if [ "$rollback" = off ]; then /bin/sh ended.sh "$why" failed >>log.restore 2>&1; put verdict "left $why"; return; fi
   put phase-now restore
   if /bin/sh restore.sh >log.restore 2>&1 </dev/null; then /bin/sh ended.sh "$why" rolled-back >>log.restore 2>&1; put verdict "rolled-back $why"
-  else put verdict "rollback-failed $why"; fi
+  else /bin/sh ended.sh "$why" rollback-failed >>log.restore 2>&1; put verdict "rollback-failed $why"; fi
 }
 # The runner reads the verdict and clears up. When it is gone, nobody else would.
 leave() {

@@ -128,7 +128,7 @@ export function begin(transaction: Transaction, facts: Facts): string {
 /** Starts the guard where no end of a login can reach it: systemd where it may, else a session of its own. */
 const start = sh`
 if [ -n "$unit_dir" ] && mkdir -p "$unit_dir/$wanted_by.wants" 2>/dev/null && [ -w "$unit_dir/$wanted_by.wants" ]; then
-  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nAfter=local-fs.target\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$unit_dir/$unit" &&
+  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nWants=network-online.target\nAfter=local-fs.target network-online.target docker.service\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$unit_dir/$unit" &&
     ln -sf "../$unit" "$unit_dir/$wanted_by.wants/$unit" || :
 fi
 hd_started=
