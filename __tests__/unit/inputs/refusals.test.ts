@@ -96,7 +96,7 @@ describe('an input is refused', () => {
       INPUT_KEEP: '0',
       INPUT_FORCE: 'on',
       INPUT_HOTS: 'x',
-      INPUT_HEALTH: 'tcp:a:1',
+      INPUT_HEALTH: 'tcp:a',
     })
     expect(error.what).toBe('5 problems with the inputs; nothing was touched.')
     for (const name of ['host', 'keep', 'force', 'hots', 'health']) expect(error.fix).toContain(`- \`${name}\``)
@@ -116,7 +116,7 @@ describe('an input is refused', () => {
 
 test('a host that would take the change back while its health is still watched', () => {
   const times = { INPUT_HEALTH: 'unit:app', 'INPUT_HEALTH-TIMEOUT': '5m', 'INPUT_HEALTH-STABLE': '10s' }
-  expect(refusal({ ...times, 'INPUT_CONFIRM-TIMEOUT': '5m' }).what).toMatch(/`confirm-timeout`: ?.*ends before the health checks may.*310s/s)
+  expect(refusal({ ...times, 'INPUT_CONFIRM-TIMEOUT': '5m' }).what).toMatch(/`confirm-timeout` .*ends before the health checks may.*310s/s)
   expect(planOf({ ...times, 'INPUT_CONFIRM-TIMEOUT': '6m' }).safety.confirmTimeout).toBe(360_000)
 })
 
