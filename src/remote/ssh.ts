@@ -34,13 +34,15 @@ export class HandshakeError extends Error {
 export class SshConnection implements AsyncDisposable {
   readonly #client: Client
   readonly #ended = new AbortController()
+  readonly #name: string
   readonly hostKey: SeenKey
 
   private constructor(client: Client, address: Address, hostKey: SeenKey) {
     this.#client = client
+    this.#name = showAddress(address)
     this.hostKey = hostKey
     const end = (why: string, cause?: unknown) =>
-      this.#ended.abort(new ConnectionLost(`The connection to ${showAddress(address)} was lost.`, { why, cause }))
+      this.#ended.abort(new ConnectionLost(`The connection to ${this.#name} was lost.`, { why, cause }))
     client.on('error', (error) => end(`${error.message}.`, error))
     client.on('end', () => end('The host closed it.'))
     client.on('close', () => end('It was closed.'))
@@ -101,7 +103,14 @@ export class SshConnection implements AsyncDisposable {
   }
 
   async exec(command: string): Promise<ClientChannel> {
-    return await this.#ask((done) => this.#client.exec(command, done))
+    return await this.#ask<ClientChannel>((done) => this.#client.exec(command, done)).catch((cause: unknown) => {
+      if (!(cause instanceof Error) || cause instanceof DeployError) throw cause
+      throw new DeployError('HD-SSH-07', `${this.#name} lets us in, but starts no further command.`, {
+        why: `It said: ${cause.message}.`,
+        fix: 'A deploy needs a few sessions on one connection: in sshd_config leave `MaxSessions` at its default of 10.',
+        cause,
+      })
+    })
   }
 
   /** A TCP connection from the host onwards: what a jump host is for. */
