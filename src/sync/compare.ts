@@ -29,14 +29,14 @@ mkdir -p "$work" "$release"
 cd "$work"
 rm -rf ./*
 hd_wanted
-: >live; : >owners; : >old
+: >live; : >owners; : >old; : >held
 [ -z "$prev" ] || [ ! -f "$prev/manifest" ] || cp "$prev/manifest" old
-if [ -d "$path" ]; then hd_owners=$work/owners; hd_scan "$path" >live; hd_owners=; fi
+if [ -d "$path" ]; then hd_owners=$work/owners; hd_scan "$path" >live; hd_owners=; (cd -- "$path" && hd_held) | sed 's/^..//' >held; fi
 hd_keep
 hd_compare
 count() { wc -l <"$1" | tr -d ' '; }
 say() { printf '%s %s\n' "$1" "$2" >&3; }
-list() { head -n "$limit_shown" "$2" | sed "s/^/$1/" >&3; }
+list() { sort "$2" | head -n "$limit_shown" | sed "s/^/$1/" >&3; }
 awk 'FILENAME == "save" { saved[$0]; next } $0 in saved' save put >changed
 say count.added "$(count added)"; say count.changed "$(count changed)"; say count.removed "$(count del)"
 say count.folders "$(cat dirs dirs.gone | wc -l | tr -d ' ')"
