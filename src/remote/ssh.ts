@@ -42,7 +42,10 @@ export class SshConnection implements AsyncDisposable {
 
   private constructor(client: Client, socket: Duplex, address: Address, hostKey: SeenKey) {
     this.#client = client
-both    this.hostKey = hostKey
+    this.#socket = socket
+    this.#eager = new EagerExec(client)
+    this.#name = showAddress(address)
+    this.hostKey = hostKey
     const end = (why: string, cause?: unknown) =>
       this.#ended.abort(new ConnectionLost(`The connection to ${this.#name} was lost.`, { why, cause }))
     client.on('error', (error) => end(`${error.message}.`, error))
