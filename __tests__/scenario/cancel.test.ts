@@ -26,7 +26,12 @@ const slow = { 'env-file': 'A=second-value', activate: 'echo activating; sleep 6
 describe('a job that is cancelled', () => {
   it.concurrent('in the middle of activate has taken the deploy back within seven seconds', async () => {
     await using host = await running()
-    const result = await deploy(host, { source: { v: 'two\n' }, inputs: slow, cancelWhen: /activating/ })
+    const result = await deploy(host, {
+      source: { v: 'two\n' },
+      inputs: slow,
+      cancelWhen: /activating/,
+      skipPost: false,
+    })
     expectResult(result, 'rolled-back')
     expectError(result, 'HD-CANCEL-01', 'SIGINT')
     expect(result.main.durationMs).toBeLessThan(9_000)

@@ -1,6 +1,4 @@
-import { access } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type EmbeddedHost, startHost } from '../helpers/embedded-host.ts'
 import type { Mishap } from '../helpers/faults.ts'

@@ -21,7 +21,7 @@ export interface Candidate {
   deploy(site: Site): Promise<number>
   /** As if it had never deployed. */
   forget(site: Site): Promise<void>
-  /** Every file waits for an answer: with a delay it would take minutes. */
+  /** Every file waits for an answer: measured once, for reference, and never with a delay, which would take minutes. */
   readonly loopbackOnly?: boolean
 }
 

@@ -161,7 +161,7 @@ export function begin(
     file('ledger.line', JSON.stringify(transaction.ledger)),
     script('guard.sh', `${guardScript}\n${guardMain}`),
     script('settle.sh', `${guardScript}\n${settleMain}`),
-    'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; : >"$work/open" )',
+    'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
     writeAtomically(`${state}/pending.json`, pending),
     start,
   ].join('\n')
@@ -174,7 +174,7 @@ set -eu`
 /** Starts the guard where no end of a login can reach it: systemd where it may, else a session of its own. */
 const start = sh`
 if [ -n "$unit_dir" ] && mkdir -p "$unit_dir/$wanted_by.wants" 2>/dev/null && [ -w "$unit_dir/$wanted_by.wants" ]; then
-  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nAfter=local-fs.target\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$unit_dir/$unit" &&
+  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nWants=network-online.target\nAfter=local-fs.target network-online.target docker.service\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$unit_dir/$unit" &&
     ln -sf "../$unit" "$unit_dir/$wanted_by.wants/$unit" || :
 fi
 hd_started=

@@ -7,6 +7,7 @@ import { chooseStrategy } from '../strategies/index.ts'
 import type { Strategy } from '../strategies/strategy.ts'
 import { compareTrees, wantedFromRelease } from '../sync/compare.ts'
 import { readSource, type Source, type Staged, stage } from '../sync/index.ts'
+import { patternOf } from '../sync/patterns.ts'
 import type { Filters, Places } from '../sync/script.ts'
 import type { Context } from './context.ts'
 import type { Plan } from './plan.ts'
@@ -50,7 +51,8 @@ export function newRelease(context: Context): ((facts: Facts) => Promise<Goal>) 
     const source = await reading
     const at = new Date()
     const id = releaseId(at, plan.sync.commit)
-    const { exclude, protect, commit: revision } = plan.sync
+    const { exclude, commit: revision } = plan.sync
+    const protect = [...plan.sync.protect, ...managedIn(facts.path.absolute, plan)]
     const { actor, ref, url } = plan.run
     const [path, tree, health] = [facts.path.absolute, source !== undefined, plan.health.checks]
     const record: ReleaseRecord = {
@@ -73,7 +75,7 @@ export function newRelease(context: Context): ((facts: Facts) => Promise<Goal>) 
       stage: async (host, hostFacts, places, first) =>
         source === undefined
           ? nothing
-          : await stage(host, hostFacts, places, { ...plan.sync, path: facts.path.absolute }, source, {
+          : await stage(host, hostFacts, places, { ...plan.sync, protect, path: facts.path.absolute }, source, {
               temp: plan.run.temp,
               first,
               signal,
@@ -82,6 +84,12 @@ export function newRelease(context: Context): ((facts: Facts) => Promise<Goal>) 
     }
   }
   return Object.assign(goal, { read: Promise.resolve(reading) })
+}
+
+/** The env file and the secret files in the tree: ours to write, so no file that the source lacks, and no edit. */
+function managedIn(path: string, { files }: Plan): string[] {
+  const inside = files.map((file) => (file.path.startsWith(`${path}/`) ? file.path.slice(path.length + 1) : file.path))
+  return inside.filter((file) => !file.startsWith('/')).map(patternOf)
 }
 
 /** The release that `to` names, among those the host has. */

@@ -39,7 +39,10 @@ export async function undo(
       const verdict = said ?? (await guard.verdict())
       await collect(context, guard, facts)
       if (verdict.end === 'rollback-failed') throw rollbackFailed(guard.host, facts.state, '')
-      if (verdict.end === 'left') log.warning('`rollback: off`: the new version was left as it is.')
+      if (verdict.end === 'left') {
+        recorder.changed = true
+        log.warning('`rollback: off`: the new version was left as it is.')
+      }
       note(
         verdict.end === 'rolled-back'
           ? change.previousId

@@ -29,9 +29,9 @@ mkdir -p "$work" "$release"
 cd "$work"
 rm -rf ./*
 hd_wanted
-: >live; : >owners; : >old
+: >live; : >owners; : >old; : >held
 [ -z "$prev" ] || [ ! -f "$prev/manifest" ] || cp "$prev/manifest" old
-if [ -d "$path" ]; then hd_owners=$work/owners; hd_scan "$path" >live; hd_owners=; fi
+if [ -d "$path" ]; then hd_owners=$work/owners; hd_scan "$path" >live; hd_owners=; (cd -- "$path" && hd_held) | sed 's/^..//' >held; fi
 hd_keep
 hd_compare
 hd_foreign >foreign
@@ -114,9 +114,9 @@ function parse(text: string): Difference {
   const count = (name: string) => Number(lines.find((line) => line.startsWith(`count.${name} `))?.split(' ')[1] ?? 0)
   return {
     need: names('n ').map(Number),
-    added: names('+'),
-    changed: names('~'),
-    removed: names('-'),
+    added: names('+').toSorted(),
+    changed: names('~').toSorted(),
+    removed: names('-').toSorted(),
     counts: { added: count('added'), changed: count('changed'), removed: count('removed'), folders: count('folders') },
     drifted: names('! '),
   }

@@ -50,7 +50,8 @@ for f; do
 done'
 
 # All lists of a switch, from manifests: new (wanted), live (at $path now), old (of the running release),
-# kept (protected entries that exist, which therefore stay as they are).
+# kept (protected entries that exist, which therefore stay as they are), held (what is invisible here, so that the
+# folders around it stay too).
 hd_compare() (
   cd -- "$work" || exit 1
   for list in need stale stale.dirs copy put save added del dirs dirs.gone dirs.old; do : >"$list"; done
@@ -65,6 +66,7 @@ hd_compare() (
     FILENAME == "old" { old[$0]; next }
     FILENAME == "live" { live[$0]; now[id($0)] = tolower($1); nowmode[id($0)] = $2; next }
     FILENAME == "kept" { kept[id($0)]; next }
+    FILENAME == "held" { for (up = $0; sub(/\/[^\/]*$/, "", up); ) holds[" " up]; next }
     {
       i = id($0); kind = tolower($1); wanted[i] = kind; lines[$0]
       if (!($0 in old)) { if (kind != "d" && $0 in live) print i > "copy"; else print FNR > "need" }
@@ -78,10 +80,11 @@ hd_compare() (
         else if (!(id(line) in wanted)) print "0", id(line) > "stale.dirs"
       }
       for (i in now) if (now[i] != "" && wanted[i] != now[i]) {
+        if (now[i] == "d" && wanted[i] == "" && i in holds) continue
         if (now[i] == "d") { print nowmode[i], i > "dirs.gone"; print nowmode[i], i > "dirs.old" }
         else { print i > "del"; if (wanted[i] == "" || wanted[i] == "d") print i > "save" }
       }
-    }' old live kept new
+    }' old live kept held new
 )
 # Of the protected entries, those that exist at $path: they are not touched.
 hd_keep() {

@@ -34,6 +34,11 @@ export class Patterns {
   }
 }
 
+/** The pattern for exactly this file, relative to the root. What would be a wildcard is one for any character. */
+export function patternOf(file: string): string {
+  return `/${file.replace(/[*?[\]\\]/g, '?')}`
+}
+
 function anchored(pattern: string): boolean {
   return pattern.includes('/')
 }

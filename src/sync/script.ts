@@ -34,6 +34,7 @@ export function treeScript(places: Places, filters: Filters): string {
     }),
     'hd_scope=live',
     `hd_find() { if [ "$hd_scope" = tree ]; then find . -name . -o '(' ${excluded} ')' -prune -o "$@"; else find . -name . -o '(' ${excluded} -o ${protectedOnes} ')' -prune -o "$@"; fi; }`,
+    `hd_held() { find . -name . -o '(' ${excluded} -o ${protectedOnes} ')' -prune -print; }`,
     kit,
   ].join('\n')
 }
