@@ -66216,7 +66216,8 @@ cd -- "$work" || exit 1
 trap '' HUP INT
 trap 'exit 143' TERM
 now() { read -r up _ </proc/uptime; up=\${up%%.*}; }
-put() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
+put() { write "$@" 2>/dev/null || { rm -f reserve; write "$@"; }; }
+write() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
 ended() { [ ! -e open ]; }
 # The work directory of this transaction, not that of the next run, which begins when this one was cleared away.
 mine() { read -r owner 2>/dev/null <pid && [ "$owner" = "$$" ]; }
@@ -66296,6 +66297,8 @@ collect() {
 
 # After the decision: forwards by confirm.sh, back by restore.sh. Both may be run again after a crash in their middle.
 finish() {
+  # On a full disk the last word needs a place.
+  rm -f reserve
   if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put verdict confirmed; return; fi
   for why in refused failed expired; do [ ! -e "$why" ] || break; done
   collect
@@ -66485,7 +66488,7 @@ function begin(transaction, facts, { silenceSeconds, evidenceSeconds } = { silen
         file('ledger.line', JSON.stringify(transaction.ledger)),
         script('guard.sh', `${guardScript}\n${guardMain}`),
         script('settle.sh', `${guardScript}\n${settleMain}`),
-        'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; : >"$work/open" )',
+        'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
         (0,remote_state/* writeAtomically */.vK)(`${state}/pending.json`, pending),
         start,
     ].join('\n');
@@ -69366,7 +69369,7 @@ const renew = (0,shell.sh) `
 while read -r beat; do last=$beat; echo "$beat" >"$state/lock/beat" && : >"$state/lock/lease" || exit 0; done
 [ -n "$last" ] && cd "$state" || exit 0
 [ "$(cat lock/beat)" != "$last" ] || echo gone >lock/beat
-if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
+if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then rm -rf work; mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
 `;
 async function openLease(host, state, token) {
     const pipe = await host.pipe(`exec 2>/dev/null; ${(0,shell/* assign */.kp)({ state, token, last: '' })}${renew}`);

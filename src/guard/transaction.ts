@@ -158,7 +158,7 @@ export function begin(
     file('ledger.line', JSON.stringify(transaction.ledger)),
     script('guard.sh', `${guardScript}\n${guardMain}`),
     script('settle.sh', `${guardScript}\n${settleMain}`),
-    'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; : >"$work/open" )',
+    'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
     writeAtomically(`${state}/pending.json`, pending),
     start,
   ].join('\n')
