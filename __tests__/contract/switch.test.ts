@@ -60,7 +60,7 @@ class Site {
       places,
       options,
       await readSource(options),
-      { temp: this.state, onProgress: () => {} },
+      { temp: this.state, first: '', onProgress: () => {} },
     )
     return { places, staged }
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { busyboxHost } from './busybox-host.ts'
 import { type LabHost, labHost } from './host.ts'
 import type { User } from './image.ts'
 import { Service } from './service.ts'
@@ -82,4 +83,42 @@ test('a user without sudo deploys into a folder of its own', async () => {
   await app.expectNothingLeft(5)
   const refused = await app.deploy({ version: 'v1', inputs: { path: '/srv/other' } })
   expect(refused.errors[0]?.message).toContain('HD-PATH-04')
+})
+
+test('a host with nothing but BusyBox: no bash, rsync, git, systemd or SFTP', async () => {
+  await using host = await busyboxHost({ name: 'nas', user: 'root' })
+  const app = new Service(host, '/volume1/docker/app')
+  const inputs = {
+    before: '',
+    prepare: '',
+    after: '',
+    activate: 'cp version active',
+    health: 'command: cat active => /^v/',
+  }
+  const state = async () =>
+    await host.sh(`cat ${app.path}/version ${app.path}/active; ls -d ${app.path}/only-*; cat ${app.state}/current`)
+
+  const first = await app.deploy({ version: 'v1', inputs })
+  expect(first.outputs.result, first.maskedLog).toBe('deployed')
+  expect(await state()).toBe(`v1\nv1\n${app.path}/only-v1\n${first.outputs.release}`)
+  await host.sh(`mkdir ${app.path}/data; echo rows >${app.path}/data/db`)
+
+  const broken = await app.deploy({
+    version: 'v2',
+    inputs: { ...inputs, protect: 'data/', activate: 'cp version active; exit 1' },
+  })
+  expect(broken.outputs.result, broken.maskedLog).toBe('rolled-back')
+  expect(await state()).toBe(`v1\nv1\n${app.path}/only-v1\n${first.outputs.release}`)
+
+  await app.start(
+    {
+      version: 'v3',
+      inputs: { ...inputs, protect: 'data/', activate: 'echo activate begins; cp version active; sleep 60' },
+    },
+    (run) => void run.line(/activate begins/).then(() => run.kill('SIGKILL')),
+  )
+  await expect.poll(() => host.sh(`ls ${app.state}`), { timeout: 60_000 }).not.toMatch(/pending|lock|work/)
+  expect(await state()).toBe(`v1\nv1\n${app.path}/only-v1\n${first.outputs.release}`)
+  expect((await app.ledger()).map(({ result }) => result)).toEqual(['deployed', 'rolled-back', 'rolled-back'])
+  expect(await host.sh(`cat ${app.path}/data/db; ps`)).toMatch(/^rows\n(?!.*guard\.sh)/s)
 })

@@ -12,12 +12,17 @@ export interface Verdict {
   readonly why: string
 }
 
+/** The verdict where there is one already; `none` when there is no change to decide on. */
+export type Vote = Verdict | 'none' | undefined
+
 /** What was seen of a phase. */
 export interface Seen {
   readonly code?: number
   readonly verdict?: Verdict
   /** The host ended it, because its time was over. */
   readonly expired: boolean
+  /** Whether what came with it began the change; otherwise nothing was changed, and `output` says why. */
+  readonly armed: boolean
   readonly output: string
 }
 
@@ -52,8 +57,8 @@ export class Guard implements AsyncDisposable {
   }
 
   /** Shows the output of a phase until it ended. The verdict comes instead when the change was ended before. */
-  async phase(name: Phase): Promise<Seen> {
-    return await this.#follow(name, false)
+  async phase(name: Phase, arm = ''): Promise<Seen> {
+    return await this.#follow(name, false, arm)
   }
 
   /** Waits for the last word. */
@@ -63,19 +68,19 @@ export class Guard implements AsyncDisposable {
     return verdict
   }
 
-  /** Casts the vote. Whether it counted, the verdict says. `host` is the one to vote over. */
-  async decide(decision: 'confirmed' | 'refused', code = '', host = this.#host): Promise<void> {
-    await host.run(decide(this.#state, decision, code), {
-      label: 'Deciding',
-      quiet: true,
-      timeoutMs: 60_000,
-      evenIfCancelled: true,
-    })
+  /** Casts the vote. Whether it counted, the verdict says, when it is there already. */
+  async decide(decision: 'confirmed' | 'refused', { code = '', over = this.#host } = {}): Promise<Vote> {
+    const options = { label: 'Deciding', quiet: true, timeoutMs: 60_000, evenIfCancelled: true }
+    const { text } = await over.run(decide(this.#state, decision, code), options)
+    return /^none$/m.test(text) ? 'none' : parse(text).verdict
   }
 
   /** A connection that begins now: one that is open already may live on while no new one gets through. */
-  async fresh(): Promise<Host> {
-    return this.#own.use(await this.#context.connect())
+  fresh(): Promise<Host> {
+    const connecting = this.#context.connect().then((host) => this.#own.use(host))
+    // Whoever waits for it is told; when nobody does any more, it is no concern of anybody's.
+    connecting.catch(() => {})
+    return connecting
   }
 
   /** Another connection in the place of one that was lost. */
@@ -92,23 +97,30 @@ export class Guard implements AsyncDisposable {
     return this.#context.signal?.aborted ? 3_000 : this.#context.patienceMs
   }
 
-  async #follow(phase: Phase | '', evenIfCancelled: boolean): Promise<Seen> {
+  async #follow(phase: Phase | '', evenIfCancelled: boolean, arm = ''): Promise<Seen> {
     const away = new Deadline(this.#patience)
     let shown = 0
+    let first = arm
     for (;;) {
       if (!evenIfCancelled) this.#context.signal?.throwIfAborted()
       try {
-        const script = assign({ work: `${this.#state}/work`, offset: shown, phase }) + follow
+        const script = `${first}\n${assign({ work: `${this.#state}/work`, offset: shown, phase })}${follow}`
+        first = ''
         const onAnswer = (text: string) => {
           for (const [, offset] of text.matchAll(/^offset (\d+)$/gm)) shown = Number(offset)
         }
-        const { text, tail } = await this.#host.run(script, {
+        const { code, text, tail } = await this.#host.run(script, {
           label: phase || 'Waiting for the verdict',
           onAnswer,
           evenIfCancelled,
         })
         const found = /^(dead|gone)$/m.test(text) ? await this.#settle() : parse(text)
-        return { ...found, expired: /^expired$/m.test(text), output: tail }
+        return {
+          ...found,
+          expired: /^expired$/m.test(text),
+          armed: arm === '' || /^armed$/m.test(text) || code === 0,
+          output: tail,
+        }
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error
         if (away.passed) throw error

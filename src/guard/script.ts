@@ -11,39 +11,45 @@ import { sh } from '../shell.ts'
  *               to confirmed (the runner), refused (the runner), failed (a phase), expired (nobody came)
  *   phase/NAME  the scripts, in the order of $phases     done.NAME   the exit code of each, once it has one
  *   log.NAME    the output of each, and of the way back  evidence    logs of the time, taken before the way back
- *   verdict     the last word; written once, atomically
+ *   child       the phase that was started last          verdict     the last word; written once, atomically
  *
  * Time is /proc/uptime: the clock of a host may jump.
  */
 export const guardScript = sh`
 umask 077
 cd -- "$work" || exit 1
-trap '' HUP INT PIPE
+# Not PIPE: what is ignored here stays ignored in all that the phases start, and a loop into head would never end.
+trap '' HUP INT
 trap 'exit 143' TERM
 now() { read -r up _ </proc/uptime; up=\${up%%.*}; }
 put() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
 ended() { [ ! -e open ]; }
 # The work directory of this transaction, not that of the next run, which begins when this one was cleared away.
 mine() { read -r owner 2>/dev/null <pid && [ "$owner" = "$$" ]; }
+# A guard that lives, and no other process that got its number.
+guarded() { read -r pid 2>/dev/null <pid || return 1; case $(hd_cmdline "$pid") in *"$work/guard.sh"*) ;; *) return 1 ;; esac; }
+# Keeps the lock. Not by ":", which is special: the shell would end where the lock is gone.
+lease() { { true >"$state/lock/lease"; } 2>/dev/null || true; }
 
-# Why the change has to end now, as the name that "open" gets; nothing when it may go on.
+# Into $why: why the change has to end now, as the name that "open" gets; nothing when it may go on.
 reason() {
-  if ended; then echo refused
-  elif [ -s deadline ]; then read -r at <deadline; now; [ "$up" -lt "$at" ] || echo expired
+  why=
+  if ended; then why=refused
+  elif [ -n "$at" ]; then now; [ "$up" -lt "$at" ] || why=expired
   else
     # Before the change itself there is no deadline, only the question whether anybody is still there.
-    read -r beat <"$state/lock/beat" 2>/dev/null || beat=
+    read -r beat 2>/dev/null <"$state/lock/beat" || beat=
     now
     [ "$beat" = "$last" ] || { last=$beat; last_at=$up; }
-    [ $((up - last_at)) -lt "$silence" ] || echo expired
+    [ $((up - last_at)) -lt "$silence" ] || why=expired
   fi
 }
 # Ends a phase with all it started when there is a reason to.
 watch() {
   last=none; last_at=0
   while sleep 1 && kill -0 "$1" 2>/dev/null; do
-    : >"$state/lock/lease" 2>/dev/null || :
-    why=$(reason)
+    lease
+    reason
     [ -n "$why" ] || continue
     [ "$why" = refused ] || mv open "$why" 2>/dev/null
     end_group "$1"
@@ -54,34 +60,64 @@ watch() {
 signal_group() { kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "-$2" 2>/dev/null || kill -s "$1" "$2" 2>/dev/null; }
 end_group() {
   signal_group TERM "$1" || return 0
-  for _ in 1 2 3 4 5; do signal_group 0 "$1" || return 0; sleep 1; done
-  signal_group KILL "$1" || :
+  for next in 0 0 0 0 0 KILL 0; do
+    for _ in 1 2 3 4 5; do signal_group 0 "$1" || return 0; sleep 0.2; done
+    signal_group "$next" "$1" || return 0
+  done
+}
+# In a session of its own, so that it can be ended with all it started.
+start() { # SCRIPT LOG
+  if command -v setsid >/dev/null 2>&1; then setsid /bin/sh "$1" >"$2" 2>&1 </dev/null &
+  else /bin/sh "$1" >"$2" 2>&1 </dev/null & fi
+  child=$!
 }
 run() { # NAME
   put phase-now "$1"
-  if command -v setsid >/dev/null 2>&1; then setsid /bin/sh "phase/$1" >"log.$1" 2>&1 & else /bin/sh "phase/$1" >"log.$1" 2>&1 & fi
-  child=$!
+  start "$work/phase/$1" "log.$1"
   watch "$child" &
   watcher=$!
   wait "$child"; rc=$?
-  kill "$watcher" 2>/dev/null
+  # Nothing of a phase may go on while it is taken back.
+  if ended; then wait "$watcher"; else kill "$watcher" 2>/dev/null; fi
+  [ "$rc" = 0 ] || end_group "$child"
   put "done.$1" "$rc"
   return "$rc"
+}
+# The phase whose guard was killed; after a reboot its number may be somebody else's.
+end_phase() {
+  read -r child boot name 2>/dev/null <child || return 0
+  read -r this_boot 2>/dev/null </proc/sys/kernel/random/boot_id || this_boot=
+  [ "$boot" = "$this_boot" ] && [ ! -e "done.$name" ] || return 0
+  case $(hd_cmdline "$child") in '' | *"$work/phase/"*) end_group "$child" ;; esac
+}
+# What is asked may hang because of the very change that has to be taken back.
+collect() {
+  [ ! -e evidence ] || return 0
+  start "$work/evidence.sh" evidence.new
+  turns=0
+  while kill -0 "$child" 2>/dev/null && [ "$turns" -lt $((evidence_seconds * 10)) ]; do sleep 0.1; turns=$((turns + 1)); done
+  end_group "$child"
+  mv -f evidence.new evidence
 }
 
 # After the decision: forwards by confirm.sh, back by restore.sh. Both may be run again after a crash in their middle.
 finish() {
-  if [ -e confirmed ]; then /bin/sh confirm.sh >>log.confirm 2>&1 && put verdict confirmed; return; fi
+  if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put verdict confirmed; return; fi
   for why in refused failed expired; do [ ! -e "$why" ] || break; done
-  if [ ! -e evidence ] && [ -s evidence.sh ]; then /bin/sh evidence.sh >evidence.new 2>&1 </dev/null; mv -f evidence.new evidence; fi
-  if [ "$rollback" = off ]; then /bin/sh ended.sh "$why" failed >>log.restore 2>&1; put verdict "left $why"; return; fi
+  collect
+  if [ "$rollback" = off ]; then /bin/sh "$work/ended.sh" "$why" failed >>log.restore 2>&1; put verdict "left $why"; return; fi
   put phase-now restore
-  if /bin/sh restore.sh >log.restore 2>&1 </dev/null; then /bin/sh ended.sh "$why" rolled-back >>log.restore 2>&1; put verdict "rolled-back $why"
-  else put verdict "rollback-failed $why"; fi
+  if /bin/sh "$work/restore.sh" >log.restore 2>&1 </dev/null; then
+    /bin/sh "$work/ended.sh" "$why" rolled-back >>log.restore 2>&1
+    put verdict "rolled-back $why"
+  else
+    hd_ledger rollback-failed HD-ROLL-01
+    put verdict "rollback-failed $why"
+  fi
 }
 # The runner reads the verdict and clears up. When it is gone, nobody else would.
 leave() {
-  read -r beat <"$state/lock/beat" 2>/dev/null || beat=
+  read -r beat 2>/dev/null <"$state/lock/beat" || beat=
   waited=0
   while mine && [ "$waited" -lt "$silence" ]; do
     sleep 1; waited=$((waited + 1))
@@ -94,31 +130,34 @@ leave() {
 }
 # What a failed way back needs stays; the verdict stays where the next run finds it.
 clear_away() {
-  case $(cat verdict) in rollback-failed*) return 0 ;; esac
-  if [ "$(cat "$state/lock/token" 2>/dev/null)" = "$token" ]; then mv "$state/lock" "$state/lock.left.$$" && rm -rf "$state/lock.left.$$"; fi
+  # Without a verdict something could not be finished: the next run tries again, by what is here.
+  case $(cat verdict 2>/dev/null) in '' | rollback-failed*) return 0 ;; esac
   cp verdict "$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
+  # The lock last: with it the next run may come, and make this directory its own.
   cd / && rm -rf "$work"
+  if [ "$(cat "$state/lock/token" 2>/dev/null)" = "$token" ]; then mv "$state/lock" "$state/lock.left.$$" && rm -rf "$state/lock.left.$$"; fi
 }
 `
 
 /** The main line of the guard, and of nothing else. */
 export const guardMain = sh`
 put pid "$$"
+at=
 for name in $phases; do
   ended && break
-  if [ "$name" = "$timed" ]; then now; put deadline "$((up + confirm_seconds))"; fi
+  if [ "$name" = "$timed" ]; then now; at=$((up + confirm_seconds)); fi
   run "$name" || { mv open failed 2>/dev/null; break; }
 done
 put phase-now wait
 while ! ended; do
-  now; read -r at <deadline
+  now
   if [ "$up" -ge "$at" ]; then mv open expired 2>/dev/null; break; fi
-  : >"$state/lock/lease" 2>/dev/null || :
+  lease
   sleep 1
 done
 mine || exit 0
 # The runner that confirmed finishes by itself; only when it does not, this does.
-if [ -e confirmed ]; then for _ in 1 2 3 4 5 6 7 8 9 10; do [ ! -e verdict ] || break; sleep 1; done; mine || exit 0; fi
+if [ -e confirmed ]; then for _ in 1 2 3 4 5 6 7 8 9 10; do [ ! -e verdict ] && mine || break; sleep 1; done; mine || exit 0; fi
 [ -e verdict ] || finish
 leave
 `
@@ -128,15 +167,14 @@ leave
  * next run uses it, and the unit that systemd starts after a reboot.
  */
 export const settleMain = sh`
-if [ -s pid ]; then
-  read -r pid <pid
-  # Alive, and no other process that got its number.
-  if grep -q guard.sh "/proc/$pid/cmdline" 2>/dev/null; then
-    mv open refused 2>/dev/null
-    i=0; while [ ! -e verdict ] && [ "$i" -lt 600 ] && grep -q guard.sh "/proc/$pid/cmdline" 2>/dev/null; do sleep 1; i=$((i + 1)); done
-  fi
+hd_alone settling
+# While this waited, the next run may have begun a change of its own here.
+[ "$(cat id 2>/dev/null)" = "$id" ] || exit 0
+if guarded; then
+  mv open refused 2>/dev/null
+  i=0; while [ ! -e verdict ] && [ "$i" -lt 600 ] && guarded; do sleep 1; i=$((i + 1)); done
 fi
 mv open expired 2>/dev/null
-[ -e verdict ] || finish
+[ -e verdict ] || { guarded || end_phase; finish; }
 clear_away
 `

@@ -31,32 +31,78 @@ export interface Transaction {
   readonly lockToken: string
 }
 
-/** After this long without a sign of life, the runner counts as gone. It sends one each ten seconds. */
-const silenceSeconds = 30
-
-/** One line in the ledger, by whoever comes to the end: result and code are known only then. */
-const ledger = sh`
-hd_ledger() { # RESULT CODE
-  ms=$(awk -v began="$(cat "$work/began")" -v before="$elapsed_ms" '{ print int(($1 - began) * 1000) + before }' /proc/uptime)
-  [ -z "$(tail -c 1 "$state/ledger.jsonl" 2>/dev/null)" ] || echo >>"$state/ledger.jsonl"
-  printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "$ms" "$(cut -c2- "$work/ledger.line")" >>"$state/ledger.jsonl"
+export interface Limits {
+  /** After this long without a sign of life, the runner counts as gone. It sends one each ten seconds. */
+  readonly silenceSeconds: number
+  /** For no longer than this the way back waits for the logs of what failed. */
+  readonly evidenceSeconds: number
 }
+
+/** What the scripts share. `hd_alone` and the fixed line make each end safe to repeat, and to be run by two at once. */
+const functions = sh`
+hd_cmdline() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null; } # the grep of BusyBox sees no further than a NUL
+hd_alone() { # NAME: waits for who is at it already; one that was killed does not count
+  turns=0
+  until ln -s "$$" "$work/$1" 2>/dev/null || [ "$turns" -ge 600 ]; do
+    holder=$(readlink "$work/$1" 2>/dev/null)
+    [ "$holder" != "$$" ] || return 0
+    [ -d "$work" ] || exit 0
+    # No link, and none can be made: the disk is full, which is no reason to wait for long.
+    if [ -z "$holder" ]; then sleep 1; turns=$((turns + 200))
+    else
+      case $(hd_cmdline "$holder") in
+        *confirm.sh* | *restore.sh* | *ended.sh* | *settle.sh*) sleep 1; turns=$((turns + 1)) ;;
+        *) rm -f "$work/$1" ;;
+      esac
+    fi
+  done
+}
+hd_phase() { # NAME: before its first change, so that either this sees the end or who ends it sees this
+  read -r hd_boot 2>/dev/null </proc/sys/kernel/random/boot_id || hd_boot=
+  printf '%s\n' "$$ $hd_boot $1" >"$work/child"
+  [ -e "$work/open" ] || exit 143
+}
+hd_code() { # WHY
+  code=$(cat "$work/code" 2>/dev/null || :)
+  case $1 in expired) code=HD-GUARD-01 ;; failed) code=\${code:-HD-STEP-01} ;; esac
+  echo "$code"
+}
+hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once, however often it is run
+  umask 077
+  if [ ! -s "$work/ledger.out" ]; then
+    ms=$(awk -v began="$(cat "$work/began")" -v before="$elapsed_ms" '{ ms = int(($1 - began) * 1000); printf "%d", (ms > 0 ? ms : 0) + before }' /proc/uptime)
+    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$(cut -c2- "$work/ledger.line")" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
+  fi
+  if tail -n 50 "$state/ledger.jsonl" 2>/dev/null | grep -qxF -f "$work/ledger.out"; then exit 0; fi
+  [ -z "$(tail -c 1 "$state/ledger.jsonl" 2>/dev/null)" ] || echo >>"$state/ledger.jsonl"
+  cat "$work/ledger.out" >>"$state/ledger.jsonl"
+)
 hd_end() { # The transaction is over: nothing settles it any more.
   rm -f "$state/pending.json"
   rm -f "$unit_dir/$unit" "$unit_dir/$wanted_by.wants/$unit" 2>/dev/null || :
 }
 `
 
-/** Without a confirmation: why ($1), and what came of it ($2). */
-const ended = sh`
-set -eu
-code=$(cat "$work/code" 2>/dev/null || :)
-case $1 in expired) code=HD-GUARD-01 ;; failed) code=\${code:-HD-STEP-01} ;; esac
+/**
+ * What systemd would not hand on: the environment of this login, without which commands are not found, and the modes
+ * that a login gives. The guard itself writes for its user alone.
+ */
+const environment = sh`
+hd_keep_value() { [ -z "$2" ] || printf "%s='%s'; export %s\n" "$1" "$(printf %s "$2" | sed "s/'/'\\\\''/g")" "$1"; }
+{ printf 'umask %s\n' "$(umask)"
+hd_keep_value PATH "\${PATH-}"; hd_keep_value HOME "\${HOME-}"; hd_keep_value USER "\${USER-}"; hd_keep_value LOGNAME "\${LOGNAME-}"
+hd_keep_value LANG "\${LANG-}"; hd_keep_value XDG_RUNTIME_DIR "\${XDG_RUNTIME_DIR-}"; } >"$work/env.sh"
 `
 
+/** What a change of before left here: the lists of this one are here already. */
+const clear = sh`( umask 077; mkdir -p "$work"; cd -- "$work"
+rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child code evidence ending settling ledger.out done.* log.* file.*
+mkdir phase )`
+
 /** Where a unit has to be for systemd to start it after a reboot, while a change is open. */
-function bootUnit({ init, user }: Facts, id: string): { dir: string; target: string; name: string } {
-  const name = `homelab-deploy-${id}.service`
+function bootUnit({ init, user, state }: Facts, id: string): { dir: string; target: string; name: string } {
+  // Two applications may deploy the same commit in the same second.
+  const name = `homelab-deploy-${(state.split('/').at(-1) ?? '').replaceAll(/[^\w.-]/g, '-')}-${id}.service`
   if (init !== 'systemd') return { dir: '', target: '', name }
   return user.uid === 0
     ? { dir: '/etc/systemd/system', target: 'multi-user.target', name }
@@ -67,15 +113,20 @@ function bootUnit({ init, user }: Facts, id: string): { dir: string; target: str
  * Shell that begins the change: everything the way back needs is on the disk, then a pending record says so, and only
  * then the guard starts and the first file changes.
  */
-export function begin(transaction: Transaction, facts: Facts): string {
+export function begin(
+  transaction: Transaction,
+  facts: Facts,
+  { silenceSeconds, evidenceSeconds }: Limits = { silenceSeconds: 30, evidenceSeconds: 20 },
+): string {
   const { state, id } = transaction
   const work = `${state}/work`
   const unit = bootUnit(facts, id)
   const values = assign({
-    ...{ state, work, id, silence: silenceSeconds, confirm_seconds: transaction.confirmSeconds, timed: 'apply' },
+    ...{ state, work, id, silence: silenceSeconds, evidence_seconds: evidenceSeconds },
+    ...{ confirm_seconds: transaction.confirmSeconds, timed: 'apply' },
     ...{ rollback: transaction.rollback, token: transaction.lockToken, elapsed_ms: transaction.elapsedMs },
     ...{ unit: unit.name, unit_dir: unit.dir, wanted_by: unit.target },
-    phases: phases.filter((phase) => transaction.phases[phase]).join(' '),
+    phases: phases.filter((phase) => transaction.phases[phase] !== undefined).join(' '),
   })
   const file = (name: string, body: string) => heredoc(`cat >"$work/${name}"`, body)
   const script = (name: string, body: string) => file(name, `. ${quote(`${work}/head.sh`)}\n${body}\n`)
@@ -88,23 +139,22 @@ export function begin(transaction: Transaction, facts: Facts): string {
   return [
     transaction.head,
     values,
-    '( umask 077; mkdir -p "$work/phase" )',
-    'umask >"$work/umask"',
+    clear,
     transaction.snapshot,
+    environment,
     '( umask 077',
-    // What the user's commands write gets the modes that a login gives; the guard itself writes for its user alone.
-    file('head.sh', `${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${ledger}`),
-    ...phases.map((phase) => script(`phase/${phase}`, `set -eu\n${transaction.phases[phase] ?? ''}`)),
-    script('evidence.sh', transaction.evidence),
-    script('restore.sh', transaction.restore),
-    script(
-      'confirm.sh',
-      `[ -e "$state/pending.json" ] || exit 0\nset -eu\n${transaction.confirm}\nhd_ledger deployed ''\nhd_end`,
+    file('head.sh', `. ${quote(`${work}/env.sh`)}\n${transaction.head}\n${values}\n${functions}`),
+    ...phases.map((phase) =>
+      script(`phase/${phase}`, `hd_phase ${phase}\nset -eu\n${transaction.phases[phase] ?? ''}`),
     ),
+    script('evidence.sh', transaction.evidence),
+    script('restore.sh', `hd_alone ending\n${transaction.restore}`),
+    script('confirm.sh', `${once}\n${transaction.confirm}\nhd_ledger deployed ''\nhd_end`),
     script(
       'ended.sh',
-      `${ended}\nif [ "$2" = rolled-back ]; then ${transaction.forget}; fi\nhd_ledger "$2" "$code"\nhd_end`,
+      `${once}\nif [ "$2" = rolled-back ]; then :\n${transaction.forget}\nfi\nhd_ledger "$2" "$(hd_code "$1")"\nhd_end`,
     ),
+    file('id', id),
     file('ledger.line', JSON.stringify(transaction.ledger)),
     script('guard.sh', `${guardScript}\n${guardMain}`),
     script('settle.sh', `${guardScript}\n${settleMain}`),
@@ -114,21 +164,26 @@ export function begin(transaction: Transaction, facts: Facts): string {
   ].join('\n')
 }
 
+const once = sh`hd_alone ending
+[ -e "$state/pending.json" ] || exit 0
+set -eu`
+
 /** Starts the guard where no end of a login can reach it: systemd where it may, else a session of its own. */
 const start = sh`
 if [ -n "$unit_dir" ] && mkdir -p "$unit_dir/$wanted_by.wants" 2>/dev/null && [ -w "$unit_dir/$wanted_by.wants" ]; then
-  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nAfter=local-fs.target\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$unit_dir/$unit" &&
+  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nWants=network-online.target\nAfter=local-fs.target network-online.target docker.service\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$unit_dir/$unit" &&
     ln -sf "../$unit" "$unit_dir/$wanted_by.wants/$unit" || :
 fi
 hd_started=
-if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
-  if [ "$(id -u)" = 0 ]; then systemd-run --quiet --collect --no-block --unit="homelab-deploy-guard-$id" -p KillMode=process /bin/sh "$work/guard.sh" 2>>"$work/guard.log" && hd_started=true
+if [ -n "$unit_dir" ] && command -v systemd-run >/dev/null 2>&1; then
+  if [ "$(id -u)" = 0 ]; then systemd-run --quiet --collect --no-block --unit="guard-$unit" -p KillMode=process -p IgnoreSIGPIPE=no /bin/sh "$work/guard.sh" 2>>"$work/guard.log" && hd_started=true
   else
     XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR
-    [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run --user --quiet --collect --no-block --unit="homelab-deploy-guard-$id" -p KillMode=process /bin/sh "$work/guard.sh" 2>>"$work/guard.log" && hd_started=true
+    [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run --user --quiet --collect --no-block --unit="guard-$unit" -p KillMode=process -p IgnoreSIGPIPE=no /bin/sh "$work/guard.sh" 2>>"$work/guard.log" && hd_started=true
   fi
 fi
 [ -n "$hd_started" ] || { if command -v setsid >/dev/null 2>&1; then setsid /bin/sh "$work/guard.sh" </dev/null >>"$work/guard.log" 2>&1 3>&- & else nohup /bin/sh "$work/guard.sh" </dev/null >>"$work/guard.log" 2>&1 3>&- & fi; }
+echo armed >&3
 `
 
 /**
@@ -145,7 +200,8 @@ emit() {
   tail -c "+$((offset + 1))" "$log" | head -c "$((size - offset))" >&2
   offset=$size; echo "offset $offset" >&3
 }
-alive() { read -r pid 2>/dev/null <pid || return 0; grep -q guard.sh "/proc/$pid/cmdline" 2>/dev/null; }
+# One that was just started may need some seconds until it says its number.
+alive() { read -r pid 2>/dev/null <pid || pid=; if [ -z "$pid" ]; then [ "$turns" -lt 200 ]; return; fi; { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qxF "$work/guard.sh"; }
 turns=0
 until [ -e verdict ] || { [ -n "$phase" ] && [ -e "done.$phase" ]; }; do
   emit
@@ -161,10 +217,17 @@ emit
 
 /** Shell by which the runner decides: one rename, which succeeds only where nobody decided before. */
 export const decide = (state: string, decision: 'confirmed' | 'refused', code = ''): string =>
-  `${assign({ work: `${state}/work`, decision, code })}${sh`
-cd -- "$work" 2>/dev/null || { echo gone >&3; exit 0; }
+  `${assign({ state, work: `${state}/work`, decision, code })}${sh`
+if [ ! -e "$state/pending.json" ] && [ ! -e "$work/verdict" ]; then
+  if [ -e "$state/verdict" ]; then echo "verdict $(cat "$state/verdict")" >&3; else echo none >&3; fi
+  exit 0
+fi
+cd -- "$work"
+# A change that is not made yet can be refused, not confirmed.
+if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then echo early >&3; exit 0; fi
 [ -z "$code" ] || printf '%s\n' "$code" >code
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
-if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh confirm.sh >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
+if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
 [ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
+case $(cat verdict 2>/dev/null) in confirmed) cd / && rm -rf "$work" ;; esac
 `}`

@@ -24,6 +24,7 @@ export function checkRules(values: Values, given: Given, env: Environment, probl
   checkConnection(about)
   checkFiles(about)
   checkSource(about)
+  checkTimes(about)
   if (about.has('to') && values.mode !== 'rollback' && !problems.concerns('mode')) {
     problems.add('to', 'is given, but the mode is not rollback', 'Set `mode: rollback`, or leave `to` out.')
   }
@@ -126,5 +127,16 @@ function checkSource({ values, given, env, problems }: Case): void {
     'lies outside the workspace and the temporary directory of the runner',
     'Write it relative to the workspace.',
     values.source,
+  )
+}
+
+/** The host takes a change back when its time is over, also while the runner still waits for it to become healthy. */
+function checkTimes({ values, problems }: Case): void {
+  const needed = values['health-timeout'] + values['health-stable']
+  if (values.health.length === 0 || values['confirm-timeout'] > needed || problems.concerns('confirm-timeout')) return
+  problems.add(
+    'confirm-timeout',
+    'ends before the health checks may',
+    `Make it longer than \`health-timeout\` and \`health-stable\` together (${needed / 1_000}s), with time for \`activate\`.`,
   )
 }

@@ -4,7 +4,6 @@ import type { Phase } from '../guard/transaction.ts'
 import type { Facts } from '../remote/facts.ts'
 import type { Answer, Host } from '../remote/host.ts'
 import type { HostState } from '../remote/state.ts'
-import { quote } from '../shell.ts'
 import { transferFailed } from '../sync/compare.ts'
 import type { Staged } from '../sync/index.ts'
 import type { Context } from './context.ts'
@@ -53,10 +52,11 @@ export async function command(
   })
 }
 
-/** A phase of the change: the guard runs it, and here its output is shown. */
-export async function phase(context: Context, guard: Guard, name: Phase, title: string): Promise<void> {
+/** A phase of the change: the guard runs it, and here its output is shown. The first one comes with what arms it. */
+export async function phase(context: Context, guard: Guard, name: Phase, title: string, arm = ''): Promise<void> {
   await context.step(title, async () => {
-    const { code, verdict, output, expired } = await guard.phase(name)
+    const { code, verdict, output, expired, armed } = await guard.phase(name, arm)
+    if (!armed) throw transferFailed(guard.host, `The change could not be prepared on ${guard.host.name}.`, output)
     if (code === 0 && verdict === undefined && !expired) return
     throw code === undefined || code === 0 || expired
       ? ended(guard.host, verdict, output)
@@ -68,14 +68,12 @@ export async function phase(context: Context, guard: Guard, name: Phase, title: 
  * The vote for the new version, over a connection that begins now: one that is open already may live on while no new
  * one gets through, because the deploy cut the network, the firewall or sshd itself.
  */
-export async function confirm(context: Context, guard: Guard, facts: Facts): Promise<void> {
+export async function confirm(context: Context, guard: Guard, fresh: Promise<Host>): Promise<void> {
   await context.step('Confirm', async ({ note }) => {
-    const fresh = await guard.fresh()
-    await guard.decide('confirmed', '', fresh)
-    const verdict = await guard.verdict()
+    const vote = await guard.decide('confirmed', { over: await fresh })
+    const verdict = vote === undefined || vote === 'none' ? await guard.verdict() : vote
     if (verdict.end !== 'confirmed') throw ended(guard.host, verdict)
     context.remember('pending', '')
-    await must(guard.host, `rm -rf ${quote(`${facts.state}/work`)}`, 'Clearing up')
     note('over a fresh connection')
   })
 }

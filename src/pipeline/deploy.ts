@@ -67,8 +67,9 @@ export async function deploy(context: Context): Promise<Result> {
   await command(context, host, change, 'before', goal.begin)
 
   const staged = await step('Compare and send', async ({ note }) => {
-    if (goal.begin && !plan.scripts.before) await must(host, goal.begin, 'Preparing the release')
-    const staged = await goal.stage(host, facts, change.places)
+    const first = plan.scripts.before ? '' : goal.begin
+    if (!goal.tree) await must(host, first, 'Preparing the release')
+    const staged = await goal.stage(host, facts, change.places, first)
     recorder.changes = staged
     note(summarize(staged))
     if (staged.drifted.length > 0)
@@ -96,12 +97,12 @@ export async function deploy(context: Context): Promise<Result> {
   recorder.after = { id: goal.id, revision: goal.revision }
   context.remember('pending', change.id)
   try {
-    await step('Arm the guard', () => must(host, begin(transaction, facts), 'Arming the guard'))
-    await phase(context, guard, 'switch', 'Switch over')
+    await phase(context, guard, 'switch', 'Switch over', begin(transaction, facts))
     if (transaction.phases.prepare) await phase(context, guard, 'prepare', 'Prepare')
     await phase(context, guard, 'apply', 'Activate')
+    const fresh = guard.fresh()
     await checkHealth(context, guard, vitals)
-    await confirm(context, guard, facts)
+    await confirm(context, guard, fresh)
   } catch (cause) {
     return await undo(context, guard, facts, change, vitals, cause)
   }

@@ -27,7 +27,7 @@ export interface Goal {
   /** Shell that has to run before anything else concerns the release. */
   readonly begin: string
   /** Makes the tree complete on the host. */
-  stage(host: Host, facts: Facts, places: Places): Promise<Staged>
+  stage(host: Host, facts: Facts, places: Places, first: string): Promise<Staged>
 }
 
 const nothing: Staged = {
@@ -72,11 +72,12 @@ export function newRelease(context: Context): ((facts: Facts) => Promise<Goal>) 
     return {
       ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, record },
       begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files),
-      stage: async (host, hostFacts, places) =>
+      stage: async (host, hostFacts, places, first) =>
         source === undefined
           ? nothing
           : await stage(host, hostFacts, places, { ...plan.sync, protect, path: facts.path.absolute }, source, {
               temp: plan.run.temp,
+              first,
               signal,
               onProgress: context.progress,
             }),

@@ -28,6 +28,11 @@ export async function reach({ plan, log, signal, recorder, step }: Context): Pro
     const facts = await step('Read facts', async ({ note }) => {
       const facts = await learn(host, plan)
       recorder.system = describeSystem(facts)
+      log.info(
+        `Tools: ${Object.entries(facts.tools)
+          .map(([name, { path, version }]) => [path || name, version].filter(Boolean).join(' '))
+          .join(', ')}`,
+      )
       note(`${recorder.system}; user ${facts.user.name}, sudo: ${facts.sudo}`)
       if (Math.abs(facts.clockSkew) > 60)
         log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`)
@@ -55,7 +60,7 @@ export async function connectAgain({ plan, log, signal }: Context, first: SshHos
 }
 
 const ask = (host: SshHost, plan: Context['plan'], path: string) =>
-  probe(host, { path: path || '~/', name: plan.name, versions: [] })
+  probe(host, { path: path || '~/', name: plan.name, versions: ['git', 'rsync', 'tar'] })
 
 /** The facts of the host, as the user that this run works as there. */
 export async function learn(host: SshHost, plan: Context['plan']): Promise<Facts> {

@@ -1,5 +1,5 @@
 import { ConnectionLost, DeployError } from '../errors.ts'
-import type { Guard, Verdict } from '../guard/guard.ts'
+import type { Guard, Verdict, Vote } from '../guard/guard.ts'
 import type { Facts } from '../remote/facts.ts'
 import type { Result } from '../report/report.ts'
 import { assign } from '../shell.ts'
@@ -28,11 +28,21 @@ export async function undo(
   recorder.fail(cause)
   try {
     const result = await step(plan.safety.rollback === 'off' ? 'Leave it as it is' : 'Roll back', async ({ note }) => {
-      await vote(guard, recorder.failure?.code ?? '')
-      const verdict = await guard.verdict()
+      const said = await vote(guard, recorder.failure?.code ?? '')
+      if (said === 'none') {
+        // It never came as far as the first change: what was made for it is tidied up at the end.
+        recorder.after = undefined
+        context.remember('pending', '')
+        note('nothing was changed')
+        return 'failed'
+      }
+      const verdict = said ?? (await guard.verdict())
       await collect(context, guard, facts)
       if (verdict.end === 'rollback-failed') throw rollbackFailed(guard.host, facts.state, '')
-      if (verdict.end === 'left') log.warning('`rollback: off`: the new version was left as it is.')
+      if (verdict.end === 'left') {
+        recorder.changed = true
+        log.warning('`rollback: off`: the new version was left as it is.')
+      }
       note(
         verdict.end === 'rolled-back'
           ? change.previousId
@@ -55,13 +65,13 @@ export async function undo(
   }
 }
 
-async function vote(guard: Guard, code: string): Promise<void> {
+async function vote(guard: Guard, code: string): Promise<Vote> {
   try {
-    await guard.decide('refused', code)
+    return await guard.decide('refused', { code })
   } catch (error) {
     if (!(error instanceof ConnectionLost)) throw error
     await guard.reconnect()
-    await guard.decide('refused', code)
+    return await guard.decide('refused', { code })
   }
 }
 

@@ -58,9 +58,11 @@ const searched = [
 
 const script = `
 say() { printf '%s=%s\\n' "$1" "$2" >&3; }
-osr() { ( . /etc/os-release 2>/dev/null || . /usr/lib/os-release 2>/dev/null; eval "printf %s \\"\\\${$1-}\\"" ); }
-say os.id "$(osr ID)"; say os.version "$(osr VERSION_ID)"; say os.name "$(osr PRETTY_NAME)"
-say os.kernel "$(uname -sr)"; say arch "$(uname -m)"; say clock "$(date +%s)"
+(
+  for f in /etc/os-release /usr/lib/os-release; do [ ! -r "$f" ] || { . "$f"; break; }; done 2>/dev/null
+  say os.id "\${ID-}"; say os.version "\${VERSION_ID-}"; say os.name "\${PRETTY_NAME-}"
+) || :
+set -- $(uname -srm); say os.kernel "$1 $2"; say arch "$3"; say clock "$(date +%s)"
 if [ -d /run/systemd/system ]; then say init systemd
 elif [ -d /run/openrc ]; then say init openrc
 elif [ "$(readlink /sbin/init 2>/dev/null)" = /bin/busybox ]; then say init busybox
@@ -77,9 +79,9 @@ say sudo "$sudo"
 for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.nix-profile/bin" "$HOME/.cargo/bin" /share/CACHEDEV1_DATA/.qpkg/container-station/bin; do
   [ -d "$d" ] && [ -x "$d" ] && PATH=$PATH:$d
 done
-for t in $tools; do p=$(command -v "$t" 2>/dev/null) || continue; say "tool.$t" "$p"; done
+for t in $tools; do ! command -v "$t" >/dev/null 2>&1 || { printf 'tool.%s=' "$t"; command -v "$t"; } >&3; done
 for t in $versions; do command -v "$t" >/dev/null 2>&1 || continue; say "version.$t" "$("$t" --version 2>&1 </dev/null | head -n 1)"; done
-case $(tar --help 2>&1 | head -n 3) in *BusyBox*) say busybox true ;; esac
+case $(tar --help 2>&1) in *BusyBox*) say busybox true ;; esac
 case $path in '~/'*) path=$HOME/\${path#??} ;; esac
 say path "$path"
 if [ -d "$path" ]; then say kind directory
@@ -91,10 +93,9 @@ if [ -w "$up" ] && [ -x "$up" ]; then say writable true; fi
 if [ -e "$path/.git" ]; then say git true; fi
 if [ "$uid" = 0 ]; then state=/var/lib; else state=\${XDG_STATE_HOME:-$HOME/.local/state}; fi
 say state "$state/homelab-deploy/$name"
-free() { df -P "$@" 2>/dev/null | awk 'NR==2 {print $4}'; }
-say freeKiB "$(free -k "$up")"; say freeInodes "$(free -i "$up")"
-while [ ! -d "$state" ]; do state=$(dirname "$state"); done
-say stateFreeKiB "$(free -k "$state")"
+there=$state; while [ ! -d "$there" ]; do there=$(dirname "$there"); done
+df -P -k "$up" "$there" 2>/dev/null | awk 'NR==2 {print "freeKiB=" $4} NR==3 {print "stateFreeKiB=" $4}' >&3
+df -P -i "$up" 2>/dev/null | awk 'NR==2 {print "freeInodes=" $4}' >&3
 `
 
 /** Asks everything at once. `versions` names the tools whose version matters: asking each costs the host a process. */

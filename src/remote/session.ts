@@ -69,7 +69,8 @@ export class Session {
   }
 
   async #start(shell: string): Promise<void> {
-    const channel = await this.#connection.exec(shell).catch((error: unknown) => {
+    const refused = (error: Error) => this.#fail(this.#noShell(error.message))
+    const channel = await this.#connection.exec(shell, refused).catch((error: unknown) => {
       throw error instanceof ConnectionLost
         ? error
         : this.#noShell(String(error instanceof Error ? error.message : error))

@@ -1,4 +1,4 @@
-import { ConnectionLost } from '../errors.ts'
+import { ConnectionLost, DeployError } from '../errors.ts'
 import { quote } from '../shell.ts'
 import { type ConnectContext, connect } from './connect.ts'
 import type { Answer, Host, Pipe, RunOptions } from './host.ts'
@@ -61,9 +61,16 @@ export class SshHost implements Host {
   async pipe(command: string): Promise<Pipe> {
     // The user's own shell (fish, csh, …) sees nothing but one quoted word; sudo would reset a PATH set outside of it.
     const inner = `PATH=${remotePath}:"$PATH"; export PATH; ${command}`
-    const channel = await this.#connection.exec(`exec ${this.#root ? 'sudo -n ' : ''}/bin/sh -c ${quote(inner)}`)
+    const refusal = Promise.withResolvers<never>()
+    refusal.promise.catch(() => {})
+    const shell = `exec ${this.#root ? 'sudo -n ' : ''}/bin/sh -c ${quote(inner)}`
+    const channel = await this.#connection.exec(shell, (error) => refusal.reject(this.#noSession(error)))
     channel.on('error', () => {})
     const exit = new Promise<number>((resolve, reject) => {
+      refusal.promise.catch((error) => {
+        reject(error)
+        channel.close()
+      })
       let code: number | null = null
       channel.on('exit', (exitCode: number | null) => {
         code = exitCode
@@ -81,6 +88,14 @@ export class SshHost implements Host {
     })
     exit.catch(() => {})
     return { stdin: channel, stdout: channel, stderr: channel.stderr, exit, close: () => channel.close() }
+  }
+
+  #noSession(cause: Error): DeployError {
+    return new DeployError('HD-SSH-07', `${this.name} lets us in, but starts no further command.`, {
+      why: `It said: ${cause.message}.`,
+      fix: 'A deploy needs a few sessions on one connection: in sshd_config leave `MaxSessions` at its default of 10.',
+      cause,
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { NodeSSH, type Config as NodeSSHConfig } from 'node-ssh'
 import type { AnyAuthMethod, Client, ClientChannel, ConnectConfig, ParsedKey } from 'ssh2'
 import { ConnectionLost, DeployError } from '../errors.ts'
+import { EagerExec, signAtOnce } from './eager.ts'
 import { type HostKeyJudge, readKey, type SeenKey } from './host-key.ts'
 import { showPublic } from './private-key.ts'
 import { type Address, showAddress } from './target.ts'
@@ -33,16 +34,18 @@ export class HandshakeError extends Error {
  */
 export class SshConnection implements AsyncDisposable {
   readonly #client: Client
+  readonly #eager: EagerExec
+  readonly #socket: Duplex
   readonly #ended = new AbortController()
-  readonly #name: string
   readonly hostKey: SeenKey
 
-  private constructor(client: Client, address: Address, hostKey: SeenKey) {
+  private constructor(client: Client, socket: Duplex, address: Address, hostKey: SeenKey) {
     this.#client = client
-    this.#name = showAddress(address)
+    this.#socket = socket
+    this.#eager = new EagerExec(client)
     this.hostKey = hostKey
     const end = (why: string, cause?: unknown) =>
-      this.#ended.abort(new ConnectionLost(`The connection to ${this.#name} was lost.`, { why, cause }))
+      this.#ended.abort(new ConnectionLost(`The connection to ${showAddress(address)} was lost.`, { why, cause }))
     client.on('error', (error) => end(`${error.message}.`, error))
     client.on('end', () => end('The host closed it.'))
     client.on('close', () => end('It was closed.'))
@@ -82,6 +85,7 @@ export class SshConnection implements AsyncDisposable {
     if (client === null) throw new TypeError('node-ssh gave no connection')
     client.on('handshake', () => {
       handshaken = true
+      if (credentials.key !== undefined) signAtOnce(client, credentials.key)
     })
     // node-ssh takes its error listener away once it is ready; a reset afterwards must not become an uncaught exception.
     client.on('error', () => {})
@@ -94,7 +98,7 @@ export class SshConnection implements AsyncDisposable {
       const rejected = seen !== undefined && judge.judge(seen) !== 'trusted' ? 'host-key' : reason(cause, handshaken)
       throw new HandshakeError({ banner, seen, rejected, cause })
     }
-    return new SshConnection(client, address, seen as SeenKey)
+    return new SshConnection(client, socket, address, seen as SeenKey)
   }
 
   /** Aborts, with a ConnectionLost as its reason, the moment the connection is gone. */
@@ -102,15 +106,14 @@ export class SshConnection implements AsyncDisposable {
     return this.#ended.signal
   }
 
-  async exec(command: string): Promise<ClientChannel> {
-    return await this.#ask<ClientChannel>((done) => this.#client.exec(command, done)).catch((cause: unknown) => {
-      if (!(cause instanceof Error) || cause instanceof DeployError) throw cause
-      throw new DeployError('HD-SSH-07', `${this.#name} lets us in, but starts no further command.`, {
-        why: `It said: ${cause.message}.`,
-        fix: 'A deploy needs a few sessions on one connection: in sshd_config leave `MaxSessions` at its default of 10.',
-        cause,
-      })
-    })
+  /**
+   * Starts a command. What is written to its channel right away shares the round trip of the request; should the host
+   * refuse the command after all, `refused` hears of it.
+   */
+  async exec(command: string, refused: (error: Error) => void = () => {}): Promise<ClientChannel> {
+    return await this.#ask((done) =>
+      this.#eager.exec(command, refused).then((channel) => done(undefined, channel), done as (error: Error) => void),
+    )
   }
 
   /** A TCP connection from the host onwards: what a jump host is for. */
@@ -131,14 +134,17 @@ export class SshConnection implements AsyncDisposable {
     })
   }
 
+  /** Says goodbye and waits until that is on its way, not for what the host makes of it. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.ended.aborted) return
     await new Promise<void>((resolve) => {
       const force = setTimeout(() => this.#client.destroy(), 2_000)
-      this.#client.once('close', () => {
+      const gone = () => {
         clearTimeout(force)
         resolve()
-      })
+      }
+      this.#client.once('close', gone)
+      this.#socket.once('finish', gone)
       this.#client.end()
     })
   }

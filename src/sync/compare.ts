@@ -34,16 +34,19 @@ hd_wanted
 if [ -d "$path" ]; then hd_owners=$work/owners; hd_scan "$path" >live; hd_owners=; (cd -- "$path" && hd_held) | sed 's/^..//' >held; fi
 hd_keep
 hd_compare
-count() { wc -l <"$1" | tr -d ' '; }
-say() { printf '%s %s\n' "$1" "$2" >&3; }
-list() { sort "$2" | head -n "$limit_shown" | sed "s/^/$1/" >&3; }
-awk 'FILENAME == "save" { saved[$0]; next } $0 in saved' save put >changed
-say count.added "$(count added)"; say count.changed "$(count changed)"; say count.removed "$(count del)"
-say count.folders "$(cat dirs dirs.gone | wc -l | tr -d ' ')"
-list '+' added; list '~' changed; list '-' del
-[ -z "$prev" ] || awk 'FILENAME == "old" { old[$0]; next } !/^[dD]/ && !($0 in old)' old live | head -n "$limit_shown" | sed -e 's/^[^ ]* [^ ]* [^ ]* //' -e 's/^/! /' >&3
-hd_foreign | head -n 5 | sed 's/^/?/' >&3
-sed 's/^/n /' need >&3
+hd_foreign >foreign
+awk -v limit="$limit_shown" -v drift="\${prev:+1}" '
+  function list(mark, name) { if (++count[name] <= limit) print mark $0 }
+  FILENAME == "save" { saved[$0]; next }
+  FILENAME == "old" { old[$0]; next }
+  FILENAME == "live" { if (drift && !/^[dD]/ && !($0 in old)) { sub(/^[^ ]* [^ ]* [^ ]* /, ""); list("! ", "drifted") } next }
+  FILENAME == "added" { list("+", "added"); next }
+  FILENAME == "put" { if ($0 in saved) list("~", "changed"); next }
+  FILENAME == "del" { list("-", "removed"); next }
+  FILENAME == "foreign" { if (FNR <= 5) print "?" $0; next }
+  FILENAME == "need" { print "n " $0; next }
+  { count["folders"]++ }
+  END { for (name in count) print "count." name, count[name] }' save old live added put del foreign need dirs dirs.gone >&3
 `
 
 /** Where the wanted manifest comes from, and what is to be done with the tree of the release once it is compared. */
@@ -53,20 +56,22 @@ export interface Wanted {
   readonly whenAllowed: string
 }
 
-/** Lets the host compare the wanted tree with what is at `path`. Changes nothing at `path`. */
+/** Lets the host compare the wanted tree with what is at `path`; `first` is shell that saves a round trip by coming along. Changes nothing at `path`. */
 export async function compareTrees(
   host: Host,
   places: Places,
   filters: Filters & { deleteLimit: number },
   wanted: Wanted,
+  first = '',
 ): Promise<Difference> {
   const script = [
+    first,
     treeScript(places, filters),
     assign({ limit_shown: shown }),
     wanted.manifest,
     compare,
     // Nothing is prepared for a deploy that will be refused.
-    sh`if [ "$(count del)" -le "$delete_limit" ] && [ -z "$(hd_foreign)" ]; then`,
+    sh`if [ "$(wc -l <del)" -le "$delete_limit" ] && [ ! -s foreign ]; then`,
     wanted.whenAllowed,
     ':; fi',
   ].join('\n')

@@ -16,20 +16,19 @@ LC_ALL=C; export LC_ALL
 hd_nl='
 '
 hd_owners=
-# GNU tar reads escapes in the names it is given, those of folders too.
-case $(tar --version 2>/dev/null) in *GNU*) hd_raw=--no-unquote ;; *) hd_raw= ;; esac
 
-# The manifest of the folder $1 on stdout; who owns which file into $hd_owners, when that is set.
+# The manifest of the folder $1 on stdout, hashed while the rest is looked up; who owns which file into $hd_owners, when that is set.
 hd_scan() (
   cd -- "$1" || exit 1
   set -- ! -path "*$hd_nl*" ! -path '*\\*'
   {
+    hd_find -type f "$@" -print0 >"$work/files"
+    { xargs -0 -r sha256sum <"$work/files" | sed 's/^/h /' >"$work/hashes"; } &
     hd_find -type d "$@" -print0 | xargs -0 -r stat -c 'd %a - %n'
-    hd_find -type f "$@" -print0 | xargs -0 -r stat -c 'm %a %u:%g %n'
-    hd_find -type f "$@" -print0 | xargs -0 -r sha256sum | sed 's/^/h /'
+    xargs -0 -r stat -c 'm %a %u:%g %n' <"$work/files"
     hd_find -type l "$@" -print | while IFS= read -r f; do hd_link "$f"; done
-    hd_find ! -type l '(' -path "*$hd_nl*" -o -path '*\\*' ')' -exec sh -c "$hd_odd" sh {} +
-    hd_find -type l '(' -path "*$hd_nl*" -o -path '*\\*' ')' -exec sh -c "$hd_odd" sh {} +
+    hd_find '(' -path "*$hd_nl*" -o -path '*\\*' ')' -exec sh -c "$hd_odd" sh {} +
+    wait; cat "$work/hashes"
   } | awk -v owners="$hd_owners" '
     function bare(name) { return substr(name, 3) }
     function digits(mode) { return substr("000" mode, length(mode) + 1) + 0 }
@@ -105,6 +104,8 @@ hd_names() {
 # The listed files of one folder into another. Not every tar reads names from a list, so they come as arguments.
 hd_copy() { # FROM LIST TO [keep]: with keep, root gives each copy the owner of its original
   [ -s "$2" ] || return 0
+  # GNU tar reads escapes in the names it is given, those of folders too.
+  [ -n "\${hd_raw+asked}" ] || case $(tar --version 2>/dev/null) in *GNU*) hd_raw=--no-unquote ;; *) hd_raw= ;; esac
   hd_o=o; [ "\${4-}" != keep ] || [ "$(id -u)" != 0 ] || hd_o=
   rm -f "$work/failed"; mkdir -p -- "$3" || return 1
   hd_names "$2" | xargs -0 sh -c '
@@ -113,11 +114,12 @@ hd_copy() { # FROM LIST TO [keep]: with keep, root gives each copy the owner of 
 }
 # All at once; one by one only when a folder stands where a file was to be removed.
 hd_remove() (
+  [ -s "$2" ] || exit 0
   cd -- "$1" || exit 1
   hd_names "$2" | xargs -0 -r rm -f -- 2>/dev/null || hd_names "$2" | xargs -0 -r sh -c 'for f; do [ -d "$f" ] && [ ! -L "$f" ] || rm -f -- "$f" || exit 1; done' sh
 )
 hd_dirs() { # FOLDER LIST FUNCTION [r]: for each "mode name" of the list, parents first, or children first with r
-  (cd -- "$1" && sort "-k2\${4-}" "$2" | while IFS= read -r f; do
+  [ ! -s "$2" ] || (cd -- "$1" && sort "-k2\${4-}" "$2" | while IFS= read -r f; do
     mode=\${f%% *}; f=\${f#* }
     case $f in \\*) f=$(printf '%b.' "\${f#?}"); f=\${f%.} ;; *) f=\${f#?} ;; esac
     "$3" "$mode" "$f" || exit 1

@@ -42,6 +42,8 @@ describe('an input is refused', () => {
     ['EXCLUDE', 'a, b', /holds a comma/],
     ['PROTECT', 'ok\n../x\n!y', /2 problems.*`\.\.`.*begins with `!`/s],
     ['ENV-PATH', '/etc/x', /is not relative/],
+    ['HEALTH', 'htp://x', /has a line that is no check/],
+    ['HEALTH', 'unit:-x', /cannot begin with -/],
     ['URL', 'shop.example.org', /is not a web address/],
     ['URL', 'javascript:alert(1)', /is not a web address/],
     ['URL', 'https:///', /is not a web address/],
@@ -94,7 +96,7 @@ describe('an input is refused', () => {
       INPUT_KEEP: '0',
       INPUT_FORCE: 'on',
       INPUT_HOTS: 'x',
-      INPUT_HEALTH: 'tcp:a:1',
+      INPUT_HEALTH: 'tcp:a',
     })
     expect(error.what).toBe('5 problems with the inputs; nothing was touched.')
     for (const name of ['host', 'keep', 'force', 'hots', 'health']) expect(error.fix).toContain(`- \`${name}\``)
@@ -110,6 +112,12 @@ describe('an input is refused', () => {
   test('with a long value cut', () => {
     expect(refusal({ INPUT_NAME: 'x'.repeat(500) }).what.length).toBeLessThan(200)
   })
+})
+
+test('a host that would take the change back while its health is still watched', () => {
+  const times = { INPUT_HEALTH: 'unit:app', 'INPUT_HEALTH-TIMEOUT': '5m', 'INPUT_HEALTH-STABLE': '10s' }
+  expect(refusal({ ...times, 'INPUT_CONFIRM-TIMEOUT': '5m' }).what).toMatch(/`confirm-timeout` .*ends before the health checks may.*310s/s)
+  expect(planOf({ ...times, 'INPUT_CONFIRM-TIMEOUT': '6m' }).safety.confirmTimeout).toBe(360_000)
 })
 
 describe('what is not built yet', () => {
