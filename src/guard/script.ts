@@ -160,7 +160,7 @@ while ! ended; do
 done
 mine || exit 0
 # The runner that confirmed finishes by itself; only when it does not, this does.
-if [ -e confirmed ]; then for _ in 1 2 3 4 5 6 7 8 9 10; do [ ! -e verdict ] || break; sleep 1; done; mine || exit 0; fi
+if [ -e confirmed ]; then for _ in 1 2 3 4 5 6 7 8 9 10; do [ ! -e verdict ] && mine || break; sleep 1; done; mine || exit 0; fi
 [ -e verdict ] || finish
 leave
 `
