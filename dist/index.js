@@ -66216,7 +66216,8 @@ cd -- "$work" || exit 1
 trap '' HUP INT
 trap 'exit 143' TERM
 now() { read -r up _ </proc/uptime; up=\${up%%.*}; }
-put() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
+put() { write "$@" 2>/dev/null || { rm -f reserve; write "$@"; }; }
+write() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
 ended() { [ ! -e open ]; }
 # The work directory of this transaction, not that of the next run, which begins when this one was cleared away.
 mine() { read -r owner 2>/dev/null <pid && [ "$owner" = "$$" ]; }
@@ -66296,6 +66297,8 @@ collect() {
 
 # After the decision: forwards by confirm.sh, back by restore.sh. Both may be run again after a crash in their middle.
 finish() {
+  # On a full disk the last word needs a place.
+  rm -f reserve
   if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put verdict confirmed; return; fi
   for why in refused failed expired; do [ ! -e "$why" ] || break; done
   collect
@@ -66350,7 +66353,7 @@ while ! ended; do
 done
 mine || exit 0
 # The runner that confirmed finishes by itself; only when it does not, this does.
-if [ -e confirmed ]; then for _ in 1 2 3 4 5 6 7 8 9 10; do [ ! -e verdict ] || break; sleep 1; done; mine || exit 0; fi
+if [ -e confirmed ]; then for _ in 1 2 3 4 5 6 7 8 9 10; do [ ! -e verdict ] && mine || break; sleep 1; done; mine || exit 0; fi
 [ -e verdict ] || finish
 leave
 `;
@@ -66421,16 +66424,14 @@ hd_end() { # The transaction is over: nothing settles it any more.
   rm -f "$unit_dir/$unit" "$unit_dir/$wanted_by.wants/$unit" 2>/dev/null || :
 }
 `;
-/**
- * What systemd would not hand on: the environment of this login, without which commands are not found, and the modes
- * that a login gives. The guard itself writes for its user alone.
- */
-const environment = (0,shell.sh) `
-hd_keep_value() { [ -z "$2" ] || printf "%s='%s'; export %s\n" "$1" "$(printf %s "$2" | sed "s/'/'\\\\''/g")" "$1"; }
-{ printf 'umask %s\n' "$(umask)"
-hd_keep_value PATH "\${PATH-}"; hd_keep_value HOME "\${HOME-}"; hd_keep_value USER "\${USER-}"; hd_keep_value LOGNAME "\${LOGNAME-}"
-hd_keep_value LANG "\${LANG-}"; hd_keep_value XDG_RUNTIME_DIR "\${XDG_RUNTIME_DIR-}"; } >"$work/env.sh"
-`;
+/** The environment of the login, for scripts that run without one. */
+function environment(work) {
+    const names = 'PATH HOME USER XDG_RUNTIME_DIR';
+    return `{ ${names
+        .split(' ')
+        .map((name) => `read -r ${name}`)
+        .join('; ')}; } <${(0,shell/* quote */.hD)(`${work}/env`)}; LOGNAME=$USER; export ${names} LOGNAME; [ -n "$XDG_RUNTIME_DIR" ] || unset XDG_RUNTIME_DIR\n`;
+}
 /** What a change of before left here: the lists of this one are here already. */
 const clear = (0,shell.sh) `( umask 077; mkdir -p "$work"; cd -- "$work"
 rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child code evidence ending settling ledger.out done.* log.* file.*
@@ -66472,10 +66473,13 @@ function begin(transaction, facts, { silenceSeconds, evidenceSeconds } = { silen
         transaction.head,
         values,
         clear,
+        'umask >"$work/umask"',
         transaction.snapshot,
-        environment,
         '( umask 077',
-        file('head.sh', `. ${(0,shell/* quote */.hD)(`${work}/env.sh`)}\n${transaction.head}\n${values}\n${functions}`),
+        // A unit of systemd has neither the PATH nor the HOME of the login.
+        (0,shell.sh) `printf '%s\n' "$PATH" "$HOME" "$(id -un)" "\${XDG_RUNTIME_DIR-}" >"$work/env"`,
+        // What the user's commands write gets the modes that a login gives; the guard itself writes for its user alone.
+        file('head.sh', `${environment(work)}${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${functions}`),
         ...phases.map((phase) => script(`phase/${phase}`, `hd_phase ${phase}\nset -eu\n${transaction.phases[phase] ?? ''}`)),
         script('evidence.sh', transaction.evidence),
         script('restore.sh', `hd_alone ending\n${transaction.restore}`),
@@ -66485,7 +66489,7 @@ function begin(transaction, facts, { silenceSeconds, evidenceSeconds } = { silen
         file('ledger.line', JSON.stringify(transaction.ledger)),
         script('guard.sh', `${guardScript}\n${guardMain}`),
         script('settle.sh', `${guardScript}\n${settleMain}`),
-        'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; : >"$work/open" )',
+        'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
         (0,remote_state/* writeAtomically */.vK)(`${state}/pending.json`, pending),
         start,
     ].join('\n');
@@ -66525,7 +66529,7 @@ emit() {
   offset=$size; echo "offset $offset" >&3
 }
 # One that was just started may need some seconds until it says its number.
-alive() { read -r pid 2>/dev/null <pid || pid=; if [ -z "$pid" ]; then [ "$turns" -lt 200 ]; return; fi; { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qxF "$work/guard.sh"; }
+alive() { read -r pid 2>/dev/null <pid || pid=; if [ -z "$pid" ]; then [ "$turns" -lt 80 ]; return; fi; { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qxF "$work/guard.sh"; }
 turns=0
 until [ -e verdict ] || { [ -n "$phase" ] && [ -e "done.$phase" ]; }; do
   emit
@@ -66551,7 +66555,8 @@ if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
 if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
 [ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
-case $(cat verdict 2>/dev/null) in confirmed) cd / && rm -rf "$work" ;; esac
+# It stays where it is found when this answer is lost on its way.
+case $(cat verdict 2>/dev/null) in confirmed) mv -f verdict "$state/verdict" && cd / && rm -rf "$work" ;; esac
 `}`;
 
 
@@ -66579,22 +66584,32 @@ var shell = __nccwpck_require__(621);
 const functions = (0,shell.sh) `
 enc() { base64 | tr -d '\n'; }
 report() { printf '%s' "$1" >&3; shift; for field; do printf ' %s' "$(printf %s "$field" | enc)" >&3; done; echo >&3; }
+# The oldest BusyBox wants its number behind -t.
+within_5() { if timeout 1 true 2>/dev/null; then timeout 5 "$@"; elif timeout -t 1 true 2>/dev/null; then timeout -t 5 "$@"; else "$@"; fi; }
 http() { # NUMBER URL
   body=$(mktemp) || return 0
   if command -v curl >/dev/null 2>&1; then
-    out=$(curl -sS -o "$body" -w '%{http_code} %{time_total}' --max-time 5 -- "$2" 2>&1) || :
+    out=$(curl -gsS -o "$body" -w '%{http_code} %{time_total}' --max-time 5 -- "$2" 2>&1) || :
   elif command -v wget >/dev/null 2>&1; then
-    said=$(wget -S -T 5 -O "$body" -- "$2" 2>&1) || :
-    out=$(printf '%s\n' "$said" | sed -n 's|.*HTTP/[0-9.]* \([0-9][0-9]*\).*|\1|p' | tail -n 1)
+    # Not every wget has a time limit. As with curl the first answer counts: a redirect is one.
+    said=$(within_5 wget -S -O "$body" -- "$2" 2>&1); code=$?
+    out=$(printf '%s\n' "$said" | sed -n 's|.*HTTP/[0-9.]* \([0-9][0-9]*\).*|\1|p' | head -n 1)
+    case $code in 124 | 143) out="000 no answer in 5 s" ;; esac
     [ -n "$out" ] || out="000 $(printf %s "$said" | tail -n 1)"
   else out="000 neither curl nor wget is on the host"; fi
   report "$1" "$out" "$(head -c 65536 "$body" | tr -d '\0')"
   rm -f "$body"
 }
 tcp() { # NUMBER HOST PORT
-  if command -v nc >/dev/null 2>&1; then if nc -z -w 5 "$2" "$3" </dev/null >/dev/null 2>&1; then report "$1" open; else report "$1" closed; fi
-  elif command -v bash >/dev/null 2>&1; then if timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>/dev/null; then report "$1" open; else report "$1" closed; fi
-  else report "$1" 'neither nc nor bash is on the host'; fi
+  # Not every nc can only knock; that of BusyBox can run something in the place of talking.
+  case $(nc -h 2>&1 </dev/null) in
+    *-z*) set -- "$1" nc -z -w 5 "$2" "$3" ;;
+    *'-e PROG'*) set -- "$1" nc -w 5 "$2" "$3" -e true ;;
+    *) if command -v bash >/dev/null 2>&1; then set -- "$1" within_5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3"
+      else report "$1" 'neither a usable nc nor bash is on the host'; return; fi ;;
+  esac
+  number=$1; shift
+  if "$@" </dev/null >/dev/null 2>&1; then report "$number" open; else report "$number" closed; fi
 }
 journal() { # A user without the right to read the journal may still have sudo.
   if [ "$(id -u)" = 0 ] || [ -n "$systemctl" ] || ! sudo -n journalctl --version >/dev/null 2>&1; then journalctl $systemctl --no-pager "$@"; else sudo -n journalctl --no-pager "$@"; fi
@@ -66682,7 +66697,7 @@ function judge(check, fields, took) {
 function judgeHttp(check, out, body, took) {
     const status = Number(/(?:^|\n)(\d{3})(?: |$)/.exec(out)?.[1] ?? 0);
     const seconds = Number(/ ([\d.]+)$/.exec(out)?.[1] ?? Number.NaN);
-    return httpSample(check, status, body, Number.isNaN(seconds) ? took : Math.round(seconds * 1_000), out.split('\n')[0] ?? '');
+    return httpSample(check, status, body, Number.isNaN(seconds) ? took : Math.round(seconds * 1_000), (out.split('\n')[0] ?? '').replace(/^000 /, ''));
 }
 function httpSample(check, status, body, latencyMs, error) {
     if (status === 0)
@@ -66866,7 +66881,7 @@ const kinds = [
 /** One line of `health`; a string says what is wrong with it. */
 function parseCheck(line) {
     const text = line.trim();
-    const { rest, options, problem } = text.startsWith('command:') ? commandOptions(text) : splitOptions(text);
+    const { rest, options, problem } = /^(command|log):/.test(text) ? commonOptions(text) : splitOptions(text);
     if (problem !== undefined)
         return problem;
     const durations = readDurations(options);
@@ -66974,11 +66989,11 @@ function splitOptions(text) {
     return { rest, options };
 }
 function check_option(text) {
-    const [, rest, key, value] = /^(.*\S)\s+([a-z]+)=(\/(?:[^/\\]|\\.)+\/|\S+)$/s.exec(text) ?? [];
+    const [, rest, key, value] = /^(.*?\S)\s+([a-z]+)=(\/(?:[^/\\]|\\.)+\/|\S+)$/s.exec(text) ?? [];
     return rest === undefined || key === undefined || value === undefined ? undefined : { rest, key, value };
 }
-/** In a command only our three options are ours: `X=1` at its end may well belong to it. */
-function commandOptions(text) {
+/** In a command, or an expression for a log, only our three options are ours: `X=1` at its end may well belong to it. */
+function commonOptions(text) {
     const options = new Map();
     let rest = text;
     for (let found = check_option(rest); found !== undefined && ['within', 'stable', 'from'].includes(found.key); found = check_option(rest)) {
@@ -69366,7 +69381,7 @@ const renew = (0,shell.sh) `
 while read -r beat; do last=$beat; echo "$beat" >"$state/lock/beat" && : >"$state/lock/lease" || exit 0; done
 [ -n "$last" ] && cd "$state" || exit 0
 [ "$(cat lock/beat)" != "$last" ] || echo gone >lock/beat
-if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
+if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then rm -rf work; mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
 `;
 async function openLease(host, state, token) {
     const pipe = await host.pipe(`exec 2>/dev/null; ${(0,shell/* assign */.kp)({ state, token, last: '' })}${renew}`);
@@ -70817,11 +70832,12 @@ async function sendByTar(host, pipe, root, entries, context) {
     refuseHalf(host, context.signal);
     if (code.status === 'fulfilled' && code.value !== 0)
         throw transferFailed(host, 'tar failed on the host.', said.trim(), sent);
-    if (sent.status === 'rejected')
+    // The sending breaks off in many ways when the receiver is gone; why that is, the receiver knows.
+    if (sent.status === 'rejected' && (code.status === 'fulfilled' || sent.reason instanceof errors/* DeployError */.sH))
         throw sent.reason;
     if (code.status === 'rejected')
         throw code.reason;
-    return sent.value;
+    return sent.status === 'fulfilled' ? sent.value : 0;
 }
 /** Two copies: one kept as the release, one at `path`. */
 function refuseSize(host, { path }, entries) {
@@ -73369,7 +73385,7 @@ class SshHost {
         const refusal = Promise.withResolvers();
         refusal.promise.catch(() => { });
         const shell = `exec ${this.#root ? 'sudo -n ' : ''}/bin/sh -c ${(0,lib_shell/* quote */.hD)(inner)}`;
-        const channel = await this.#connection.exec(shell, refusal.reject);
+        const channel = await this.#connection.exec(shell, (error) => refusal.reject(this.#noSession(error)));
         channel.on('error', () => { });
         const exit = new Promise((resolve, reject) => {
             refusal.promise.catch((error) => {
@@ -73392,6 +73408,13 @@ class SshHost {
         });
         exit.catch(() => { });
         return { stdin: channel, stdout: channel, stderr: channel.stderr, exit, close: () => channel.close() };
+    }
+    #noSession(cause) {
+        return new errors/* DeployError */.sH('HD-SSH-07', `${this.name} lets us in, but starts no further command.`, {
+            why: `It said: ${cause.message}.`,
+            fix: 'A deploy needs a few sessions on one connection: in sshd_config leave `MaxSessions` at its default of 10.',
+            cause,
+        });
     }
     async [Symbol.asyncDispose]() {
         await this.#connection[Symbol.asyncDispose]();

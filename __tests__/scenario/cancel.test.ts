@@ -10,6 +10,7 @@ import {
   expectSettled,
   forgetLease,
   inputsFor,
+  ledger,
   liveTree,
   starting,
 } from '../helpers/story.ts'
@@ -98,21 +99,21 @@ describe('a main that was killed', () => {
     await eventually(async () => expect(await liveTree(host)).toEqual(before))
   })
 
-  it.concurrent('with its runner: the next run takes its deploy back first, then goes its way', async () => {
+  it.concurrent('with its runner: the next run finds what was before, whoever settled it, and goes its way', async () => {
     await using host = await running()
-    const died = await deploy(host, { source: { v: 'two\n', w: 'new\n' }, inputs: slow, killWhen: /activating/ })
+    const inputs = { ...slow, 'confirm-timeout': '10s' }
+    const died = await deploy(host, { source: { v: 'two\n', w: 'new\n' }, inputs, killWhen: /activating/ })
     expect(died).toMatchObject({ signal: 'SIGKILL', post: undefined })
     expect(await liveTree(host)).toMatchObject({ v: 'two\n', w: 'new\n' })
-    await forgetLease(host)
     const next = await deploy(host, {
       source: { v: 'three\n' },
-      inputs: { before: 'cat v .env', 'env-file': 'A=third-value' },
+      inputs: { before: 'cat v .env', 'env-file': 'A=third-value', 'lock-timeout': '40s' },
     })
     expectResult(next, 'deployed')
     // What `before` saw is what was there before the deploy that died.
     expect(next.maskedLog).toContain('│ one')
-    expect(next.maskedLog).toMatch(/left behind by a run that died/)
     expect(await liveTree(host)).toEqual({ v: 'three\n', '.env': { text: 'A=third-value\n', mode: 0o600 } })
+    expect((await ledger(host)).map(({ result }) => result)).toEqual(['deployed', 'rolled-back', 'deployed'])
   })
 
   it.concurrent('before it changed anything is of no concern to the next run', async () => {

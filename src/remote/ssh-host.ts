@@ -1,4 +1,4 @@
-import { ConnectionLost } from '../errors.ts'
+import { ConnectionLost, DeployError } from '../errors.ts'
 import { quote } from '../shell.ts'
 import { type ConnectContext, connect } from './connect.ts'
 import type { Answer, Host, Pipe, RunOptions } from './host.ts'
@@ -64,7 +64,7 @@ export class SshHost implements Host {
     const refusal = Promise.withResolvers<never>()
     refusal.promise.catch(() => {})
     const shell = `exec ${this.#root ? 'sudo -n ' : ''}/bin/sh -c ${quote(inner)}`
-    const channel = await this.#connection.exec(shell, refusal.reject)
+    const channel = await this.#connection.exec(shell, (error) => refusal.reject(this.#noSession(error)))
     channel.on('error', () => {})
     const exit = new Promise<number>((resolve, reject) => {
       refusal.promise.catch((error) => {
@@ -88,6 +88,14 @@ export class SshHost implements Host {
     })
     exit.catch(() => {})
     return { stdin: channel, stdout: channel, stderr: channel.stderr, exit, close: () => channel.close() }
+  }
+
+  #noSession(cause: Error): DeployError {
+    return new DeployError('HD-SSH-07', `${this.name} lets us in, but starts no further command.`, {
+      why: `It said: ${cause.message}.`,
+      fix: 'A deploy needs a few sessions on one connection: in sshd_config leave `MaxSessions` at its default of 10.',
+      cause,
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,8 +7,6 @@ import type { Strategy } from './strategy.ts'
 /** Every strategy there is; names, error texts, tables and contract tests derive from this list. */
 export const strategies = [script] as const satisfies readonly Strategy[]
 
-export type StrategyName = (typeof strategies)[number]['name']
-
 /** The strategy of that name, or under `auto` the one whose files are in the source. */
 export function chooseStrategy(name: string, source: string): Strategy {
   const all: readonly Strategy[] = strategies

@@ -139,9 +139,11 @@ async function sendByTar(
   refuseHalf(host, context.signal)
   if (code.status === 'fulfilled' && code.value !== 0)
     throw transferFailed(host, 'tar failed on the host.', said.trim(), sent)
-  if (sent.status === 'rejected') throw sent.reason
+  // The sending breaks off in many ways when the receiver is gone; why that is, the receiver knows.
+  if (sent.status === 'rejected' && (code.status === 'fulfilled' || sent.reason instanceof DeployError))
+    throw sent.reason
   if (code.status === 'rejected') throw code.reason
-  return sent.value
+  return sent.status === 'fulfilled' ? sent.value : 0
 }
 
 /** Two copies: one kept as the release, one at `path`. */
