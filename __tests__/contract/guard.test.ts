@@ -440,7 +440,8 @@ describe.concurrent.each(shells())('$name', (shell) => {
         [
           '[Unit]',
           'Description=Settles the deploy 20261121-070405-4f3c2a1, which a reboot interrupted',
-          'After=local-fs.target',
+          'Wants=network-online.target',
+          'After=local-fs.target network-online.target docker.service',
           '[Service]',
           'Type=oneshot',
           'KillMode=process',
