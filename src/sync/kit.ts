@@ -125,7 +125,10 @@ hd_dirs() { # FOLDER LIST FUNCTION [r]: for each "mode name" of the list, parent
     "$3" "$mode" "$f" || exit 1
   done)
 }
-hd_mkdir() { mkdir -p -- "$2"; }
+hd_mkdir() ( # FOLDER LIST: as above, all at once
+  [ -s "$2" ] || exit 0
+  sed 's/^[0-9]* //' "$2" >"$work/names" && cd -- "$1" && hd_names "$work/names" | xargs -0 -r mkdir -p --
+)
 hd_chmod() { [ ! -d "$2" ] || chmod "$1" "$2"; }
 hd_rmdir() { rmdir -- "$2" 2>/dev/null || :; }
 
@@ -140,13 +143,13 @@ hd_fill() {
 hd_snapshot() { hd_copy "$path" "$work/save" "$work/before" keep; }
 hd_switch() {
   mkdir -p -- "$path" && hd_remove "$path" "$work/del" && hd_dirs "$path" "$work/dirs.gone" hd_rmdir r &&
-  hd_dirs "$path" "$work/dirs" hd_mkdir && hd_copy "$tree" "$work/put" "$path" && hd_own &&
+  hd_mkdir "$path" "$work/dirs" && hd_copy "$tree" "$work/put" "$path" && hd_own &&
   hd_dirs "$path" "$work/dirs" hd_chmod r
 }
 # Back to what was there, from $work alone. Safe after a switch that stopped half-way, and safe to repeat.
 hd_restore() {
   [ -d "$path" ] || return 0
-  hd_remove "$path" "$work/added" && hd_dirs "$path" "$work/dirs" hd_rmdir r && hd_dirs "$path" "$work/dirs.old" hd_mkdir || return 1
+  hd_remove "$path" "$work/added" && hd_dirs "$path" "$work/dirs" hd_rmdir r && hd_mkdir "$path" "$work/dirs.old" || return 1
   hd_remove "$path" "$work/save" && hd_copy "$work/before" "$work/save" "$path" keep || return 1
   hd_dirs "$path" "$work/dirs.old" hd_chmod r
 }
