@@ -50,7 +50,6 @@ if (args.sync) {
   console.log(syncTable(results))
 } else {
   const samples = await measureDeploys()
-  if (args.json) writeFileSync(args.json, JSON.stringify(samples, null, 2))
   for (const rtt of roundTrips) console.log(table(samples, phases, rtt))
 }
 
@@ -78,6 +77,8 @@ async function measureDeploys(): Promise<Sample[]> {
       for (const candidate of present) await add(candidate, '10 changed', rtt)
       for (const candidate of present) await add(candidate, 'nothing changed', rtt)
     }
+    // After every round: a run that is ended early has measured something too.
+    if (args.json) writeFileSync(args.json, JSON.stringify(samples, null, 2))
     process.stderr.write(`round ${round + 1} of ${runs}: ours ${summary(samples)}\n`)
   }
   return samples
