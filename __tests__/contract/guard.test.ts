@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -40,7 +40,7 @@ describe.concurrent.each(shells())('$name', (shell) => {
       confirmSeconds: fc.constantFrom(1, 3),
     })
     await fc.assert(
-      fc.asyncProperty(fc.array(story, { minLength: 7, maxLength: 7 }), async (stories) => {
+      fc.asyncProperty(fc.array(story, { minLength: 6, maxLength: 6 }), async (stories) => {
         await Promise.all(
           stories.map(async ({ acts, phases: [change, prepare, apply], restore, confirmSeconds }) => {
             await using site = await Armed.create(shell)
@@ -79,7 +79,9 @@ describe.concurrent.each(shells())('$name', (shell) => {
       await site.arm()
       await site.reached('wait')
       expect(await site.decide('confirmed')).toBe('decided\nverdict confirmed\n')
-      expect(await site.decide('refused')).toBe('late\nverdict confirmed\n')
+      // The answer may be lost on its way: whoever asks again hears the same.
+      expect(await site.decide('confirmed')).toBe('verdict confirmed\n')
+      expect(await site.decide('refused')).toBe('verdict confirmed\n')
       expect(await site.tree()).toBe('new new')
       expect(site.read('current')).toBe('2')
       expect(site.has('pending.json')).toBe(false)
@@ -91,7 +93,7 @@ describe.concurrent.each(shells())('$name', (shell) => {
           run: 'https://example.com/run/7',
         },
       ])
-      const took = site.ledger()[0]?.['durationMs'] as number
+      const took = site.ledger()[0]?.durationMs as number
       expect(took).toBeGreaterThan(1_200)
       expect(took).toBeLessThan(20_000)
     })
@@ -241,8 +243,7 @@ describe.concurrent.each(shells())('$name', (shell) => {
       await site.reached('wait')
       await site.kill()
       // The runner dies between the two: it decided, and did not finish.
-      writeFileSync(join(site.work, 'confirmed'), readFileSync(join(site.work, 'open')))
-      rmSync(join(site.work, 'open'))
+      renameSync(join(site.work, 'open'), join(site.work, 'confirmed'))
       expect(await Promise.all([site.settle(), site.settle()])).toEqual(['confirmed', 'confirmed'])
       expect(site.read('current')).toBe('2')
       expect(site.results()).toEqual(['deployed'])
@@ -327,11 +328,13 @@ describe.concurrent.each(shells())('$name', (shell) => {
       const run = (name: string) => site.host.run(`/bin/sh "${site.work}/${name}"`)
       await site.arm()
       await site.reached('wait')
-      await site.decide('confirmed')
-      const confirmed = [await site.tree(), site.ledger()]
+      await site.kill()
+      renameSync(join(site.work, 'open'), join(site.work, 'confirmed'))
       expect((await run('confirm.sh')).code).toBe(0)
+      const confirmed = [await site.tree(), site.ledger()]
       expect((await Promise.all([run('confirm.sh'), run('confirm.sh')])).map(({ code }) => code)).toEqual([0, 0])
       expect([await site.tree(), site.ledger()]).toEqual(confirmed)
+      expect(site.results()).toEqual(['deployed'])
 
       await site.arm({ phases: { switch: 'echo newer >"$live/a"; false' } })
       expect(await site.verdict()).toBe('rolled-back failed')
@@ -345,9 +348,10 @@ describe.concurrent.each(shells())('$name', (shell) => {
       await using site = await Armed.create(shell)
       await site.arm()
       await site.reached('wait')
+      await site.kill()
       const pending = site.read('pending.json')
-      await site.decide('confirmed')
-      for (const _ of [1, 2]) {
+      renameSync(join(site.work, 'open'), join(site.work, 'confirmed'))
+      for (const _ of [1, 2, 3]) {
         writeFileSync(join(site.state, 'pending.json'), pending)
         expect((await site.host.run(`/bin/sh "${site.work}/confirm.sh"`)).code).toBe(0)
       }
@@ -422,7 +426,6 @@ describe.concurrent.each(shells())('$name', (shell) => {
       await site.arm({ phases: { switch: makeNew, apply } })
       await site.reached('wait')
       await site.decide('confirmed')
-      rmSync(site.work, { recursive: true })
       const names = () => site.processes().map(({ argv }) => argv.slice(-2).join(' '))
       await until('one process', () => names().length === 1)
       expect(names()).toEqual([slow])

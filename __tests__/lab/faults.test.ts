@@ -8,18 +8,17 @@ import { Service } from './service.ts'
  * the new one, never between, with nothing left behind and a ledger that says what happened. `npm run lab -- faults`
  */
 const moments = {
-  'on connecting': /##\[group\]Connect/,
-  'on taking the lock': /##\[group\]Take the lock/,
+  'on connecting': /^::group::Connect/,
+  'on taking the lock': /^::group::Take the lock/,
   'in before': /before begins/,
-  'on sending': /##\[group\]Compare and send/,
-  'on arming the guard': /##\[group\]Arm the guard/,
-  'on switching over': /##\[group\]Switch over/,
+  'on sending': /^::group::Compare and send/,
+  'on switching over': /^::group::Switch over/,
   'in prepare': /prepare begins/,
   'after prepare': /prepare ends/,
   'in activate': /activate begins/,
   'after activate': /activate ends/,
-  'on checking health': /##\[group\]Check health/,
-  'on confirming': /##\[group\]Confirm/,
+  'on checking health': /^::group::Check health/,
+  'on confirming': /^::group::Confirm/,
 } as const
 type Moment = keyof typeof moments
 

@@ -22,7 +22,8 @@ cd -- "$work" || exit 1
 trap '' HUP INT
 trap 'exit 143' TERM
 now() { read -r up _ </proc/uptime; up=\${up%%.*}; }
-put() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
+put() { write "$@" 2>/dev/null || { rm -f reserve; write "$@"; }; }
+write() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
 ended() { [ ! -e open ]; }
 # The work directory of this transaction, not that of the next run, which begins when this one was cleared away.
 mine() { read -r owner 2>/dev/null <pid && [ "$owner" = "$$" ]; }
@@ -102,6 +103,8 @@ collect() {
 
 # After the decision: forwards by confirm.sh, back by restore.sh. Both may be run again after a crash in their middle.
 finish() {
+  # On a full disk the last word needs a place.
+  rm -f reserve
   if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put verdict confirmed; return; fi
   for why in refused failed expired; do [ ! -e "$why" ] || break; done
   collect

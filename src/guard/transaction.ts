@@ -83,16 +83,16 @@ hd_end() { # The transaction is over: nothing settles it any more.
 }
 `
 
-/**
- * What systemd would not hand on: the environment of this login, without which commands are not found, and the modes
- * that a login gives. The guard itself writes for its user alone.
- */
-const environment = sh`
-hd_keep_value() { [ -z "$2" ] || printf "%s='%s'; export %s\n" "$1" "$(printf %s "$2" | sed "s/'/'\\\\''/g")" "$1"; }
-{ printf 'umask %s\n' "$(umask)"
-hd_keep_value PATH "\${PATH-}"; hd_keep_value HOME "\${HOME-}"; hd_keep_value USER "\${USER-}"; hd_keep_value LOGNAME "\${LOGNAME-}"
-hd_keep_value LANG "\${LANG-}"; hd_keep_value XDG_RUNTIME_DIR "\${XDG_RUNTIME_DIR-}"; } >"$work/env.sh"
-`
+/** The environment of the login, for scripts that run without one. */
+function environment(work: string): string {
+  const names = 'PATH HOME USER XDG_RUNTIME_DIR'
+  return `{ ${names
+    .split(' ')
+    .map((name) => `read -r ${name}`)
+    .join(
+      '; ',
+    )}; } <${quote(`${work}/env`)}; LOGNAME=$USER; export ${names} LOGNAME; [ -n "$XDG_RUNTIME_DIR" ] || unset XDG_RUNTIME_DIR\n`
+}
 
 /** What a change of before left here: the lists of this one are here already. */
 const clear = sh`( umask 077; mkdir -p "$work"; cd -- "$work"
@@ -140,10 +140,13 @@ export function begin(
     transaction.head,
     values,
     clear,
+    'umask >"$work/umask"',
     transaction.snapshot,
-    environment,
     '( umask 077',
-    file('head.sh', `. ${quote(`${work}/env.sh`)}\n${transaction.head}\n${values}\n${functions}`),
+    // A unit of systemd has neither the PATH nor the HOME of the login.
+    sh`printf '%s\n' "$PATH" "$HOME" "$(id -un)" "\${XDG_RUNTIME_DIR-}" >"$work/env"`,
+    // What the user's commands write gets the modes that a login gives; the guard itself writes for its user alone.
+    file('head.sh', `${environment(work)}${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${functions}`),
     ...phases.map((phase) =>
       script(`phase/${phase}`, `hd_phase ${phase}\nset -eu\n${transaction.phases[phase] ?? ''}`),
     ),
@@ -158,7 +161,7 @@ export function begin(
     file('ledger.line', JSON.stringify(transaction.ledger)),
     script('guard.sh', `${guardScript}\n${guardMain}`),
     script('settle.sh', `${guardScript}\n${settleMain}`),
-    'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; : >"$work/open" )',
+    'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
     writeAtomically(`${state}/pending.json`, pending),
     start,
   ].join('\n')
@@ -201,7 +204,7 @@ emit() {
   offset=$size; echo "offset $offset" >&3
 }
 # One that was just started may need some seconds until it says its number.
-alive() { read -r pid 2>/dev/null <pid || pid=; if [ -z "$pid" ]; then [ "$turns" -lt 200 ]; return; fi; { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qxF "$work/guard.sh"; }
+alive() { read -r pid 2>/dev/null <pid || pid=; if [ -z "$pid" ]; then [ "$turns" -lt 80 ]; return; fi; { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qxF "$work/guard.sh"; }
 turns=0
 until [ -e verdict ] || { [ -n "$phase" ] && [ -e "done.$phase" ]; }; do
   emit
@@ -229,5 +232,6 @@ if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
 if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
 [ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
-case $(cat verdict 2>/dev/null) in confirmed) cd / && rm -rf "$work" ;; esac
+# It stays where it is found when this answer is lost on its way.
+case $(cat verdict 2>/dev/null) in confirmed) mv -f verdict "$state/verdict" && cd / && rm -rf "$work" ;; esac
 `}`

@@ -44,7 +44,7 @@ const kinds = [
 /** One line of `health`; a string says what is wrong with it. */
 export function parseCheck(line: string): Check | string {
   const text = line.trim()
-  const { rest, options, problem } = text.startsWith('command:') ? commandOptions(text) : splitOptions(text)
+  const { rest, options, problem } = /^(command|log):/.test(text) ? commonOptions(text) : splitOptions(text)
   if (problem !== undefined) return problem
   const durations = readDurations(options)
   if (typeof durations === 'string') return durations
@@ -152,12 +152,12 @@ function splitOptions(text: string): { rest: string; options: Map<string, string
 }
 
 function option(text: string): { rest: string; key: string; value: string } | undefined {
-  const [, rest, key, value] = /^(.*\S)\s+([a-z]+)=(\/(?:[^/\\]|\\.)+\/|\S+)$/s.exec(text) ?? []
+  const [, rest, key, value] = /^(.*?\S)\s+([a-z]+)=(\/(?:[^/\\]|\\.)+\/|\S+)$/s.exec(text) ?? []
   return rest === undefined || key === undefined || value === undefined ? undefined : { rest, key, value }
 }
 
-/** In a command only our three options are ours: `X=1` at its end may well belong to it. */
-function commandOptions(text: string): ReturnType<typeof splitOptions> {
+/** In a command, or an expression for a log, only our three options are ours: `X=1` at its end may well belong to it. */
+function commonOptions(text: string): ReturnType<typeof splitOptions> {
   const options = new Map<string, string>()
   let rest = text
   for (

@@ -16,22 +16,32 @@ export interface Site {
 const functions = sh`
 enc() { base64 | tr -d '\n'; }
 report() { printf '%s' "$1" >&3; shift; for field; do printf ' %s' "$(printf %s "$field" | enc)" >&3; done; echo >&3; }
+# The oldest BusyBox wants its number behind -t.
+within_5() { if timeout 1 true 2>/dev/null; then timeout 5 "$@"; elif timeout -t 1 true 2>/dev/null; then timeout -t 5 "$@"; else "$@"; fi; }
 http() { # NUMBER URL
   body=$(mktemp) || return 0
   if command -v curl >/dev/null 2>&1; then
-    out=$(curl -sS -o "$body" -w '%{http_code} %{time_total}' --max-time 5 -- "$2" 2>&1) || :
+    out=$(curl -gsS -o "$body" -w '%{http_code} %{time_total}' --max-time 5 -- "$2" 2>&1) || :
   elif command -v wget >/dev/null 2>&1; then
-    said=$(wget -S -T 5 -O "$body" -- "$2" 2>&1) || :
-    out=$(printf '%s\n' "$said" | sed -n 's|.*HTTP/[0-9.]* \([0-9][0-9]*\).*|\1|p' | tail -n 1)
+    # Not every wget has a time limit. As with curl the first answer counts: a redirect is one.
+    said=$(within_5 wget -S -O "$body" -- "$2" 2>&1); code=$?
+    out=$(printf '%s\n' "$said" | sed -n 's|.*HTTP/[0-9.]* \([0-9][0-9]*\).*|\1|p' | head -n 1)
+    case $code in 124 | 143) out="000 no answer in 5 s" ;; esac
     [ -n "$out" ] || out="000 $(printf %s "$said" | tail -n 1)"
   else out="000 neither curl nor wget is on the host"; fi
   report "$1" "$out" "$(head -c 65536 "$body" | tr -d '\0')"
   rm -f "$body"
 }
 tcp() { # NUMBER HOST PORT
-  if command -v nc >/dev/null 2>&1; then if nc -z -w 5 "$2" "$3" </dev/null >/dev/null 2>&1; then report "$1" open; else report "$1" closed; fi
-  elif command -v bash >/dev/null 2>&1; then if timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>/dev/null; then report "$1" open; else report "$1" closed; fi
-  else report "$1" 'neither nc nor bash is on the host'; fi
+  # Not every nc can only knock; that of BusyBox can run something in the place of talking.
+  case $(nc -h 2>&1 </dev/null) in
+    *-z*) set -- "$1" nc -z -w 5 "$2" "$3" ;;
+    *'-e PROG'*) set -- "$1" nc -w 5 "$2" "$3" -e true ;;
+    *) if command -v bash >/dev/null 2>&1; then set -- "$1" within_5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3"
+      else report "$1" 'neither a usable nc nor bash is on the host'; return; fi ;;
+  esac
+  number=$1; shift
+  if "$@" </dev/null >/dev/null 2>&1; then report "$number" open; else report "$number" closed; fi
 }
 journal() { # A user without the right to read the journal may still have sudo.
   if [ "$(id -u)" = 0 ] || [ -n "$systemctl" ] || ! sudo -n journalctl --version >/dev/null 2>&1; then journalctl $systemctl --no-pager "$@"; else sudo -n journalctl --no-pager "$@"; fi
@@ -136,7 +146,7 @@ function judgeHttp(
     status,
     body,
     Number.isNaN(seconds) ? took : Math.round(seconds * 1_000),
-    out.split('\n')[0] ?? '',
+    (out.split('\n')[0] ?? '').replace(/^000 /, ''),
   )
 }
 

@@ -113,7 +113,7 @@ const renew = sh`
 while read -r beat; do last=$beat; echo "$beat" >"$state/lock/beat" && : >"$state/lock/lease" || exit 0; done
 [ -n "$last" ] && cd "$state" || exit 0
 [ "$(cat lock/beat)" != "$last" ] || echo gone >lock/beat
-if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
+if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then rm -rf work; mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
 `
 
 async function openLease(host: Host, state: string, token: string): Promise<Pipe> {

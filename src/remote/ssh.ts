@@ -37,15 +37,17 @@ export class SshConnection implements AsyncDisposable {
   readonly #eager: EagerExec
   readonly #socket: Duplex
   readonly #ended = new AbortController()
+  readonly #name: string
   readonly hostKey: SeenKey
 
   private constructor(client: Client, socket: Duplex, address: Address, hostKey: SeenKey) {
     this.#client = client
     this.#socket = socket
     this.#eager = new EagerExec(client)
+    this.#name = showAddress(address)
     this.hostKey = hostKey
     const end = (why: string, cause?: unknown) =>
-      this.#ended.abort(new ConnectionLost(`The connection to ${showAddress(address)} was lost.`, { why, cause }))
+      this.#ended.abort(new ConnectionLost(`The connection to ${this.#name} was lost.`, { why, cause }))
     client.on('error', (error) => end(`${error.message}.`, error))
     client.on('end', () => end('The host closed it.'))
     client.on('close', () => end('It was closed.'))
@@ -111,9 +113,21 @@ export class SshConnection implements AsyncDisposable {
    * refuse the command after all, `refused` hears of it.
    */
   async exec(command: string, refused: (error: Error) => void = () => {}): Promise<ClientChannel> {
-    return await this.#ask((done) =>
-      this.#eager.exec(command, refused).then((channel) => done(undefined, channel), done as (error: Error) => void),
-    )
+    const tell = (cause: Error) => refused(this.#noSession(cause))
+    return await this.#ask<ClientChannel>((done) =>
+      this.#eager.exec(command, tell).then((channel) => done(undefined, channel), done as (error: Error) => void),
+    ).catch((cause: unknown) => {
+      throw cause instanceof Error ? this.#noSession(cause) : cause
+    })
+  }
+
+  #noSession(cause: Error): DeployError {
+    if (cause instanceof DeployError) return cause
+    return new DeployError('HD-SSH-07', `${this.#name} lets us in, but starts no further command.`, {
+      why: `It said: ${cause.message}.`,
+      fix: 'A deploy needs a few sessions on one connection: in sshd_config leave `MaxSessions` at its default of 10.',
+      cause,
+    })
   }
 
   /** A TCP connection from the host onwards: what a jump host is for. */

@@ -114,9 +114,9 @@ function parse(text: string): Difference {
   const count = (name: string) => Number(lines.find((line) => line.startsWith(`count.${name} `))?.split(' ')[1] ?? 0)
   return {
     need: names('n ').map(Number),
-    added: names('+'),
-    changed: names('~'),
-    removed: names('-'),
+    added: names('+').toSorted(),
+    changed: names('~').toSorted(),
+    removed: names('-').toSorted(),
     counts: { added: count('added'), changed: count('changed'), removed: count('removed'), folders: count('folders') },
     drifted: names('! '),
   }

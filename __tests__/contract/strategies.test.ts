@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Facts } from '../../src/remote/facts.ts'
+import { assign } from '../../src/shell.ts'
+import { strategies } from '../../src/strategies/index.ts'
+import type { Scripts, Strategy, StrategyOptions } from '../../src/strategies/strategy.ts'
+import { LocalHost, type Shell, shells } from '../helpers/local-host.ts'
+import { scratch } from '../helpers/scratch.ts'
+
+/** What holds for every strategy there is, so that a new one is under contract with its line in index.ts. */
+const facts: Facts = {
+  os: { id: 'debian', version: '13', name: 'Debian GNU/Linux 13 (trixie)', kernel: 'Linux 6.12' },
+  ...{ arch: 'x86_64', init: 'systemd', appliance: '', sudo: 'any', busybox: false, clockSkew: 0 },
+  user: { name: 'deploy', uid: 1000, home: '/home/deploy' },
+  tools: {},
+  state: '/home/deploy/.local/state/homelab-deploy/app',
+  path: {
+    ...{ absolute: '/srv/app', kind: 'directory', writable: true, owner: 'deploy:deploy', existing: '/srv/app' },
+    ...{ git: false, freeKiB: 1e9, freeInodes: 1e9, stateFreeKiB: 1e9 },
+  },
+}
+
+const installed = shells()
+const breakOut = 'hd_break_out'
+const parts = ['snapshot', 'prepare', 'apply', 'restore', 'inspect', 'diff'] as const satisfies (keyof Scripts)[]
+
+it('each has a name of its own', () => {
+  const names = strategies.map(({ name }) => name)
+  expect(new Set(names).size).toBe(names.length)
+})
+
+describe.each(strategies)('$name', testStrategy)
+
+function testStrategy(strategy: Strategy): void {
+  const compile = (scripts: StrategyOptions['scripts'], about: Facts = facts) => strategy.compile({ scripts }, about)
+
+  it('is called and told in one line', () => {
+    expect(strategy.name).toMatch(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/)
+    expect(strategy.summary).toMatch(/^[A-Z].*\.$/)
+    expect(strategy.summary.length).toBeLessThanOrEqual(120)
+    for (const marker of strategy.markers) expect(marker).toMatch(/^[^/\n][^\n]*$/)
+    for (const { name, hint } of strategy.needs) {
+      expect(name).toMatch(/^[\w.-]+$/)
+      expect(hint).toMatch(/\S.*\.$/)
+    }
+  })
+
+  it('compiles the same text from the same values, which it leaves alone', () => {
+    const options = freeze({ scripts: { prepare: 'make', activate: 'make up', restore: 'make down' } })
+    const about = freeze(structuredClone(facts))
+    const first = strategy.compile(options, about)
+    expect(strategy.compile(structuredClone(options), structuredClone(about))).toEqual(first)
+    expect(Object.keys(first).toSorted()).toEqual([...parts].toSorted())
+    for (const part of parts) expect(first[part]).toEqual(expect.any(String))
+  })
+
+  it.each(installed)('is read by $name', (shell) => {
+    for (const scripts of [{}, { prepare: 'a', activate: 'b', restore: 'c' }])
+      for (const about of [facts, { ...facts, init: 'other' as const, busybox: true }]) {
+        const compiled = compile(scripts, about)
+        for (const part of parts) expect([part, complaint(shell, compiled[part])]).toEqual([part, ''])
+      }
+  })
+
+  it('takes what it is given as text, never as shell', async () => {
+    const hostile = fc
+      .array(
+        fc.constantFrom("'", '"', '`', '$(', ')', ';', '\n', '\\', '&&', '}', '{', '#', ' ', 'HD_TEXT', breakOut),
+        {
+          maxLength: 12,
+        },
+      )
+      .map((pieces) => pieces.join(''))
+    await fc.assert(
+      fc.asyncProperty(hostile, hostile, hostile, async (prepare, activate, path) => {
+        await using home = await scratch('strategy')
+        const about = { ...facts, path: { ...facts.path, absolute: `${home.path}/${path}` } }
+        const compiled = compile({ prepare, activate, restore: path }, about)
+        for (const part of parts)
+          for (const shell of installed) {
+            expect([part, complaint(shell, compiled[part])]).toEqual([part, ''])
+            // With tools that do nothing: what is left is what the shell itself would run of it.
+            const { tail } = await new LocalHost({ ...shell, path: home.path }).run(
+              `${assign({ release: home.path, prev: '', path: home.path, work: home.path })}${breakOut}() { echo ${breakOut} >&2; }\nhd_user() { :; }\n${compiled[part]}`,
+            )
+            expect(tail).not.toMatch(new RegExp(`^${breakOut}$`, 'm'))
+          }
+      }),
+      { numRuns: 8 },
+    )
+  })
+}
+
+/** What a shell finds wrong with a script, without running it. */
+function complaint({ command: [program, ...args] }: Shell, script: string): string {
+  try {
+    execFileSync(program, [...args, '-n'], { input: script, stdio: ['pipe', 'pipe', 'pipe'] })
+    return ''
+  } catch (error) {
+    return String((error as { stderr: Buffer }).stderr)
+  }
+}
+
+function freeze<T extends object>(value: T): T {
+  for (const each of Object.values(value)) if (typeof each === 'object' && each !== null) freeze(each)
+  return Object.freeze(value)
+}
