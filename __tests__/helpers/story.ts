@@ -107,12 +107,17 @@ export async function ledger(
     .map((line) => JSON.parse(line))
 }
 
-/** Nothing of a run remains but the record of what happened: no lock, no pending deploy, no work, no process. */
+/**
+ * Nothing of a run remains but the record of what happened, of which the guard's last word is a part: no lock, no
+ * pending deploy, no work, no process.
+ */
 export async function expectSettled(host: TestHost): Promise<void> {
-  const state = await readTree(stateOf(host))
+  const { verdict = 'confirmed\n', ...state } = await readTree(stateOf(host))
+  const word = typeof verdict === 'object' && 'text' in verdict ? verdict.text : verdict
+  expect(word).toMatch(/^(confirmed|rolled-back|left)( \w+)?\n$/)
   const names = Object.keys(state).filter((name) => !/^(releases\/|git\/|current$|ledger\.jsonl$)/.test(name))
   expect(names).toEqual([])
-  await eventually(() => expect(host.processes()).toEqual([]))
+  await eventually(() => expect(host.processes()).toEqual([]), 10_000)
 }
 
 /** Until it holds: for what happens on a host a moment after the action has ended. */

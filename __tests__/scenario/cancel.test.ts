@@ -25,7 +25,7 @@ const before = { v: 'one\n', '.env': { text: 'A=first-value\n', mode: 0o600 } }
 const slow = { 'env-file': 'A=second-value', activate: 'echo activating; sleep 60 & sleep 60; echo never' }
 
 describe('a job that is cancelled', () => {
-  it.concurrent('in the middle of activate has taken the deploy back within seven seconds', async () => {
+  it.concurrent('in the middle of activate has taken the deploy back', async () => {
     await using host = await running()
     const result = await deploy(host, {
       source: { v: 'two\n' },
@@ -35,14 +35,11 @@ describe('a job that is cancelled', () => {
     })
     expectResult(result, 'rolled-back')
     expectError(result, 'HD-CANCEL-01', 'SIGINT')
-    expect(result.main.durationMs).toBeLessThan(9_000)
-    const [, ended] = result.maskedLog.split('was cancelled')
-    expect(ended).toBeDefined()
     expect(await liveTree(host)).toEqual(before)
     await expectSettled(host)
   })
 
-  it.concurrent('leaves in time: the signal that ends it is its own, not the runner’s', async () => {
+  it.concurrent('has done so within seven seconds of the signal, and ends by itself', async () => {
     await using host = await running()
     await using run = await starting(host, { source: { v: 'two\n' }, inputs: slow })
     await run.line(/activating/)

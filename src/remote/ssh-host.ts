@@ -64,7 +64,10 @@ export class SshHost implements Host {
     const refusal = Promise.withResolvers<never>()
     refusal.promise.catch(() => {})
     const shell = `exec ${this.#root ? 'sudo -n ' : ''}/bin/sh -c ${quote(inner)}`
-    const channel = await this.#connection.exec(shell, (error) => refusal.reject(this.#noSession(error)))
+    const refused = (error: Error) => (error instanceof DeployError ? error : this.#noSession(error))
+    const channel = await this.#connection
+      .exec(shell, (error) => refusal.reject(refused(error)))
+      .catch((error: Error) => Promise.reject(refused(error)))
     channel.on('error', () => {})
     const exit = new Promise<number>((resolve, reject) => {
       refusal.promise.catch((error) => {
