@@ -31,7 +31,11 @@ const rollback = async (more: Record<string, string> = {}) =>
 beforeAll(async () => {
   host = await startHost()
   for (const [n, sha] of shas.entries()) {
-    const inputs = { activate: `echo ${n} >"$HOME/activated"`, prepare: 'cp v "$HOME/prepared"', protect: 'data' }
+    const inputs = {
+      activate: `[ ! -e "$HOME/refuse-${n}" ]; echo ${n} >"$HOME/activated"`,
+      prepare: 'cp v "$HOME/prepared"',
+      protect: 'data',
+    }
     const result = await deploy(host, { source: { v: `${n}\n`, [`only-${n}`]: '' }, inputs, sha })
     expectResult(result, 'deployed')
     releases.push(result.outputs['release'] as string)
@@ -97,11 +101,12 @@ describe('mode: rollback', () => {
   })
 
   it('that fails itself is taken back as any other deploy', async () => {
-    const result = await rollback({ to: releases[1] as string, activate: 'exit 1' })
-    // The release brings its own commands; inputs that are given win.
-    if (result.outputs['result'] === 'rolled-back') expect(await liveTree(host)).toEqual(treeOf(0))
-    else expect(await liveTree(host)).toEqual(treeOf(1))
-    expect(['rolled-back', 'deployed']).toContain(result.outputs['result'])
+    await host.write({ 'refuse-1': '' })
+    const result = await rollback({ to: releases[1] as string })
+    expectResult(result, 'rolled-back')
+    expectError(result, 'HD-STEP-01', '`activate` ended with exit code 1')
+    expect(result.outputs).toMatchObject({ release: releases[0], changed: 'false' })
+    expect(await liveTree(host)).toEqual(treeOf(0))
   })
 })
 
