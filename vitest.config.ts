@@ -7,6 +7,8 @@ const minutes = 60 * seconds
 
 export default defineConfig({
   test: {
+    // Most tests wait, for a host or for time to pass, so more of them than there are processors can run at once.
+    maxWorkers: 4,
     projects: [
       project('unit', 15 * seconds),
       project('contract', 30 * seconds),

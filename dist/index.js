@@ -70961,12 +70961,14 @@ function oldRelease({ plan }, state, facts) {
             strategy: chooseStrategy(record.strategy, ''),
             path: plan.given.has('path') ? facts.path.absolute : record.path,
         },
-        ...{ filters: { exclude, protect }, tree: synced, record: undefined, begin: '' },
+        ...{ filters: { exclude, protect }, tree: synced, record: undefined },
+        // Commands and files that are given win over those of the release, and are its own from now on.
+        begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files),
         health: plan.given.has('health') ? plan.health.checks : record.health,
-        stage: async (host, _facts, places) => {
+        stage: async (host, _facts, places, first) => {
             if (!synced)
                 return nothing;
-            const difference = await compareTrees(host, places, { exclude, protect, deleteLimit: plan.sync.deleteLimit }, wantedFromRelease);
+            const difference = await compareTrees(host, places, { exclude, protect, deleteLimit: plan.sync.deleteLimit }, wantedFromRelease, first);
             return { ...difference, bytesSent: 0, by: '' };
         },
     };
@@ -71273,6 +71275,7 @@ var deploy_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
 /** The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. */
 async function deploy(context) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -71318,7 +71321,12 @@ async function deploy(context) {
         open.defer(async () => {
             if (recorder.after !== undefined || host.ended.aborted)
                 return;
-            await host.run((0,remote_state/* abandon */.e9)(facts.state, change.id), { label: 'Tidying up', quiet: true, evenIfCancelled: true });
+            const line = (0,remote_state/* appendToLedger */.LT)(facts.state, ledgerLine(context, change)('failed'));
+            await host.run(`${line}${(0,remote_state/* abandon */.e9)(facts.state, change.id)}`, {
+                label: 'Tidying up',
+                quiet: true,
+                evenIfCancelled: true,
+            });
         });
         await command(context, host, change, 'before', goal.begin);
         const staged = await step('Compare and send', async ({ note }) => {

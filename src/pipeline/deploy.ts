@@ -1,13 +1,14 @@
 import { Guard } from '../guard/guard.ts'
 import { begin } from '../guard/transaction.ts'
 import { takeLock } from '../remote/lock.ts'
-import { abandon, parseState, stateScript } from '../remote/state.ts'
+import { abandon, appendToLedger, parseState, stateScript } from '../remote/state.ts'
 import type { Result } from '../report/report.ts'
 import { assign } from '../shell.ts'
 import { command, compile, confirm, isUnchanged, must, phase, summarize } from './acts.ts'
 import type { Context } from './context.ts'
 import { newRelease, oldRelease } from './goal.ts'
 import { baseline, checkHealth } from './health.ts'
+import { ledgerLine } from './ledger-line.ts'
 import { connectAgain, reach } from './reach.ts'
 import { compileTransaction } from './scripts.ts'
 import { settlePending } from './settle.ts'
@@ -61,7 +62,12 @@ export async function deploy(context: Context): Promise<Result> {
   // Once it is said what would run afterwards, whoever confirms or takes back tidies up.
   open.defer(async () => {
     if (recorder.after !== undefined || host.ended.aborted) return
-    await host.run(abandon(facts.state, change.id), { label: 'Tidying up', quiet: true, evenIfCancelled: true })
+    const line = appendToLedger(facts.state, ledgerLine(context, change)('failed'))
+    await host.run(`${line}${abandon(facts.state, change.id)}`, {
+      label: 'Tidying up',
+      quiet: true,
+      evenIfCancelled: true,
+    })
   })
 
   await command(context, host, change, 'before', goal.begin)

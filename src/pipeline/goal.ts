@@ -103,15 +103,18 @@ export function oldRelease({ plan }: Context, state: HostState, facts: Facts): G
       strategy: chooseStrategy(record.strategy, ''),
       path: plan.given.has('path') ? facts.path.absolute : record.path,
     },
-    ...{ filters: { exclude, protect }, tree: synced, record: undefined, begin: '' },
+    ...{ filters: { exclude, protect }, tree: synced, record: undefined },
+    // Commands and files that are given win over those of the release, and are its own from now on.
+    begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files),
     health: plan.given.has('health') ? plan.health.checks : record.health,
-    stage: async (host, _facts, places) => {
+    stage: async (host, _facts, places, first) => {
       if (!synced) return nothing
       const difference = await compareTrees(
         host,
         places,
         { exclude, protect, deleteLimit: plan.sync.deleteLimit },
         wantedFromRelease,
+        first,
       )
       return { ...difference, bytesSent: 0, by: '' }
     },
