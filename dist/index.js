@@ -73228,12 +73228,8 @@ class Session {
         const stderr = new FrameReader(this.#mark, (text) => this.#onOutput(text), () => this.#onOutputEnd());
         channel.on('data', (chunk) => stdout.push(chunk));
         channel.stderr.on('data', (chunk) => stderr.push(chunk));
-        let exit = '';
-        channel.on('exit', (code, signal) => {
-            exit = signal ? `signal ${signal}` : `exit code ${code}`;
-        });
         channel.on('error', () => { });
-        channel.on('close', () => this.#onClose(exit));
+        channel.on('close', (code, signal) => this.#onClose(signal ? `signal ${signal}` : typeof code === 'number' ? `exit code ${code}` : ''));
         this.#connection.ended.addEventListener('abort', () => this.#fail(this.#connection.ended.reason), { once: true });
         // Written before anybody answered: the login, the shell and the first script share their round trips.
         channel.write(`PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '${this.#mark} %s\\n' "$1"; printf '${this.#mark}\\n' >&2; }; hd_end "pid $$"\n`);
@@ -73435,12 +73431,9 @@ class SshHost {
                 reject(error);
                 channel.close();
             });
-            let code = null;
-            channel.on('exit', (exitCode) => {
-                code = exitCode;
-            });
-            channel.on('close', () => {
-                if (code !== null)
+            // Not `exit`: when everything arrives in one piece that is over before anybody can listen; `close` says it again.
+            channel.on('close', (code) => {
+                if (typeof code === 'number')
                     resolve(code);
                 else
                     reject(this.ended.aborted

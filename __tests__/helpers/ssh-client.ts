@@ -44,15 +44,10 @@ async function run(client: ssh2.Client, command: string, stdin?: string | Buffer
   )
   const out: Buffer[] = []
   const err: Buffer[] = []
-  let code: number | null = null
-  let signal: string | undefined
   channel.on('data', (chunk: Buffer) => void out.push(chunk))
   channel.stderr.on('data', (chunk: Buffer) => void err.push(chunk))
-  channel.on('exit', (...[status, name]: [number | null, string?]) => {
-    code = status
-    signal = name
-  })
   channel.end(stdin)
-  await once(channel, 'close')
+  // `exit` may be over before anybody can listen to it; `close` says the same again.
+  const [code = null, signal] = (await once(channel, 'close')) as [(number | null)?, string?]
   return { code, signal, stdout: Buffer.concat(out).toString('utf8'), stderr: Buffer.concat(err).toString('utf8') }
 }

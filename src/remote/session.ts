@@ -88,12 +88,10 @@ export class Session {
     )
     channel.on('data', (chunk: Buffer) => stdout.push(chunk))
     channel.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
-    let exit = ''
-    channel.on('exit', (code: number | null, signal?: string) => {
-      exit = signal ? `signal ${signal}` : `exit code ${code}`
-    })
     channel.on('error', () => {})
-    channel.on('close', () => this.#onClose(exit))
+    channel.on('close', (code?: number | null, signal?: string) =>
+      this.#onClose(signal ? `signal ${signal}` : typeof code === 'number' ? `exit code ${code}` : ''),
+    )
     this.#connection.ended.addEventListener('abort', () => this.#fail(this.#connection.ended.reason), { once: true })
     // Written before anybody answered: the login, the shell and the first script share their round trips.
     channel.write(

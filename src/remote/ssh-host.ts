@@ -74,12 +74,9 @@ export class SshHost implements Host {
         reject(error)
         channel.close()
       })
-      let code: number | null = null
-      channel.on('exit', (exitCode: number | null) => {
-        code = exitCode
-      })
-      channel.on('close', () => {
-        if (code !== null) resolve(code)
+      // Not `exit`: when everything arrives in one piece that is over before anybody can listen; `close` says it again.
+      channel.on('close', (code?: number | null) => {
+        if (typeof code === 'number') resolve(code)
         else
           reject(
             this.ended.aborted
