@@ -17,15 +17,17 @@ const heartbeatMs = 10_000
 
 /**
  * `mkdir` either makes the directory or fails: on every file system, and for two who come at the same moment. A lock
- * whose lease nobody renewed for two minutes belongs to a runner that died; it is moved aside by a rename, which again
- * only one can do.
+ * whose lease nobody renewed for two minutes belongs to a runner that died, and one from before a reboot to a
+ * connection that did; it is moved aside by a rename, which again only one can do.
  */
 const take = sh`
 umask 077; mkdir -p "$state"; cd "$state"
-if [ -d lock ] && [ -n "$(find lock/lease -mmin +1 2>/dev/null)" ]; then
+boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || :)
+before() { [ -f lock/boot ] && [ "$(cat lock/boot)" != "$boot" ]; }
+if [ -d lock ] && { before || [ -n "$(find lock/lease -mmin +1 2>/dev/null)" ]; }; then
   mv lock "lock.stale.$token" 2>/dev/null && { echo stale >&3; rm -rf "lock.stale.$token"; }
 fi
-if mkdir lock 2>/dev/null; then printf '%s\n' "$token" >lock/token; : >lock/lease; owner >lock/owner.json; echo taken >&3; when_taken
+if mkdir lock 2>/dev/null; then printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; owner >lock/owner.json; echo taken >&3; when_taken
 else echo busy >&3; cat lock/owner.json >&3 2>/dev/null || :; fi
 `
 
