@@ -70910,10 +70910,10 @@ function newRelease(context) {
     const strategy = chooseStrategy(plan.strategy, plan.sync.source);
     const reading = plan.sync.method === 'none' ? undefined : readSource(plan.sync, signal);
     reading?.catch(() => { });
-    const goal = async (facts) => {
+    const goal = async (facts, state) => {
         const source = await reading;
         const at = new Date();
-        const id = (0,remote_state/* releaseId */.Bf)(at, plan.sync.commit);
+        const id = (0,remote_state/* releaseId */.Bf)(at, plan.sync.commit, state);
         const { exclude, commit: revision } = plan.sync;
         const protect = [...plan.sync.protect, ...managedIn(facts.path.absolute, plan)];
         const { actor, ref, url } = plan.run;
@@ -71315,7 +71315,7 @@ async function deploy(context) {
         }));
         open.defer(() => lock.release(guard.host));
         const state = await settlePending(context, host, facts, (0,remote_state/* parseState */.Bu)(lock.text));
-        const goal = reading ? await reading(facts) : oldRelease(context, state, facts);
+        const goal = reading ? await reading(facts, state) : oldRelease(context, state, facts);
         const change = compile(context, goal, facts, state);
         const before = { id: state.current, revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '' };
         Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path, before });
@@ -73509,10 +73509,17 @@ function writeAtomically(file, content) {
 function appendToLedger(state, line) {
     return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ hd_ledger: `${state}/ledger.jsonl` })}(umask 077; [ -z "$(tail -c 1 "$hd_ledger" 2>/dev/null)" ] || echo >>"$hd_ledger"\n${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .heredoc */ .lt)('cat >>"$hd_ledger"', JSON.stringify(line)).trimEnd()}\n)\n`;
 }
-/** Sorts by time, is safe as a file name, and shows what it is: `20261121-070405-4f3c2a1`. */
-function releaseId(at, revision) {
+/** Sorts by time, is safe as a file name, shows what it is, and is no other's: `20261121-070405-4f3c2a1`. */
+function releaseId(at, revision, { current, releases }) {
     const [day = '', time = ''] = at.toISOString().split('T');
-    return [day.replaceAll('-', ''), time.slice(0, 8).replaceAll(':', ''), revision.slice(0, 7)].filter(Boolean).join('-');
+    const id = [day.replaceAll('-', ''), time.slice(0, 8).replaceAll(':', ''), revision.slice(0, 7)]
+        .filter(Boolean)
+        .join('-');
+    const taken = new Set([current, ...releases.map((release) => release.id)]);
+    let free = id;
+    for (let count = 2; taken.has(free); count++)
+        free = `${id}-${count}`;
+    return free;
 }
 /** Shell: a release that never came as far as its first change leaves nothing behind, no secret file either. */
 function abandon(state, id) {

@@ -39,7 +39,6 @@ beforeAll(async () => {
     const result = await deploy(host, { source: { v: `${n}\n`, [`only-${n}`]: '' }, inputs, sha })
     expectResult(result, 'deployed')
     releases.push(result.outputs['release'] as string)
-    await new Promise((resolve) => setTimeout(resolve, 1_000)) // an id holds the second
   }
   await host.write({ 'app/data/db': 'rows' })
 })

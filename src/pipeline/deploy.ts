@@ -54,7 +54,7 @@ export async function deploy(context: Context): Promise<Result> {
   open.defer(() => lock.release(guard.host))
 
   const state = await settlePending(context, host, facts, parseState(lock.text))
-  const goal = reading ? await reading(facts) : oldRelease(context, state, facts)
+  const goal = reading ? await reading(facts, state) : oldRelease(context, state, facts)
   const change = compile(context, goal, facts, state)
   const before = { id: state.current, revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '' }
   Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path, before })

@@ -42,15 +42,17 @@ const nothing: Staged = {
 }
 
 /** Reads the source while the connection is being made (`read` is the end of that); the goal is known once the host is. */
-export function newRelease(context: Context): ((facts: Facts) => Promise<Goal>) & { read: Promise<unknown> } {
+export function newRelease(
+  context: Context,
+): ((facts: Facts, state: HostState) => Promise<Goal>) & { read: Promise<unknown> } {
   const { plan, signal } = context
   const strategy = chooseStrategy(plan.strategy, plan.sync.source)
   const reading = plan.sync.method === 'none' ? undefined : readSource(plan.sync, signal)
   reading?.catch(() => {})
-  const goal = async (facts: Facts): Promise<Goal> => {
+  const goal = async (facts: Facts, state: HostState): Promise<Goal> => {
     const source = await reading
     const at = new Date()
-    const id = releaseId(at, plan.sync.commit)
+    const id = releaseId(at, plan.sync.commit, state)
     const { exclude, commit: revision } = plan.sync
     const protect = [...plan.sync.protect, ...managedIn(facts.path.absolute, plan)]
     const { actor, ref, url } = plan.run

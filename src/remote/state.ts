@@ -85,10 +85,16 @@ export function appendToLedger(state: string, line: LedgerLine): string {
   return `${assign({ hd_ledger: `${state}/ledger.jsonl` })}(umask 077; [ -z "$(tail -c 1 "$hd_ledger" 2>/dev/null)" ] || echo >>"$hd_ledger"\n${heredoc('cat >>"$hd_ledger"', JSON.stringify(line)).trimEnd()}\n)\n`
 }
 
-/** Sorts by time, is safe as a file name, and shows what it is: `20261121-070405-4f3c2a1`. */
-export function releaseId(at: Date, revision: string): string {
+/** Sorts by time, is safe as a file name, shows what it is, and is no other's: `20261121-070405-4f3c2a1`. */
+export function releaseId(at: Date, revision: string, { current, releases }: HostState): string {
   const [day = '', time = ''] = at.toISOString().split('T')
-  return [day.replaceAll('-', ''), time.slice(0, 8).replaceAll(':', ''), revision.slice(0, 7)].filter(Boolean).join('-')
+  const id = [day.replaceAll('-', ''), time.slice(0, 8).replaceAll(':', ''), revision.slice(0, 7)]
+    .filter(Boolean)
+    .join('-')
+  const taken = new Set([current, ...releases.map((release) => release.id)])
+  let free = id
+  for (let count = 2; taken.has(free); count++) free = `${id}-${count}`
+  return free
 }
 
 /** Shell: a release that never came as far as its first change leaves nothing behind, no secret file either. */
