@@ -66034,486 +66034,24 @@ function toDeployError(thrown) {
 
 /***/ }),
 
-/***/ 988:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   G: () => (/* binding */ settle),
-/* harmony export */   w: () => (/* binding */ Guard)
-/* harmony export */ });
-/* harmony import */ var _clock_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5233);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(452);
-/* harmony import */ var _shell_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(621);
-/* harmony import */ var _transaction_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7389);
-
-
-
-
-/** The runner's side of the guard: it watches, and has one vote. The host carries on without it. */
-class Guard {
-    #state;
-    #context;
-    #host;
-    /** Connections made here, to be closed here. */
-    #own = new AsyncDisposableStack();
-    constructor(host, state, context) {
-        this.#host = host;
-        this.#state = state;
-        this.#context = context;
-    }
-    /** The connection at hand. */
-    get host() {
-        return this.#host;
-    }
-    /** Shows the output of a phase until it ended. The verdict comes instead when the change was ended before. */
-    async phase(name, arm = '') {
-        return await this.#follow(name, false, arm);
-    }
-    /** Waits for the last word. */
-    async verdict() {
-        const { verdict } = await this.#follow('', true);
-        if (verdict === undefined)
-            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .ConnectionLost */ .pz(`${this.#host.name} has not said how the deploy ended.`);
-        return verdict;
-    }
-    /** Casts the vote. Whether it counted, the verdict says, when it is there already. */
-    async decide(decision, { code = '', over = this.#host } = {}) {
-        const options = { label: 'Deciding', quiet: true, timeoutMs: 60_000, evenIfCancelled: true };
-        const { text } = await over.run((0,_transaction_js__WEBPACK_IMPORTED_MODULE_2__/* .decide */ .LD)(this.#state, decision, code), options);
-        return /^none$/m.test(text) ? 'none' : parse(text).verdict;
-    }
-    /** A connection that begins now: one that is open already may live on while no new one gets through. */
-    fresh() {
-        const connecting = this.#context.connect().then((host) => this.#own.use(host));
-        // Whoever waits for it is told; when nobody does any more, it is no concern of anybody's.
-        connecting.catch(() => { });
-        return connecting;
-    }
-    /** Another connection in the place of one that was lost. */
-    async reconnect() {
-        await this.#reconnect(new _clock_js__WEBPACK_IMPORTED_MODULE_0__/* .Deadline */ .B2(this.#patience), undefined);
-    }
-    async [Symbol.asyncDispose]() {
-        await this.#own.disposeAsync();
-    }
-    /** A job that was cancelled has seconds left; the host takes the change back by itself. */
-    get #patience() {
-        return this.#context.signal?.aborted ? 3_000 : this.#context.patienceMs;
-    }
-    async #follow(phase, evenIfCancelled, arm = '') {
-        const away = new _clock_js__WEBPACK_IMPORTED_MODULE_0__/* .Deadline */ .B2(this.#patience);
-        let shown = 0;
-        let first = arm;
-        for (;;) {
-            if (!evenIfCancelled)
-                this.#context.signal?.throwIfAborted();
-            try {
-                const script = `${first}\n${(0,_shell_js__WEBPACK_IMPORTED_MODULE_3__/* .assign */ .kp)({ work: `${this.#state}/work`, offset: shown, phase })}${_transaction_js__WEBPACK_IMPORTED_MODULE_2__/* .follow */ .e6}`;
-                first = '';
-                const onAnswer = (text) => {
-                    for (const [, offset] of text.matchAll(/^offset (\d+)$/gm))
-                        shown = Number(offset);
-                };
-                const { code, text, tail } = await this.#host.run(script, {
-                    label: phase || 'Waiting for the verdict',
-                    onAnswer,
-                    evenIfCancelled,
-                });
-                const found = /^(dead|gone)$/m.test(text) ? await this.#settle() : parse(text);
-                return {
-                    ...found,
-                    expired: /^expired$/m.test(text),
-                    armed: arm === '' || /^armed$/m.test(text) || code === 0,
-                    output: tail,
-                };
-            }
-            catch (error) {
-                if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .ConnectionLost */ .pz))
-                    throw error;
-                if (away.passed)
-                    throw error;
-                this.#context.log.info('The connection was lost; the host goes on by itself. Connecting again…');
-                await this.#reconnect(away, evenIfCancelled ? undefined : this.#context.signal);
-            }
-        }
-    }
-    async #reconnect(away, signal) {
-        for (;;) {
-            try {
-                this.#host = await this.fresh();
-                return await this.#context.onReconnect(this.#host);
-            }
-            catch (error) {
-                if (away.passed || !(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .DeployError */ .sH) || !/^HD-(NET|SSH-05)/.test(error.code))
-                    throw error;
-                await (0,_clock_js__WEBPACK_IMPORTED_MODULE_0__/* .sleep */ .yy)(1_000, signal);
-            }
-        }
-    }
-    /** The guard is gone: a reboot, a kill. What it left is decided and finished by the same rules. */
-    async #settle() {
-        this.#context.log.warning('The guard on the host is gone, so its deploy is settled now.');
-        return await settle(this.#host, this.#state);
-    }
-}
-/** Ends a transaction that nobody ends any more, and says how it ended. */
-async function settle(host, state) {
-    const script = `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_3__/* .assign */ .kp)({ work: `${state}/work`, state })}[ ! -f "$work/settle.sh" ] || /bin/sh "$work/settle.sh"
-file=$work/verdict; [ -e "$file" ] || file=$state/verdict; [ ! -e "$file" ] || echo "verdict $(cat "$file")" >&3`;
-    const { text } = await host.run(script, { label: 'Settling', timeoutMs: 900_000, evenIfCancelled: true });
-    return parse(text);
-}
-function parse(text) {
-    const code = /^code (\d+)$/m.exec(text)?.[1];
-    const [, end, why] = /^verdict (\S+) ?(\S*)$/m.exec(text) ?? [];
-    return {
-        ...(code === undefined ? {} : { code: Number(code) }),
-        ...(end === undefined ? {} : { verdict: { end: end, why: why ?? '' } }),
-    };
-}
-
-
-/***/ }),
-
-/***/ 7389:
+/***/ 352:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  qN: () => (/* binding */ begin),
-  LD: () => (/* binding */ decide),
-  e6: () => (/* binding */ follow)
+  w: () => (/* binding */ Guard),
+  G: () => (/* binding */ settle)
 });
 
-// UNUSED EXPORTS: phases
-
-// EXTERNAL MODULE: ./lib/remote/state.js
-var remote_state = __nccwpck_require__(6915);
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
+// EXTERNAL MODULE: ./lib/errors.js
+var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/shell.js
 var shell = __nccwpck_require__(621);
-;// CONCATENATED MODULE: ./lib/guard/script.js
+;// CONCATENATED MODULE: ./lib/guard/questions.js
 
-/**
- * The guard: a POSIX shell program that the host runs detached from every connection. It makes the change, phase by
- * phase, then waits for a confirmation, and takes the change back when none comes. Whatever dies (the runner, the
- * network, sshd), one of three ends is reached: confirmed, taken back, or the way back failed and a person is needed.
- *
- * Everything is a file in $work, so that runner, guard, the next run and the boot-time unit can each see all of it:
- *
- *   open        exists while nobody has decided. Who renames it has decided; a rename succeeds for one of them only:
- *               to confirmed (the runner), refused (the runner), failed (a phase), expired (nobody came)
- *   phase/NAME  the scripts, in the order of $phases     done.NAME   the exit code of each, once it has one
- *   log.NAME    the output of each, and of the way back  evidence    logs of the time, taken before the way back
- *   child       the phase that was started last          verdict     the last word; written once, atomically
- *
- * Time is /proc/uptime: the clock of a host may jump.
- */
-const guardScript = (0,shell.sh) `
-umask 077
-cd -- "$work" || exit 1
-# Not PIPE: what is ignored here stays ignored in all that the phases start, and a loop into head would never end.
-trap '' HUP INT
-trap 'exit 143' TERM
-now() { read -r up _ </proc/uptime; up=\${up%%.*}; }
-put() { write "$@" 2>/dev/null || { rm -f reserve; write "$@"; }; }
-write() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
-ended() { [ ! -e open ]; }
-# The work directory of this transaction, not that of the next run, which begins when this one was cleared away.
-mine() { read -r owner 2>/dev/null <pid && [ "$owner" = "$$" ]; }
-# A guard that lives, and no other process that got its number.
-guarded() { read -r pid 2>/dev/null <pid || return 1; case $(hd_cmdline "$pid") in *"$work/guard.sh"*) ;; *) return 1 ;; esac; }
-# Keeps the lock. Not by ":", which is special: the shell would end where the lock is gone.
-lease() { { true >"$state/lock/lease"; } 2>/dev/null || true; }
-
-# Into $why: why the change has to end now, as the name that "open" gets; nothing when it may go on.
-reason() {
-  why=
-  if ended; then why=refused
-  elif [ -n "$at" ]; then now; [ "$up" -lt "$at" ] || why=expired
-  else
-    # Before the change itself there is no deadline, only the question whether anybody is still there.
-    read -r beat 2>/dev/null <"$state/lock/beat" || beat=
-    now
-    [ "$beat" = "$last" ] || { last=$beat; last_at=$up; }
-    [ $((up - last_at)) -lt "$silence" ] || why=expired
-  fi
-}
-# Ends a phase with all it started when there is a reason to.
-watch() {
-  last=none; last_at=0
-  while sleep 1 && kill -0 "$1" 2>/dev/null; do
-    lease
-    reason
-    [ -n "$why" ] || continue
-    [ "$why" = refused ] || mv open "$why" 2>/dev/null
-    end_group "$1"
-    return
-  done
-}
-# BusyBox takes no -- here, and dash needs it.
-signal_group() { kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "-$2" 2>/dev/null || kill -s "$1" "$2" 2>/dev/null; }
-end_group() {
-  signal_group TERM "$1" || return 0
-  for next in 0 0 0 0 0 KILL 0; do
-    for _ in 1 2 3 4 5; do signal_group 0 "$1" || return 0; sleep 0.2; done
-    signal_group "$next" "$1" || return 0
-  done
-}
-# In a session of its own, so that it can be ended with all it started.
-start() { # SCRIPT LOG
-  if command -v setsid >/dev/null 2>&1; then setsid /bin/sh "$1" >"$2" 2>&1 </dev/null &
-  else /bin/sh "$1" >"$2" 2>&1 </dev/null & fi
-  child=$!
-}
-run() { # NAME
-  put phase-now "$1"
-  start "$work/phase/$1" "log.$1"
-  watch "$child" &
-  watcher=$!
-  wait "$child"; rc=$?
-  # Nothing of a phase may go on while it is taken back.
-  if ended; then wait "$watcher"; else kill "$watcher" 2>/dev/null; fi
-  [ "$rc" = 0 ] || end_group "$child"
-  put "done.$1" "$rc"
-  return "$rc"
-}
-# The phase whose guard was killed; after a reboot its number may be somebody else's.
-end_phase() {
-  read -r child boot name 2>/dev/null <child || return 0
-  read -r this_boot 2>/dev/null </proc/sys/kernel/random/boot_id || this_boot=
-  [ "$boot" = "$this_boot" ] && [ ! -e "done.$name" ] || return 0
-  case $(hd_cmdline "$child") in '' | *"$work/phase/"*) end_group "$child" ;; esac
-}
-# What is asked may hang because of the very change that has to be taken back.
-collect() {
-  [ ! -e evidence ] || return 0
-  start "$work/evidence.sh" evidence.new
-  turns=0
-  while kill -0 "$child" 2>/dev/null && [ "$turns" -lt $((evidence_seconds * 10)) ]; do sleep 0.1; turns=$((turns + 1)); done
-  end_group "$child"
-  mv -f evidence.new evidence
-}
-
-# After the decision: forwards by confirm.sh, back by restore.sh. Both may be run again after a crash in their middle.
-finish() {
-  # On a full disk the last word needs a place.
-  rm -f reserve
-  if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put verdict confirmed; return; fi
-  for why in refused failed expired; do [ ! -e "$why" ] || break; done
-  collect
-  if [ "$rollback" = off ]; then /bin/sh "$work/ended.sh" "$why" failed >>log.restore 2>&1; put verdict "left $why"; return; fi
-  put phase-now restore
-  if /bin/sh "$work/restore.sh" >log.restore 2>&1 </dev/null; then
-    /bin/sh "$work/ended.sh" "$why" rolled-back >>log.restore 2>&1
-    put verdict "rolled-back $why"
-  else
-    hd_ledger rollback-failed HD-ROLL-01
-    put verdict "rollback-failed $why"
-  fi
-}
-# The runner reads the verdict and clears up. When it is gone, nobody else would.
-leave() {
-  read -r beat 2>/dev/null <"$state/lock/beat" || beat=
-  waited=0
-  while mine && [ "$waited" -lt "$silence" ]; do
-    sleep 1; waited=$((waited + 1))
-    read -r new 2>/dev/null <"$state/lock/beat" || new=
-    [ "$new" != gone ] || break
-    [ "$new" = "$beat" ] || { beat=$new; waited=0; }
-  done
-  mine || return 0
-  clear_away
-}
-# What a failed way back needs stays; the verdict stays where the next run finds it.
-clear_away() {
-  # Without a verdict something could not be finished: the next run tries again, by what is here.
-  case $(cat verdict 2>/dev/null) in '' | rollback-failed*) return 0 ;; esac
-  cp verdict "$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
-  # The lock last: with it the next run may come, and make this directory its own.
-  cd / && rm -rf "$work"
-  if [ "$(cat "$state/lock/token" 2>/dev/null)" = "$token" ]; then mv "$state/lock" "$state/lock.left.$$" && rm -rf "$state/lock.left.$$"; fi
-}
-`;
-/** The main line of the guard, and of nothing else. */
-const guardMain = (0,shell.sh) `
-put pid "$$"
-at=
-for name in $phases; do
-  ended && break
-  if [ "$name" = "$timed" ]; then now; at=$((up + confirm_seconds)); fi
-  run "$name" || { mv open failed 2>/dev/null; break; }
-done
-put phase-now wait
-while ! ended; do
-  now
-  if [ "$up" -ge "$at" ]; then mv open expired 2>/dev/null; break; fi
-  lease
-  sleep 1
-done
-mine || exit 0
-# The runner that confirmed finishes by itself; only when it does not, this does.
-if [ -e confirmed ]; then for _ in 1 2 3 4 5 6 7 8 9 10; do [ ! -e verdict ] && mine || break; sleep 1; done; mine || exit 0; fi
-[ -e verdict ] || finish
-leave
-`;
-/**
- * For a transaction whose guard is gone: a reboot, a kill. Decides, unless somebody did already, and finishes. The
- * next run uses it, and the unit that systemd starts after a reboot.
- */
-const settleMain = (0,shell.sh) `
-hd_alone settling
-# While this waited, the next run may have begun a change of its own here.
-[ "$(cat id 2>/dev/null)" = "$id" ] || exit 0
-if guarded; then
-  mv open refused 2>/dev/null
-  i=0; while [ ! -e verdict ] && [ "$i" -lt 600 ] && guarded; do sleep 1; i=$((i + 1)); done
-fi
-mv open expired 2>/dev/null
-[ -e verdict ] || { guarded || end_phase; finish; }
-clear_away
-`;
-
-;// CONCATENATED MODULE: ./lib/guard/transaction.js
-
-
-
-/** The phases of a change, in order. The deadline begins with `apply`; what is slow comes before it. */
-const phases = ['switch', 'prepare', 'migrate', 'apply'];
-/** What the scripts share. `hd_alone` and the fixed line make each end safe to repeat, and to be run by two at once. */
-const functions = (0,shell.sh) `
-hd_cmdline() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null; } # the grep of BusyBox sees no further than a NUL
-hd_alone() { # NAME: waits for who is at it already; one that was killed does not count
-  turns=0
-  until ln -s "$$" "$work/$1" 2>/dev/null || [ "$turns" -ge 600 ]; do
-    holder=$(readlink "$work/$1" 2>/dev/null)
-    [ "$holder" != "$$" ] || return 0
-    [ -d "$work" ] || exit 0
-    # No link, and none can be made: the disk is full, which is no reason to wait for long.
-    if [ -z "$holder" ]; then sleep 1; turns=$((turns + 200))
-    else
-      case $(hd_cmdline "$holder") in
-        *confirm.sh* | *restore.sh* | *ended.sh* | *settle.sh*) sleep 1; turns=$((turns + 1)) ;;
-        *) rm -f "$work/$1" ;;
-      esac
-    fi
-  done
-}
-hd_phase() { # NAME: before its first change, so that either this sees the end or who ends it sees this
-  read -r hd_boot 2>/dev/null </proc/sys/kernel/random/boot_id || hd_boot=
-  printf '%s\n' "$$ $hd_boot $1" >"$work/child"
-  [ -e "$work/open" ] || exit 143
-}
-hd_code() { # WHY
-  code=$(cat "$work/code" 2>/dev/null || :)
-  case $1 in expired) code=HD-GUARD-01 ;; failed) code=\${code:-HD-STEP-01} ;; esac
-  echo "$code"
-}
-hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once, however often it is run
-  umask 077
-  if [ ! -s "$work/ledger.out" ]; then
-    ms=$(awk -v began="$(cat "$work/began")" -v before="$elapsed_ms" '{ ms = int(($1 - began) * 1000); printf "%d", (ms > 0 ? ms : 0) + before }' /proc/uptime)
-    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$(cut -c2- "$work/ledger.line")" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
-  fi
-  if tail -n 50 "$state/ledger.jsonl" 2>/dev/null | grep -qxF -f "$work/ledger.out"; then exit 0; fi
-  [ -z "$(tail -c 1 "$state/ledger.jsonl" 2>/dev/null)" ] || echo >>"$state/ledger.jsonl"
-  cat "$work/ledger.out" >>"$state/ledger.jsonl"
-)
-hd_end() { # The transaction is over: nothing settles it any more.
-  rm -f "$state/pending.json"
-  rm -f "$unit_dir/$unit" "$unit_dir/$wanted_by.wants/$unit" 2>/dev/null || :
-}
-`;
-/** The environment of the login, for scripts that run without one. */
-function environment(work) {
-    const names = 'PATH HOME USER XDG_RUNTIME_DIR';
-    return `{ ${names
-        .split(' ')
-        .map((name) => `read -r ${name}`)
-        .join('; ')}; } <${(0,shell/* quote */.hD)(`${work}/env`)}; LOGNAME=$USER; export ${names} LOGNAME; [ -n "$XDG_RUNTIME_DIR" ] || unset XDG_RUNTIME_DIR\n`;
-}
-/** What a change of before left here: the lists of this one are here already. */
-const clear = (0,shell.sh) `( umask 077; mkdir -p "$work"; cd -- "$work"
-rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child code evidence ending settling ledger.out done.* log.* file.*
-mkdir phase )`;
-/** Where a unit has to be for systemd to start it after a reboot, while a change is open. */
-function bootUnit({ init, user, state }, id) {
-    // Two applications may deploy the same commit in the same second.
-    const name = `homelab-deploy-${(state.split('/').at(-1) ?? '').replaceAll(/[^\w.-]/g, '-')}-${id}.service`;
-    if (init !== 'systemd')
-        return { dir: '', target: '', name };
-    return user.uid === 0
-        ? { dir: '/etc/systemd/system', target: 'multi-user.target', name }
-        : { dir: `${user.home}/.config/systemd/user`, target: 'default.target', name };
-}
-/**
- * Shell that begins the change: everything the way back needs is on the disk, then a pending record says so, and only
- * then the guard starts and the first file changes.
- */
-function begin(transaction, facts, { silenceSeconds, evidenceSeconds } = { silenceSeconds: 30, evidenceSeconds: 20 }) {
-    const { state, id } = transaction;
-    const work = `${state}/work`;
-    const unit = bootUnit(facts, id);
-    const values = (0,shell/* assign */.kp)({
-        ...{ state, work, id, silence: silenceSeconds, evidence_seconds: evidenceSeconds },
-        ...{ confirm_seconds: transaction.confirmSeconds, timed: 'apply' },
-        ...{ rollback: transaction.rollback, token: transaction.lockToken, elapsed_ms: transaction.elapsedMs },
-        ...{ unit: unit.name, unit_dir: unit.dir, wanted_by: unit.target },
-        phases: phases.filter((phase) => transaction.phases[phase] !== undefined).join(' '),
-    });
-    const file = (name, body) => (0,shell/* heredoc */.lt)(`cat >"$work/${name}"`, body);
-    const script = (name, body) => file(name, `. ${(0,shell/* quote */.hD)(`${work}/head.sh`)}\n${body}\n`);
-    const pending = JSON.stringify({
-        id,
-        previous: transaction.previousId,
-        run: transaction.run,
-        at: new Date().toISOString(),
-    });
-    return [
-        transaction.head,
-        values,
-        clear,
-        'umask >"$work/umask"',
-        transaction.snapshot,
-        '( umask 077',
-        // A unit of systemd has neither the PATH nor the HOME of the login.
-        (0,shell.sh) `printf '%s\n' "$PATH" "$HOME" "$(id -un)" "\${XDG_RUNTIME_DIR-}" >"$work/env"`,
-        // What the user's commands write gets the modes that a login gives; the guard itself writes for its user alone.
-        file('head.sh', `${environment(work)}${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${functions}`),
-        ...phases.map((phase) => script(`phase/${phase}`, `hd_phase ${phase}\nset -eu\n${transaction.phases[phase] ?? ''}`)),
-        script('evidence.sh', transaction.evidence),
-        script('restore.sh', `hd_alone ending\n${transaction.restore}`),
-        script('confirm.sh', `${once}\n${transaction.confirm}\nhd_ledger deployed ''\nhd_end`),
-        script('ended.sh', `${once}\nif [ "$2" = rolled-back ]; then :\n${transaction.forget}\nfi\nhd_ledger "$2" "$(hd_code "$1")"\nhd_end`),
-        file('id', id),
-        file('ledger.line', JSON.stringify(transaction.ledger)),
-        script('guard.sh', `${guardScript}\n${guardMain}`),
-        script('settle.sh', `${guardScript}\n${settleMain}`),
-        'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
-        (0,remote_state/* writeAtomically */.vK)(`${state}/pending.json`, pending),
-        start,
-    ].join('\n');
-}
-const once = (0,shell.sh) `hd_alone ending
-[ -e "$state/pending.json" ] || exit 0
-set -eu`;
-/** Starts the guard where no end of a login can reach it: systemd where it may, else a session of its own. */
-const start = (0,shell.sh) `
-if [ -n "$unit_dir" ] && mkdir -p "$unit_dir/$wanted_by.wants" 2>/dev/null && [ -w "$unit_dir/$wanted_by.wants" ]; then
-  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nWants=network-online.target\nAfter=local-fs.target network-online.target docker.service\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$unit_dir/$unit" &&
-    ln -sf "../$unit" "$unit_dir/$wanted_by.wants/$unit" || :
-fi
-hd_started=
-if [ -n "$unit_dir" ] && command -v systemd-run >/dev/null 2>&1; then
-  if [ "$(id -u)" = 0 ]; then systemd-run --quiet --collect --no-block --unit="guard-$unit" -p KillMode=process -p IgnoreSIGPIPE=no /bin/sh "$work/guard.sh" 2>>"$work/guard.log" && hd_started=true
-  else
-    XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR
-    [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run --user --quiet --collect --no-block --unit="guard-$unit" -p KillMode=process -p IgnoreSIGPIPE=no /bin/sh "$work/guard.sh" 2>>"$work/guard.log" && hd_started=true
-  fi
-fi
-[ -n "$hd_started" ] || { if command -v setsid >/dev/null 2>&1; then setsid /bin/sh "$work/guard.sh" </dev/null >>"$work/guard.log" 2>&1 3>&- & else nohup /bin/sh "$work/guard.sh" </dev/null >>"$work/guard.log" 2>&1 3>&- & fi; }
-echo armed >&3
-`;
 /**
  * Shell that shows the log as it grows, from $offset on, until the phase ended, the verdict came, or the guard is
  * gone. Says on descriptor 3 how far it got, and why it stopped.
@@ -66559,10 +66097,138 @@ if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.c
 case $(cat verdict 2>/dev/null) in confirmed) mv -f verdict "$state/verdict" && cd / && rm -rf "$work" ;; esac
 `}`;
 
+;// CONCATENATED MODULE: ./lib/guard/guard.js
+
+
+
+
+/** The runner's side of the guard: it watches, and has one vote. The host carries on without it. */
+class Guard {
+    #state;
+    #context;
+    #host;
+    /** Connections made here, to be closed here. */
+    #own = new AsyncDisposableStack();
+    constructor(host, state, context) {
+        this.#host = host;
+        this.#state = state;
+        this.#context = context;
+    }
+    /** The connection at hand. */
+    get host() {
+        return this.#host;
+    }
+    /** Shows the output of a phase until it ended. The verdict comes instead when the change was ended before. */
+    async phase(name, arm = '') {
+        return await this.#follow(name, false, arm);
+    }
+    /** Waits for the last word. */
+    async verdict() {
+        const { verdict } = await this.#follow('', true);
+        if (verdict === undefined)
+            throw new errors/* ConnectionLost */.pz(`${this.#host.name} has not said how the deploy ended.`);
+        return verdict;
+    }
+    /** Casts the vote. Whether it counted, the verdict says, when it is there already. */
+    async decide(decision, { code = '', over = this.#host } = {}) {
+        const options = { label: 'Deciding', quiet: true, timeoutMs: 60_000, evenIfCancelled: true };
+        const { text } = await over.run(decide(this.#state, decision, code), options);
+        return /^none$/m.test(text) ? 'none' : parse(text).verdict;
+    }
+    /** A connection that begins now: one that is open already may live on while no new one gets through. */
+    fresh() {
+        const connecting = this.#context.connect().then((host) => this.#own.use(host));
+        // Whoever waits for it is told; when nobody does any more, it is no concern of anybody's.
+        connecting.catch(() => { });
+        return connecting;
+    }
+    /** Another connection in the place of one that was lost. */
+    async reconnect() {
+        await this.#reconnect(new clock/* Deadline */.B2(this.#patience), undefined);
+    }
+    async [Symbol.asyncDispose]() {
+        await this.#own.disposeAsync();
+    }
+    /** A job that was cancelled has seconds left; the host takes the change back by itself. */
+    get #patience() {
+        return this.#context.signal?.aborted ? 3_000 : this.#context.patienceMs;
+    }
+    async #follow(phase, evenIfCancelled, arm = '') {
+        const away = new clock/* Deadline */.B2(this.#patience);
+        let shown = 0;
+        let first = arm;
+        for (;;) {
+            if (!evenIfCancelled)
+                this.#context.signal?.throwIfAborted();
+            try {
+                const script = `${first}\n${(0,shell/* assign */.kp)({ work: `${this.#state}/work`, offset: shown, phase })}${follow}`;
+                first = '';
+                const onAnswer = (text) => {
+                    for (const [, offset] of text.matchAll(/^offset (\d+)$/gm))
+                        shown = Number(offset);
+                };
+                const { code, text, tail } = await this.#host.run(script, {
+                    label: phase || 'Waiting for the verdict',
+                    onAnswer,
+                    evenIfCancelled,
+                });
+                const found = /^(dead|gone)$/m.test(text) ? await this.#settle() : parse(text);
+                return {
+                    ...found,
+                    expired: /^expired$/m.test(text),
+                    armed: arm === '' || /^armed$/m.test(text) || code === 0,
+                    output: tail,
+                };
+            }
+            catch (error) {
+                if (!(error instanceof errors/* ConnectionLost */.pz))
+                    throw error;
+                if (away.passed)
+                    throw error;
+                this.#context.log.info('The connection was lost; the host goes on by itself. Connecting again…');
+                await this.#reconnect(away, evenIfCancelled ? undefined : this.#context.signal);
+            }
+        }
+    }
+    async #reconnect(away, signal) {
+        for (;;) {
+            try {
+                this.#host = await this.fresh();
+                return await this.#context.onReconnect(this.#host);
+            }
+            catch (error) {
+                if (away.passed || !(error instanceof errors/* DeployError */.sH) || !/^HD-(NET|SSH-05)/.test(error.code))
+                    throw error;
+                await (0,clock/* sleep */.yy)(1_000, signal);
+            }
+        }
+    }
+    /** The guard is gone: a reboot, a kill. What it left is decided and finished by the same rules. */
+    async #settle() {
+        this.#context.log.warning('The guard on the host is gone, so its deploy is settled now.');
+        return await settle(this.#host, this.#state);
+    }
+}
+/** Ends a transaction that nobody ends any more, and says how it ended. */
+async function settle(host, state) {
+    const script = `${(0,shell/* assign */.kp)({ work: `${state}/work`, state })}[ ! -f "$work/settle.sh" ] || /bin/sh "$work/settle.sh"
+file=$work/verdict; [ -e "$file" ] || file=$state/verdict; [ ! -e "$file" ] || echo "verdict $(cat "$file")" >&3`;
+    const { text } = await host.run(script, { label: 'Settling', timeoutMs: 900_000, evenIfCancelled: true });
+    return parse(text);
+}
+function parse(text) {
+    const code = /^code (\d+)$/m.exec(text)?.[1];
+    const [, end, why] = /^verdict (\S+) ?(\S*)$/m.exec(text) ?? [];
+    return {
+        ...(code === undefined ? {} : { code: Number(code) }),
+        ...(end === undefined ? {} : { verdict: { end: end, why: why ?? '' } }),
+    };
+}
+
 
 /***/ }),
 
-/***/ 8326:
+/***/ 539:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -66578,97 +66244,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 var clock = __nccwpck_require__(5233);
 // EXTERNAL MODULE: ./lib/shell.js
 var shell = __nccwpck_require__(621);
-;// CONCATENATED MODULE: ./lib/health/host-samples.js
-
-/** One script looks at everything on the host, so that a look costs one round trip. It prints framed, encoded fields. */
-const functions = (0,shell.sh) `
-enc() { base64 | tr -d '\n'; }
-report() { printf '%s' "$1" >&3; shift; for field; do printf ' %s' "$(printf %s "$field" | enc)" >&3; done; echo >&3; }
-# The oldest BusyBox wants its number behind -t.
-within_5() { if timeout 1 true 2>/dev/null; then timeout 5 "$@"; elif timeout -t 1 true 2>/dev/null; then timeout -t 5 "$@"; else "$@"; fi; }
-http() { # NUMBER URL
-  body=$(mktemp) || return 0
-  if command -v curl >/dev/null 2>&1; then
-    out=$(curl -gsS -o "$body" -w '%{http_code} %{time_total}' --max-time 5 -- "$2" 2>&1) || :
-  elif command -v wget >/dev/null 2>&1; then
-    # Not every wget has a time limit. As with curl the first answer counts: a redirect is one.
-    said=$(within_5 wget -S -O "$body" -- "$2" 2>&1); code=$?
-    out=$(printf '%s\n' "$said" | sed -n 's|.*HTTP/[0-9.]* \([0-9][0-9]*\).*|\1|p' | head -n 1)
-    case $code in 124 | 143) out="000 no answer in 5 s" ;; esac
-    [ -n "$out" ] || out="000 $(printf %s "$said" | tail -n 1)"
-  else out="000 neither curl nor wget is on the host"; fi
-  report "$1" "$out" "$(head -c 65536 "$body" | tr -d '\0')"
-  rm -f "$body"
-}
-tcp() { # NUMBER HOST PORT
-  # Not every nc can only knock; that of BusyBox can run something in the place of talking.
-  case $(nc -h 2>&1 </dev/null) in
-    *-z*) set -- "$1" nc -z -w 5 "$2" "$3" ;;
-    *'-e PROG'*) set -- "$1" nc -w 5 "$2" "$3" -e true ;;
-    *) if command -v bash >/dev/null 2>&1; then set -- "$1" within_5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3"
-      else report "$1" 'neither a usable nc nor bash is on the host'; return; fi ;;
-  esac
-  number=$1; shift
-  if "$@" </dev/null >/dev/null 2>&1; then report "$number" open; else report "$number" closed; fi
-}
-journal() { # A user without the right to read the journal may still have sudo.
-  if [ "$(id -u)" = 0 ] || [ -n "$systemctl" ] || ! sudo -n journalctl --version >/dev/null 2>&1; then journalctl $systemctl --no-pager "$@"; else sudo -n journalctl --no-pager "$@"; fi
-}
-unit() { report "$1" "$(systemctl $systemctl show -p LoadState,ActiveState,SubState,Result,Type,RemainAfterExit,NRestarts,InvocationID,ExecMainStatus,NeedDaemonReload -- "$2" 2>&1)"; }
-ids() { $docker ps -aq --no-trunc --filter "label=com.docker.compose.service=$1"; $docker ps -aq --no-trunc --filter "name=^/$1\$"; }
-container() { # NUMBER SERVICE
-  all=$(ids "$2" 2>&1 | sort -u) || :
-  report "$1" "$(for id in $all; do $docker inspect -f '{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.RestartCount}}|{{.State.StartedAt}}|{{.State.ExitCode}}|{{.HostConfig.RestartPolicy.Name}}' "$id" 2>&1; done)"
-}
-logs() { # NUMBER NAME
-  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$2" 2>/dev/null)" ]; then text=$(journal --since "@$since" -u "$2" -o cat 2>&1 | tail -n 2000)
-  else text=$(for id in $(ids "$2" 2>/dev/null | sort -u); do $docker logs --since "$since" --tail 2000 "$id" 2>&1; done); fi
-  report "$1" "$(printf %s "$text" | tail -c 200000)"
-}
-`;
-/** Who may talk to the engine: the user, or root by sudo. Asked only where containers are looked at. */
-const engine = (0,shell.sh) `docker=docker; docker version >/dev/null 2>&1 || ! sudo -n docker version >/dev/null 2>&1 || docker="sudo -n docker"`;
-function setUp(site, checks, fallback) {
-    const containers = checks.some(({ kind }) => kind === 'container' || kind === 'log');
-    const values = (0,shell/* assign */.kp)({ path: site.path, systemctl: site.systemctl });
-    return `${values}since=$(${site.since} 2>/dev/null || ${fallback})\n${containers ? engine : ''}\n${functions}`;
-}
-/** Looks once at every check that is asked on the host. */
-async function sampleOnHost(host, site, checks) {
-    const calls = checks.map((check, index) => call(check, index)).join('\n');
-    const script = `${setUp(site, checks, 'date +%s')}\nset +e\n${calls}`;
-    const began = performance.now();
-    const { text } = await host.run(script, {
-        label: 'Checking health',
-        quiet: true,
-        timeoutMs: 60_000,
-        evenIfCancelled: true,
-    });
-    const took = Math.round(performance.now() - began);
-    const lines = text.split('\n').filter(Boolean);
-    const answers = new Map(lines.map((line) => [Number(line.split(' ')[0]), line.split(' ').slice(1).map(decode)]));
-    return new Map(checks.map((check, index) => [check, judge(check, answers.get(index) ?? [], took)]));
-}
-function call(check, index) {
-    switch (check.kind) {
-        case 'http':
-            return `http ${index} ${(0,shell/* quote */.hD)(check.url)}`;
-        case 'tcp':
-            return `tcp ${index} ${(0,shell/* quote */.hD)(check.host)} ${check.port}`;
-        case 'unit':
-            return `unit ${index} ${(0,shell/* quote */.hD)(check.unit)}`;
-        case 'container':
-            return `container ${index} ${(0,shell/* quote */.hD)(check.service)}`;
-        case 'log':
-            return `logs ${index} ${(0,shell/* quote */.hD)(check.of)}`;
-        case 'command':
-            // By stdin, as every text of the user's: an argument could be read by others on the host.
-            return `out=$(cd -- "$path" && ${(0,shell/* heredoc */.lt)('/bin/sh 2>&1 3>&-', check.command).trimEnd()}\n); code=$?\nreport ${index} "$code" "$out"`;
-    }
-}
-function decode(field) {
-    return Buffer.from(field, 'base64').toString('utf8');
-}
+;// CONCATENATED MODULE: ./lib/health/judge.js
 /** What the fields that a check printed mean. */
 function judge(check, fields, took) {
     const [first = '', second = ''] = fields;
@@ -66764,6 +66340,99 @@ function judgeCommand({ expected }, code, output) {
         return { healthy: false, seen: `exit code ${code}${last && `: ${last}`}` };
     const fits = expected === undefined || (typeof expected === 'string' ? said === expected : expected.test(said));
     return { healthy: fits, seen: fits ? last || 'exit code 0' : `${last || 'nothing'}, not ${String(expected)}` };
+}
+
+;// CONCATENATED MODULE: ./lib/health/host-samples.js
+
+
+/** One script looks at everything on the host, so that a look costs one round trip. It prints framed, encoded fields. */
+const functions = (0,shell.sh) `
+enc() { base64 | tr -d '\n'; }
+report() { printf '%s' "$1" >&3; shift; for field; do printf ' %s' "$(printf %s "$field" | enc)" >&3; done; echo >&3; }
+# The oldest BusyBox wants its number behind -t.
+within_5() { if timeout 1 true 2>/dev/null; then timeout 5 "$@"; elif timeout -t 1 true 2>/dev/null; then timeout -t 5 "$@"; else "$@"; fi; }
+http() { # NUMBER URL
+  body=$(mktemp) || return 0
+  if command -v curl >/dev/null 2>&1; then
+    out=$(curl -gsS -o "$body" -w '%{http_code} %{time_total}' --max-time 5 -- "$2" 2>&1) || :
+  elif command -v wget >/dev/null 2>&1; then
+    # Not every wget has a time limit. As with curl the first answer counts: a redirect is one.
+    said=$(within_5 wget -S -O "$body" -- "$2" 2>&1); code=$?
+    out=$(printf '%s\n' "$said" | sed -n 's|.*HTTP/[0-9.]* \([0-9][0-9]*\).*|\1|p' | head -n 1)
+    case $code in 124 | 143) out="000 no answer in 5 s" ;; esac
+    [ -n "$out" ] || out="000 $(printf %s "$said" | tail -n 1)"
+  else out="000 neither curl nor wget is on the host"; fi
+  report "$1" "$out" "$(head -c 65536 "$body" | tr -d '\0')"
+  rm -f "$body"
+}
+tcp() { # NUMBER HOST PORT
+  # Not every nc can only knock; that of BusyBox can run something in the place of talking.
+  case $(nc -h 2>&1 </dev/null) in
+    *-z*) set -- "$1" nc -z -w 5 "$2" "$3" ;;
+    *'-e PROG'*) set -- "$1" nc -w 5 "$2" "$3" -e true ;;
+    *) if command -v bash >/dev/null 2>&1; then set -- "$1" within_5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3"
+      else report "$1" 'neither a usable nc nor bash is on the host'; return; fi ;;
+  esac
+  number=$1; shift
+  if "$@" </dev/null >/dev/null 2>&1; then report "$number" open; else report "$number" closed; fi
+}
+journal() { # A user without the right to read the journal may still have sudo.
+  if [ "$(id -u)" = 0 ] || [ -n "$systemctl" ] || ! sudo -n journalctl --version >/dev/null 2>&1; then journalctl $systemctl --no-pager "$@"; else sudo -n journalctl --no-pager "$@"; fi
+}
+unit() { report "$1" "$(systemctl $systemctl show -p LoadState,ActiveState,SubState,Result,Type,RemainAfterExit,NRestarts,InvocationID,ExecMainStatus,NeedDaemonReload -- "$2" 2>&1)"; }
+ids() { $docker ps -aq --no-trunc --filter "label=com.docker.compose.service=$1"; $docker ps -aq --no-trunc --filter "name=^/$1\$"; }
+container() { # NUMBER SERVICE
+  all=$(ids "$2" 2>&1 | sort -u) || :
+  report "$1" "$(for id in $all; do $docker inspect -f '{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.RestartCount}}|{{.State.StartedAt}}|{{.State.ExitCode}}|{{.HostConfig.RestartPolicy.Name}}' "$id" 2>&1; done)"
+}
+logs() { # NUMBER NAME
+  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$2" 2>/dev/null)" ]; then text=$(journal --since "@$since" -u "$2" -o cat 2>&1 | tail -n 2000)
+  else text=$(for id in $(ids "$2" 2>/dev/null | sort -u); do $docker logs --since "$since" --tail 2000 "$id" 2>&1; done); fi
+  report "$1" "$(printf %s "$text" | tail -c 200000)"
+}
+`;
+/** Who may talk to the engine: the user, or root by sudo. Asked only where containers are looked at. */
+const engine = (0,shell.sh) `docker=docker; docker version >/dev/null 2>&1 || ! sudo -n docker version >/dev/null 2>&1 || docker="sudo -n docker"`;
+function setUp(site, checks, fallback) {
+    const containers = checks.some(({ kind }) => kind === 'container' || kind === 'log');
+    const values = (0,shell/* assign */.kp)({ path: site.path, systemctl: site.systemctl });
+    return `${values}since=$(${site.since} 2>/dev/null || ${fallback})\n${containers ? engine : ''}\n${functions}`;
+}
+/** Looks once at every check that is asked on the host. */
+async function sampleOnHost(host, site, checks) {
+    const calls = checks.map((check, index) => call(check, index)).join('\n');
+    const script = `${setUp(site, checks, 'date +%s')}\nset +e\n${calls}`;
+    const began = performance.now();
+    const { text } = await host.run(script, {
+        label: 'Checking health',
+        quiet: true,
+        timeoutMs: 60_000,
+        evenIfCancelled: true,
+    });
+    const took = Math.round(performance.now() - began);
+    const lines = text.split('\n').filter(Boolean);
+    const answers = new Map(lines.map((line) => [Number(line.split(' ')[0]), line.split(' ').slice(1).map(decode)]));
+    return new Map(checks.map((check, index) => [check, judge(check, answers.get(index) ?? [], took)]));
+}
+function call(check, index) {
+    switch (check.kind) {
+        case 'http':
+            return `http ${index} ${(0,shell/* quote */.hD)(check.url)}`;
+        case 'tcp':
+            return `tcp ${index} ${(0,shell/* quote */.hD)(check.host)} ${check.port}`;
+        case 'unit':
+            return `unit ${index} ${(0,shell/* quote */.hD)(check.unit)}`;
+        case 'container':
+            return `container ${index} ${(0,shell/* quote */.hD)(check.service)}`;
+        case 'log':
+            return `logs ${index} ${(0,shell/* quote */.hD)(check.of)}`;
+        case 'command':
+            // By stdin, as every text of the user's: an argument could be read by others on the host.
+            return `out=$(cd -- "$path" && ${(0,shell/* heredoc */.lt)('/bin/sh 2>&1 3>&-', check.command).trimEnd()}\n); code=$?\nreport ${index} "$code" "$out"`;
+    }
+}
+function decode(field) {
+    return Buffer.from(field, 'base64').toString('utf8');
 }
 /** Shell that prints the logs of everything the checks are about, from the beginning of the change on. */
 function evidence(checks, site) {
@@ -67923,8 +67592,8 @@ const connection = {
     },
 };
 
-// EXTERNAL MODULE: ./lib/health/index.js + 4 modules
-var health = __nccwpck_require__(8326);
+// EXTERNAL MODULE: ./lib/health/index.js + 5 modules
+var health = __nccwpck_require__(539);
 ;// CONCATENATED MODULE: ./lib/inputs/health-line.js
 
 /** A line of `health`, checked here and understood again where it is used: the record of a release keeps the text. */
@@ -68894,7 +68563,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7264);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1389);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3965);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6145);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2080);
 /* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5650);
@@ -69208,7 +68877,7 @@ function refusePath(host, { path, user }) {
 
 /***/ }),
 
-/***/ 3965:
+/***/ 6145:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -69219,16 +68888,339 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./lib/errors.js
 var errors = __nccwpck_require__(452);
-// EXTERNAL MODULE: ./lib/guard/guard.js
-var guard_guard = __nccwpck_require__(988);
-// EXTERNAL MODULE: ./lib/guard/transaction.js + 1 modules
-var guard_transaction = __nccwpck_require__(7389);
+// EXTERNAL MODULE: ./lib/guard/guard.js + 1 modules
+var guard_guard = __nccwpck_require__(352);
+// EXTERNAL MODULE: ./lib/remote/state.js
+var remote_state = __nccwpck_require__(6915);
+// EXTERNAL MODULE: ./lib/shell.js
+var shell = __nccwpck_require__(621);
+;// CONCATENATED MODULE: ./lib/guard/script.js
+
+/**
+ * The guard: a POSIX shell program that the host runs detached from every connection. It makes the change, phase by
+ * phase, then waits for a confirmation, and takes the change back when none comes. Whatever dies (the runner, the
+ * network, sshd), one of three ends is reached: confirmed, taken back, or the way back failed and a person is needed.
+ *
+ * Everything is a file in $work, so that runner, guard, the next run and the boot-time unit can each see all of it:
+ *
+ *   open        exists while nobody has decided. Who renames it has decided; a rename succeeds for one of them only:
+ *               to confirmed (the runner), refused (the runner), failed (a phase), expired (nobody came)
+ *   phase/NAME  the scripts, in the order of $phases     done.NAME   the exit code of each, once it has one
+ *   log.NAME    the output of each, and of the way back  evidence    logs of the time, taken before the way back
+ *   child       the phase that was started last          verdict     the last word; written once, atomically
+ *
+ * Time is /proc/uptime: the clock of a host may jump.
+ */
+const guardScript = (0,shell.sh) `
+umask 077
+cd -- "$work" || exit 1
+# Not PIPE: what is ignored here stays ignored in all that the phases start, and a loop into head would never end.
+trap '' HUP INT
+trap 'exit 143' TERM
+now() { read -r up _ </proc/uptime; up=\${up%%.*}; }
+put() { write "$@" 2>/dev/null || { rm -f reserve; write "$@"; }; }
+write() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
+ended() { [ ! -e open ]; }
+# The work directory of this transaction, not that of the next run, which begins when this one was cleared away.
+mine() { read -r owner 2>/dev/null <pid && [ "$owner" = "$$" ]; }
+# A guard that lives, and no other process that got its number.
+guarded() { read -r pid 2>/dev/null <pid || return 1; case $(hd_cmdline "$pid") in *"$work/guard.sh"*) ;; *) return 1 ;; esac; }
+# Keeps the lock. Not by ":", which is special: the shell would end where the lock is gone.
+lease() { { true >"$state/lock/lease"; } 2>/dev/null || true; }
+
+# Into $why: why the change has to end now, as the name that "open" gets; nothing when it may go on.
+reason() {
+  why=
+  if ended; then why=refused
+  elif [ -n "$at" ]; then now; [ "$up" -lt "$at" ] || why=expired
+  else
+    # Before the change itself there is no deadline, only the question whether anybody is still there.
+    read -r beat 2>/dev/null <"$state/lock/beat" || beat=
+    now
+    [ "$beat" = "$last" ] || { last=$beat; last_at=$up; }
+    [ $((up - last_at)) -lt "$silence" ] || why=expired
+  fi
+}
+# Ends a phase with all it started when there is a reason to.
+watch() {
+  last=none; last_at=0
+  while sleep 1 && kill -0 "$1" 2>/dev/null; do
+    lease
+    reason
+    [ -n "$why" ] || continue
+    [ "$why" = refused ] || mv open "$why" 2>/dev/null
+    end_group "$1"
+    return
+  done
+}
+# BusyBox takes no -- here, and dash needs it.
+signal_group() { kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "-$2" 2>/dev/null || kill -s "$1" "$2" 2>/dev/null; }
+end_group() {
+  signal_group TERM "$1" || return 0
+  for next in 0 0 0 0 0 KILL 0; do
+    for _ in 1 2 3 4 5; do signal_group 0 "$1" || return 0; sleep 0.2; done
+    signal_group "$next" "$1" || return 0
+  done
+}
+# In a session of its own, so that it can be ended with all it started.
+start() { # SCRIPT LOG
+  if command -v setsid >/dev/null 2>&1; then setsid /bin/sh "$1" >"$2" 2>&1 </dev/null &
+  else /bin/sh "$1" >"$2" 2>&1 </dev/null & fi
+  child=$!
+}
+run() { # NAME
+  put phase-now "$1"
+  start "$work/phase/$1" "log.$1"
+  watch "$child" &
+  watcher=$!
+  wait "$child"; rc=$?
+  # Nothing of a phase may go on while it is taken back.
+  if ended; then wait "$watcher"; else kill "$watcher" 2>/dev/null; fi
+  [ "$rc" = 0 ] || end_group "$child"
+  put "done.$1" "$rc"
+  return "$rc"
+}
+# The phase whose guard was killed; after a reboot its number may be somebody else's.
+end_phase() {
+  read -r child boot name 2>/dev/null <child || return 0
+  read -r this_boot 2>/dev/null </proc/sys/kernel/random/boot_id || this_boot=
+  [ "$boot" = "$this_boot" ] && [ ! -e "done.$name" ] || return 0
+  case $(hd_cmdline "$child") in '' | *"$work/phase/"*) end_group "$child" ;; esac
+}
+# What is asked may hang because of the very change that has to be taken back.
+collect() {
+  [ ! -e evidence ] || return 0
+  start "$work/evidence.sh" evidence.new
+  turns=0
+  while kill -0 "$child" 2>/dev/null && [ "$turns" -lt $((evidence_seconds * 10)) ]; do sleep 0.1; turns=$((turns + 1)); done
+  end_group "$child"
+  mv -f evidence.new evidence
+}
+
+# After the decision: forwards by confirm.sh, back by restore.sh. Both may be run again after a crash in their middle.
+finish() {
+  # On a full disk the last word needs a place.
+  rm -f reserve
+  if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put verdict confirmed; return; fi
+  for why in refused failed expired; do [ ! -e "$why" ] || break; done
+  collect
+  if [ "$rollback" = off ]; then /bin/sh "$work/ended.sh" "$why" failed >>log.restore 2>&1; put verdict "left $why"; return; fi
+  put phase-now restore
+  if /bin/sh "$work/restore.sh" >log.restore 2>&1 </dev/null; then
+    /bin/sh "$work/ended.sh" "$why" rolled-back >>log.restore 2>&1
+    put verdict "rolled-back $why"
+  else
+    hd_ledger rollback-failed HD-ROLL-01
+    put verdict "rollback-failed $why"
+  fi
+}
+# The runner reads the verdict and clears up. When it is gone, nobody else would.
+leave() {
+  read -r beat 2>/dev/null <"$state/lock/beat" || beat=
+  waited=0
+  while mine && [ "$waited" -lt "$silence" ]; do
+    sleep 1; waited=$((waited + 1))
+    read -r new 2>/dev/null <"$state/lock/beat" || new=
+    [ "$new" != gone ] || break
+    [ "$new" = "$beat" ] || { beat=$new; waited=0; }
+  done
+  mine || return 0
+  clear_away
+}
+# What a failed way back needs stays; the verdict stays where the next run finds it.
+clear_away() {
+  # Without a verdict something could not be finished: the next run tries again, by what is here.
+  case $(cat verdict 2>/dev/null) in '' | rollback-failed*) return 0 ;; esac
+  cp verdict "$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
+  # The lock last: with it the next run may come, and make this directory its own.
+  cd / && rm -rf "$work"
+  if [ "$(cat "$state/lock/token" 2>/dev/null)" = "$token" ]; then mv "$state/lock" "$state/lock.left.$$" && rm -rf "$state/lock.left.$$"; fi
+}
+`;
+/** The main line of the guard, and of nothing else. */
+const guardMain = (0,shell.sh) `
+put pid "$$"
+at=
+for name in $phases; do
+  ended && break
+  if [ "$name" = "$timed" ]; then now; at=$((up + confirm_seconds)); fi
+  run "$name" || { mv open failed 2>/dev/null; break; }
+done
+put phase-now wait
+while ! ended; do
+  now
+  if [ "$up" -ge "$at" ]; then mv open expired 2>/dev/null; break; fi
+  lease
+  sleep 1
+done
+mine || exit 0
+# The runner that confirmed finishes by itself; only when it does not, this does.
+if [ -e confirmed ]; then for _ in 1 2 3 4 5 6 7 8 9 10; do [ ! -e verdict ] && mine || break; sleep 1; done; mine || exit 0; fi
+[ -e verdict ] || finish
+leave
+`;
+/**
+ * For a transaction whose guard is gone: a reboot, a kill. Decides, unless somebody did already, and finishes. The
+ * next run uses it, and the unit that systemd starts after a reboot.
+ */
+const settleMain = (0,shell.sh) `
+hd_alone settling
+# While this waited, the next run may have begun a change of its own here.
+[ "$(cat id 2>/dev/null)" = "$id" ] || exit 0
+if guarded; then
+  mv open refused 2>/dev/null
+  i=0; while [ ! -e verdict ] && [ "$i" -lt 600 ] && guarded; do sleep 1; i=$((i + 1)); done
+fi
+mv open expired 2>/dev/null
+[ -e verdict ] || { guarded || end_phase; finish; }
+clear_away
+`;
+
+;// CONCATENATED MODULE: ./lib/guard/transaction.js
+
+
+
+/** The phases of a change, in order. The deadline begins with `apply`; what is slow comes before it. */
+const phases = ['switch', 'prepare', 'migrate', 'apply'];
+/** What the scripts share. `hd_alone` and the fixed line make each end safe to repeat, and to be run by two at once. */
+const functions = (0,shell.sh) `
+hd_cmdline() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null; } # the grep of BusyBox sees no further than a NUL
+hd_alone() { # NAME: waits for who is at it already; one that was killed does not count
+  turns=0
+  until ln -s "$$" "$work/$1" 2>/dev/null || [ "$turns" -ge 600 ]; do
+    holder=$(readlink "$work/$1" 2>/dev/null)
+    [ "$holder" != "$$" ] || return 0
+    [ -d "$work" ] || exit 0
+    # No link, and none can be made: the disk is full, which is no reason to wait for long.
+    if [ -z "$holder" ]; then sleep 1; turns=$((turns + 200))
+    else
+      case $(hd_cmdline "$holder") in
+        *confirm.sh* | *restore.sh* | *ended.sh* | *settle.sh*) sleep 1; turns=$((turns + 1)) ;;
+        *) rm -f "$work/$1" ;;
+      esac
+    fi
+  done
+}
+hd_phase() { # NAME: before its first change, so that either this sees the end or who ends it sees this
+  read -r hd_boot 2>/dev/null </proc/sys/kernel/random/boot_id || hd_boot=
+  printf '%s\n' "$$ $hd_boot $1" >"$work/child"
+  [ -e "$work/open" ] || exit 143
+}
+hd_code() { # WHY
+  code=$(cat "$work/code" 2>/dev/null || :)
+  case $1 in expired) code=HD-GUARD-01 ;; failed) code=\${code:-HD-STEP-01} ;; esac
+  echo "$code"
+}
+hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once, however often it is run
+  umask 077
+  if [ ! -s "$work/ledger.out" ]; then
+    ms=$(awk -v began="$(cat "$work/began")" -v before="$elapsed_ms" '{ ms = int(($1 - began) * 1000); printf "%d", (ms > 0 ? ms : 0) + before }' /proc/uptime)
+    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$(cut -c2- "$work/ledger.line")" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
+  fi
+  if tail -n 50 "$state/ledger.jsonl" 2>/dev/null | grep -qxF -f "$work/ledger.out"; then exit 0; fi
+  [ -z "$(tail -c 1 "$state/ledger.jsonl" 2>/dev/null)" ] || echo >>"$state/ledger.jsonl"
+  cat "$work/ledger.out" >>"$state/ledger.jsonl"
+)
+hd_end() { # The transaction is over: nothing settles it any more.
+  rm -f "$state/pending.json"
+  rm -f "$unit_dir/$unit" "$unit_dir/$wanted_by.wants/$unit" 2>/dev/null || :
+}
+`;
+/** The environment of the login, for scripts that run without one. */
+function environment(work) {
+    const names = 'PATH HOME USER XDG_RUNTIME_DIR';
+    return `{ ${names
+        .split(' ')
+        .map((name) => `read -r ${name}`)
+        .join('; ')}; } <${(0,shell/* quote */.hD)(`${work}/env`)}; LOGNAME=$USER; export ${names} LOGNAME; [ -n "$XDG_RUNTIME_DIR" ] || unset XDG_RUNTIME_DIR\n`;
+}
+/** What a change of before left here: the lists of this one are here already. */
+const clear = (0,shell.sh) `( umask 077; mkdir -p "$work"; cd -- "$work"
+rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child code evidence ending settling ledger.out done.* log.* file.*
+mkdir phase )`;
+/** Where a unit has to be for systemd to start it after a reboot, while a change is open. */
+function bootUnit({ init, user, state }, id) {
+    // Two applications may deploy the same commit in the same second.
+    const name = `homelab-deploy-${(state.split('/').at(-1) ?? '').replaceAll(/[^\w.-]/g, '-')}-${id}.service`;
+    if (init !== 'systemd')
+        return { dir: '', target: '', name };
+    return user.uid === 0
+        ? { dir: '/etc/systemd/system', target: 'multi-user.target', name }
+        : { dir: `${user.home}/.config/systemd/user`, target: 'default.target', name };
+}
+/**
+ * Shell that begins the change: everything the way back needs is on the disk, then a pending record says so, and only
+ * then the guard starts and the first file changes.
+ */
+function begin(transaction, facts, { silenceSeconds, evidenceSeconds } = { silenceSeconds: 30, evidenceSeconds: 20 }) {
+    const { state, id } = transaction;
+    const work = `${state}/work`;
+    const unit = bootUnit(facts, id);
+    const values = (0,shell/* assign */.kp)({
+        ...{ state, work, id, silence: silenceSeconds, evidence_seconds: evidenceSeconds },
+        ...{ confirm_seconds: transaction.confirmSeconds, timed: 'apply' },
+        ...{ rollback: transaction.rollback, token: transaction.lockToken, elapsed_ms: transaction.elapsedMs },
+        ...{ unit: unit.name, unit_dir: unit.dir, wanted_by: unit.target },
+        phases: phases.filter((phase) => transaction.phases[phase] !== undefined).join(' '),
+    });
+    const file = (name, body) => (0,shell/* heredoc */.lt)(`cat >"$work/${name}"`, body);
+    const script = (name, body) => file(name, `. ${(0,shell/* quote */.hD)(`${work}/head.sh`)}\n${body}\n`);
+    const pending = JSON.stringify({
+        id,
+        previous: transaction.previousId,
+        run: transaction.run,
+        at: new Date().toISOString(),
+    });
+    return [
+        transaction.head,
+        values,
+        clear,
+        'umask >"$work/umask"',
+        transaction.snapshot,
+        '( umask 077',
+        // A unit of systemd has neither the PATH nor the HOME of the login.
+        (0,shell.sh) `printf '%s\n' "$PATH" "$HOME" "$(id -un)" "\${XDG_RUNTIME_DIR-}" >"$work/env"`,
+        // What the user's commands write gets the modes that a login gives; the guard itself writes for its user alone.
+        file('head.sh', `${environment(work)}${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${functions}`),
+        ...phases.map((phase) => script(`phase/${phase}`, `hd_phase ${phase}\nset -eu\n${transaction.phases[phase] ?? ''}`)),
+        script('evidence.sh', transaction.evidence),
+        script('restore.sh', `hd_alone ending\n${transaction.restore}`),
+        script('confirm.sh', `${once}\n${transaction.confirm}\nhd_ledger deployed ''\nhd_end`),
+        script('ended.sh', `${once}\nif [ "$2" = rolled-back ]; then :\n${transaction.forget}\nfi\nhd_ledger "$2" "$(hd_code "$1")"\nhd_end`),
+        file('id', id),
+        file('ledger.line', JSON.stringify(transaction.ledger)),
+        script('guard.sh', `${guardScript}\n${guardMain}`),
+        script('settle.sh', `${guardScript}\n${settleMain}`),
+        'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
+        (0,remote_state/* writeAtomically */.vK)(`${state}/pending.json`, pending),
+        start,
+    ].join('\n');
+}
+const once = (0,shell.sh) `hd_alone ending
+[ -e "$state/pending.json" ] || exit 0
+set -eu`;
+/** Starts the guard where no end of a login can reach it: systemd where it may, else a session of its own. */
+const start = (0,shell.sh) `
+if [ -n "$unit_dir" ] && mkdir -p "$unit_dir/$wanted_by.wants" 2>/dev/null && [ -w "$unit_dir/$wanted_by.wants" ]; then
+  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nWants=network-online.target\nAfter=local-fs.target network-online.target docker.service\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$unit_dir/$unit" &&
+    ln -sf "../$unit" "$unit_dir/$wanted_by.wants/$unit" || :
+fi
+hd_started=
+if [ -n "$unit_dir" ] && command -v systemd-run >/dev/null 2>&1; then
+  if [ "$(id -u)" = 0 ]; then systemd-run --quiet --collect --no-block --unit="guard-$unit" -p KillMode=process -p IgnoreSIGPIPE=no /bin/sh "$work/guard.sh" 2>>"$work/guard.log" && hd_started=true
+  else
+    XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR
+    [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run --user --quiet --collect --no-block --unit="guard-$unit" -p KillMode=process -p IgnoreSIGPIPE=no /bin/sh "$work/guard.sh" 2>>"$work/guard.log" && hd_started=true
+  fi
+fi
+[ -n "$hd_started" ] || { if command -v setsid >/dev/null 2>&1; then setsid /bin/sh "$work/guard.sh" </dev/null >>"$work/guard.log" 2>&1 3>&- & else nohup /bin/sh "$work/guard.sh" </dev/null >>"$work/guard.log" 2>&1 3>&- & fi; }
+echo armed >&3
+`;
+
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./lib/clock.js
 var clock = __nccwpck_require__(5233);
-// EXTERNAL MODULE: ./lib/shell.js
-var shell = __nccwpck_require__(621);
 ;// CONCATENATED MODULE: ./lib/remote/lock.js
 var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -69414,8 +69406,6 @@ function describe(text) {
     }
 }
 
-// EXTERNAL MODULE: ./lib/remote/state.js
-var remote_state = __nccwpck_require__(6915);
 ;// CONCATENATED MODULE: ./lib/sync/kit.js
 
 /**
@@ -69819,15 +69809,15 @@ function ledgerLine({ plan, recorder }, change) {
     });
 }
 
-// EXTERNAL MODULE: ./lib/health/index.js + 4 modules
-var health = __nccwpck_require__(8326);
+// EXTERNAL MODULE: ./lib/health/index.js + 5 modules
+var health = __nccwpck_require__(539);
 ;// CONCATENATED MODULE: ./lib/pipeline/scripts.js
 
 
 
 
 /** The user's commands, and the files beside the code. */
-const functions = (0,shell.sh) `
+const scripts_functions = (0,shell.sh) `
 # The user's command $1 of the release $2, in $path; $RELEASE is the tree of the release $3, or else of $2.
 hd_user() {
   file=$2/scripts/$1
@@ -69864,7 +69854,7 @@ hd_file_same() { [ -e "$2" ] && cmp -s "$release/files/$1" "$2"; }
 /** The head of every script of this change. */
 function head({ places, filters, id, previousId, revision, name }) {
     const values = (0,shell/* assign */.kp)({ DEPLOY_NAME: name, DEPLOY_ID: id, DEPLOY_PREVIOUS: previousId, DEPLOY_REVISION: revision });
-    return `${treeScript(places, filters)}\n${functions}\n${values}export DEPLOY_NAME DEPLOY_ID DEPLOY_PREVIOUS DEPLOY_REVISION\n`;
+    return `${treeScript(places, filters)}\n${scripts_functions}\n${values}export DEPLOY_NAME DEPLOY_ID DEPLOY_PREVIOUS DEPLOY_REVISION\n`;
 }
 /** Writes the user's commands and the managed files below the release. Secret content travels by stdin only. */
 function writeRelease(release, scripts, files) {
@@ -71360,7 +71350,7 @@ async function deploy(context) {
         recorder.after = { id: goal.id, revision: goal.revision };
         context.remember('pending', change.id);
         try {
-            await phase(context, guard, 'switch', 'Switch over', (0,guard_transaction/* begin */.qN)(transaction, facts));
+            await phase(context, guard, 'switch', 'Switch over', begin(transaction, facts));
             if (transaction.phases.prepare)
                 await phase(context, guard, 'prepare', 'Prepare');
             await phase(context, guard, 'apply', 'Activate');
@@ -71438,8 +71428,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var core = __nccwpck_require__(7264);
 // EXTERNAL MODULE: ./lib/errors.js
 var errors = __nccwpck_require__(452);
-// EXTERNAL MODULE: ./lib/guard/guard.js
-var guard = __nccwpck_require__(988);
+// EXTERNAL MODULE: ./lib/guard/guard.js + 1 modules
+var guard = __nccwpck_require__(352);
 // EXTERNAL MODULE: ./lib/remote/ssh-host.js + 13 modules
 var ssh_host = __nccwpck_require__(5090);
 // EXTERNAL MODULE: ./lib/remote/state.js

@@ -3,7 +3,8 @@ import { ConnectionLost, DeployError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Host } from '../remote/host.ts'
 import { assign } from '../shell.ts'
-import { decide, follow, type Phase } from './transaction.ts'
+import { decide, follow } from './questions.ts'
+import type { Phase } from './transaction.ts'
 
 /** The last word on a transaction, as the host wrote it. */
 export interface Verdict {

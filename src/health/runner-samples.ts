@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { runTool } from '../runner/exec.ts'
 import type { Check, Sample } from './check.ts'
-import { httpSample, judgeCommand } from './host-samples.ts'
+import { httpSample, judgeCommand } from './judge.ts'
 
 /** Looks once at a check from the runner: the way the users of the service come. */
 export async function sampleOnRunner(check: Check): Promise<Sample> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Check, parseCheck } from '../../../src/health/check.ts'
-import { httpSample, judgeCommand, judgeContainers, judgeUnit } from '../../../src/health/host-samples.ts'
+import { httpSample, judgeCommand, judgeContainers, judgeUnit } from '../../../src/health/judge.ts'
 
 const unit = (values: Record<string, string>) =>
   Object.entries({

@@ -1,0 +1,48 @@
+import { assign, sh } from '../shell.ts'
+
+/**
+ * Shell that shows the log as it grows, from $offset on, until the phase ended, the verdict came, or the guard is
+ * gone. Says on descriptor 3 how far it got, and why it stopped.
+ */
+export const follow = sh`
+cd -- "$work" 2>/dev/null || { echo gone >&3; exit 0; }
+log=log.\${phase:-restore}
+emit() {
+  [ -e "$log" ] || return 0
+  size=$(wc -c <"$log")
+  [ "$size" -gt "$offset" ] || return 0
+  tail -c "+$((offset + 1))" "$log" | head -c "$((size - offset))" >&2
+  offset=$size; echo "offset $offset" >&3
+}
+# One that was just started may need some seconds until it says its number.
+alive() { read -r pid 2>/dev/null <pid || pid=; if [ -z "$pid" ]; then [ "$turns" -lt 80 ]; return; fi; { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qxF "$work/guard.sh"; }
+turns=0
+until [ -e verdict ] || { [ -n "$phase" ] && [ -e "done.$phase" ]; }; do
+  emit
+  turns=$((turns + 1))
+  if [ $((turns % 20)) = 0 ] && ! alive && [ ! -e verdict ]; then echo dead >&3; break; fi
+  if [ "$turns" -lt 40 ]; then sleep 0.05; else sleep 0.25; fi
+done
+emit
+[ ! -e expired ] || echo expired >&3
+[ -z "$phase" ] || [ ! -e "done.$phase" ] || echo "code $(cat "done.$phase")" >&3
+[ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
+`
+
+/** Shell by which the runner decides: one rename, which succeeds only where nobody decided before. */
+export const decide = (state: string, decision: 'confirmed' | 'refused', code = ''): string =>
+  `${assign({ state, work: `${state}/work`, decision, code })}${sh`
+if [ ! -e "$state/pending.json" ] && [ ! -e "$work/verdict" ]; then
+  if [ -e "$state/verdict" ]; then echo "verdict $(cat "$state/verdict")" >&3; else echo none >&3; fi
+  exit 0
+fi
+cd -- "$work"
+# A change that is not made yet can be refused, not confirmed.
+if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then echo early >&3; exit 0; fi
+[ -z "$code" ] || printf '%s\n' "$code" >code
+if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
+if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
+[ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
+# It stays where it is found when this answer is lost on its way.
+case $(cat verdict 2>/dev/null) in confirmed) mv -f verdict "$state/verdict" && cd / && rm -rf "$work" ;; esac
+`}`
