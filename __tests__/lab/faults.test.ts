@@ -97,8 +97,9 @@ describe.each(['root', 'deploy'] as const)('as %s', (user) => {
   const met = everything && user === 'root' ? (Object.keys(moments) as Moment[]) : everything ? guarded : some[user]
   const cases = met.flatMap((moment) => Object.keys(faults).map((fault) => ({ moment, fault })))
 
-  test.each(cases)('$fault $moment', async ({ moment, fault }) => {
-    const old = `v${version}`
+  // Once more where it fails: two cores that are busy elsewhere can make a host too slow for these short times.
+  test.each(cases)('$fault $moment', { retry: 1 }, async ({ moment, fault }) => {
+    const old = await app.answer()
     const next = `v${++version}`
     const began = performance.now()
     let mended: Promise<void> = Promise.resolve()
@@ -118,7 +119,6 @@ describe.each(['root', 'deploy'] as const)('as %s', (user) => {
     if (run.outputs?.result === 'deployed') expect(end).toBe(next)
     if (run.outputs?.result === 'rolled-back' || run.outputs?.result === 'failed') expect(end).toBe(old)
     expect(await files(run)).toEqual([])
-    version = Number(end.slice(1))
   })
 
   /** Waits until nothing of the deploy is left, then the host is in one of the two versions, all of it. */
