@@ -151,7 +151,7 @@ describe('a host with a small disk', () => {
     await app.install()
     await app.deploy({ version: 'v1' })
     const run = await app.start(
-      { version: 'v2', inputs: { prepare: 'echo prepare begins; sleep 1; cp /etc/services full || exit 1' } },
+      { version: 'v2', inputs: { prepare: 'echo prepare begins; sleep 1; head -c 8000000 /dev/zero >full' } },
       (action) => {
         void action.line(moments[moment]).then(() => host.fillDisk())
       },
