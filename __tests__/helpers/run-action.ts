@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
@@ -328,8 +327,6 @@ function environment(
     RUNNER_TEMP: temp,
     RUNNER_TOOL_CACHE: join(folder, 'tools'),
     RUNNER_TRACKING_ID: tracking,
-    // Spares each of some hundred runs the compiling of the same bundle, and changes nothing else.
-    NODE_COMPILE_CACHE: join(tmpdir(), 'homelab-deploy-compile-cache'),
     RUNNER_WORKSPACE: folder,
   }
   for (const [name, value] of Object.entries({ ...defaults, ...options.inputs })) {

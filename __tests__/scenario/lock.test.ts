@@ -18,7 +18,7 @@ it.concurrent('a second run waits for the first, says for whom, and then goes it
   await using host = await startHost()
   await using first = await starting(host, {
     source: { v: 'one\n' },
-    inputs: { activate: 'echo activating; sleep 2' },
+    inputs: { activate: 'echo activating; sleep 7' },
     runId: '1001',
   })
   await first.line(/activating/)
