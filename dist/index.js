@@ -71096,7 +71096,6 @@ var reach = __nccwpck_require__(6196);
 
 
 
-
 /** A deploy that began and never ended is settled before anything new begins. */
 async function settlePending(context, host, facts, state) {
     const { log, step } = context;
@@ -71108,11 +71107,7 @@ async function settlePending(context, host, facts, state) {
         if (verdict === undefined || verdict.end === 'rollback-failed')
             throw rollbackFailed(host, facts.state, '');
         note(`${state.pending}: ${verdict.end}`);
-        const { text } = await host.run((0,shell/* assign */.kp)({ state: facts.state }) + remote_state/* stateScript */.nB, {
-            label: 'Reading the state',
-            quiet: true,
-        });
-        return (0,remote_state/* parseState */.Bu)(text);
+        return await (0,remote_state/* readState */.un)(host, facts.state);
     });
 }
 function rollbackFailed(host, state, detail) {
@@ -71433,9 +71428,7 @@ var guard = __nccwpck_require__(352);
 // EXTERNAL MODULE: ./lib/remote/ssh-host.js + 13 modules
 var ssh_host = __nccwpck_require__(5090);
 // EXTERNAL MODULE: ./lib/remote/state.js
-var state = __nccwpck_require__(6915);
-// EXTERNAL MODULE: ./lib/shell.js
-var shell = __nccwpck_require__(621);
+var remote_state = __nccwpck_require__(6915);
 // EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
 var reach = __nccwpck_require__(6196);
 ;// CONCATENATED MODULE: ./lib/pipeline/finish.js
@@ -71495,7 +71488,6 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 
-
 /** What `post` does when main ended in the middle: it has the deploy settled, and waits for the host's verdict. */
 async function finish(plan, pending, log) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -71505,9 +71497,8 @@ async function finish(plan, pending, log) {
             return 'nothing to do';
         const host = __addDisposableResource(env_1, await ssh_host/* SshHost */.f.connect(target, { log, hosted: plan.run.hosted }), true);
         const facts = await (0,reach/* learn */.nB)(host, plan);
-        const script = (0,shell/* assign */.kp)({ state: facts.state }) + state/* stateScript */.nB;
-        const { text } = await host.run(script, { label: 'Reading the state', quiet: true });
-        if ((0,state/* parseState */.Bu)(text).pending !== pending)
+        const state = await (0,remote_state/* readState */.un)(host, facts.state);
+        if (state.pending !== pending)
             return 'the host had settled it already';
         log.info(`The deploy ${pending} was left in the middle: settling it`);
         const { verdict } = await (0,guard/* settle */.G)(host, facts.state);
@@ -73462,6 +73453,7 @@ class SshHost {
 /* harmony export */   R3: () => (/* binding */ prune),
 /* harmony export */   e9: () => (/* binding */ abandon),
 /* harmony export */   nB: () => (/* binding */ stateScript),
+/* harmony export */   un: () => (/* binding */ readState),
 /* harmony export */   vK: () => (/* binding */ writeAtomically)
 /* harmony export */ });
 /* harmony import */ var _shell_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(621);
@@ -73472,6 +73464,11 @@ printf 'current %s\n' "$(cat "$state/current" 2>/dev/null || :)" >&3
 [ ! -e "$state/pending.json" ] || printf 'pending %s\n' "$(sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$state/pending.json")" >&3
 for record in "$state"/releases/*/record.json; do [ ! -f "$record" ] || { printf 'release '; tr -d '\n' <"$record"; echo; } >&3; done
 `;
+/** Asks anew: after something was settled, the state is another. */
+async function readState(host, state) {
+    const { text } = await host.run((0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state }) + stateScript, { label: 'Reading the state', quiet: true });
+    return parseState(text);
+}
 function parseState(text) {
     const values = (key) => text.split('\n').flatMap((line) => (line.startsWith(`${key} `) ? [line.slice(key.length + 1)] : []));
     return {

@@ -1,8 +1,7 @@
 import { settle } from '../guard/guard.ts'
 import type { Log } from '../log.ts'
 import { SshHost } from '../remote/ssh-host.ts'
-import { parseState, stateScript } from '../remote/state.ts'
-import { assign } from '../shell.ts'
+import { readState } from '../remote/state.ts'
 import type { Plan } from './plan.ts'
 import { learn } from './reach.ts'
 
@@ -12,9 +11,8 @@ export async function finish(plan: Plan, pending: string, log: Log): Promise<str
   if (target === undefined) return 'nothing to do'
   await using host = await SshHost.connect(target, { log, hosted: plan.run.hosted })
   const facts = await learn(host, plan)
-  const script = assign({ state: facts.state }) + stateScript
-  const { text } = await host.run(script, { label: 'Reading the state', quiet: true })
-  if (parseState(text).pending !== pending) return 'the host had settled it already'
+  const state = await readState(host, facts.state)
+  if (state.pending !== pending) return 'the host had settled it already'
   log.info(`The deploy ${pending} was left in the middle: settling it`)
   const { verdict } = await settle(host, facts.state)
   return verdict === undefined ? 'nothing to do' : `${pending} was ${verdict.end} (${verdict.why || 'by the runner'})`

@@ -2,8 +2,7 @@ import { DeployError } from '../errors.ts'
 import { settle } from '../guard/guard.ts'
 import type { Facts } from '../remote/facts.ts'
 import type { Host } from '../remote/host.ts'
-import { type HostState, parseState, stateScript } from '../remote/state.ts'
-import { assign } from '../shell.ts'
+import { type HostState, readState } from '../remote/state.ts'
 import type { Context } from './context.ts'
 
 /** A deploy that began and never ended is settled before anything new begins. */
@@ -15,11 +14,7 @@ export async function settlePending(context: Context, host: Host, facts: Facts, 
     const { verdict } = await settle(host, facts.state)
     if (verdict === undefined || verdict.end === 'rollback-failed') throw rollbackFailed(host, facts.state, '')
     note(`${state.pending}: ${verdict.end}`)
-    const { text } = await host.run(assign({ state: facts.state }) + stateScript, {
-      label: 'Reading the state',
-      quiet: true,
-    })
-    return parseState(text)
+    return await readState(host, facts.state)
   })
 }
 

@@ -1,4 +1,5 @@
 import { assign, heredoc, sh } from '../shell.ts'
+import type { Host } from './host.ts'
 
 /** What is kept of a release beside its tree: enough to go back to it without a checkout or inputs. */
 export interface ReleaseRecord {
@@ -53,6 +54,12 @@ printf 'current %s\n' "$(cat "$state/current" 2>/dev/null || :)" >&3
 [ ! -e "$state/pending.json" ] || printf 'pending %s\n' "$(sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$state/pending.json")" >&3
 for record in "$state"/releases/*/record.json; do [ ! -f "$record" ] || { printf 'release '; tr -d '\n' <"$record"; echo; } >&3; done
 `
+
+/** Asks anew: after something was settled, the state is another. */
+export async function readState(host: Host, state: string): Promise<HostState> {
+  const { text } = await host.run(assign({ state }) + stateScript, { label: 'Reading the state', quiet: true })
+  return parseState(text)
+}
 
 export function parseState(text: string): HostState {
   const values = (key: string) =>
