@@ -1,6 +1,6 @@
 import type { Transaction } from '../guard/transaction.ts'
 import { evidence } from '../health/index.ts'
-import { appendToLedger, type LedgerLine, prune, type ReleaseRecord, writeAtomically } from '../remote/state.ts'
+import { appendToLedger, flush, type LedgerLine, prune, type ReleaseRecord, writeAtomically } from '../remote/state.ts'
 import { assign, heredoc, quote, sh } from '../shell.ts'
 import type { Scripts } from '../strategies/strategy.ts'
 import { type Filters, type Places, treeScript } from '../sync/script.ts'
@@ -110,7 +110,8 @@ export function compileTransaction(change: Change, parts: Parts): Transaction {
     ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
     snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}`,
     phases: {
-      switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put`,
+      // On the disk before it is activated, and before the deadline begins: a slow disk costs no time that is counted.
+      switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put\n${flush('"$path"')}`,
       ...(plan.scripts.prepare || plan.mode === 'rollback' ? { prepare: strategy.prepare } : {}),
       ...(plan.scripts.migrate ? { migrate: user('migrate') } : {}),
       apply: strategy.apply,
@@ -118,7 +119,7 @@ export function compileTransaction(change: Change, parts: Parts): Transaction {
     evidence: evidence(parts.vitals.checks, parts.vitals.site),
     restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
 hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
-cd -- "$path" 2>/dev/null || cd
+${flush('"$path"')}cd -- "$path" 2>/dev/null || cd
 set -e
 ${strategy.restore}`,
     confirm: `${record === undefined ? '' : writeAtomically(`${places.release}/record.json`, JSON.stringify(record))}
