@@ -6,6 +6,7 @@ import type { Result } from '../report/report.ts'
 import { assign } from '../shell.ts'
 import { command, compile, confirm, isUnchanged, must, phase, summarize } from './acts.ts'
 import type { Context } from './context.ts'
+import { refuseDowngrade } from './downgrade.ts'
 import { newRelease, oldRelease } from './goal.ts'
 import { baseline, checkHealth } from './health.ts'
 import { ledgerLine } from './ledger-line.ts'
@@ -70,6 +71,7 @@ export async function deploy(context: Context): Promise<Result> {
     })
   })
 
+  await refuseDowngrade(context, state)
   await command(context, host, change, 'before', goal.begin)
 
   const staged = await step('Compare and send', async ({ note }) => {
