@@ -5,6 +5,7 @@ import { abandon, appendToLedger, parseState, stateScript } from '../remote/stat
 import type { Result } from '../report/report.ts'
 import { assign } from '../shell.ts'
 import { command, compile, confirm, isUnchanged, must, phase, summarize } from './acts.ts'
+import { forConsole } from './console.ts'
 import type { Context } from './context.ts'
 import { refuseDowngrade } from './downgrade.ts'
 import { newRelease, oldRelease } from './goal.ts'
@@ -101,7 +102,7 @@ export async function deploy(context: Context): Promise<Result> {
     lockToken: lock.token,
     elapsedMs: recorder.elapsedMs,
   }
-  const transaction = compileTransaction(change, parts)
+  const transaction = compileTransaction(change, { ...parts, console: forConsole(change, parts, facts) })
   recorder.after = { id: goal.id, revision: goal.revision }
   context.remember('pending', change.id)
   try {

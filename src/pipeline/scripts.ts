@@ -31,6 +31,8 @@ export interface Parts {
   readonly previousRevision: string
   readonly lockToken: string
   readonly elapsedMs: number
+  /** For somebody at the console of the host. */
+  readonly console: { readonly keep: string; readonly install: string }
 }
 
 /** The user's commands, and the files beside the code. */
@@ -108,7 +110,7 @@ export function compileTransaction(change: Change, parts: Parts): Transaction {
       lockToken: parts.lockToken,
     },
     ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
-    snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}`,
+    snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}\n${parts.console.keep}`,
     phases: {
       // On the disk before it is activated, and before the deadline begins: a slow disk costs no time that is counted.
       switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put\n${flush('"$path"')}`,
@@ -124,7 +126,7 @@ set -e
 ${strategy.restore}`,
     confirm: `${record === undefined ? '' : writeAtomically(`${places.release}/record.json`, JSON.stringify(record))}
 [ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }
-${writeAtomically(`${places.state}/current`, id)}${prune(places.state, plan.safety.keep, [id, previousId])}`,
+${parts.console.install}${writeAtomically(`${places.state}/current`, id)}${prune(places.state, plan.safety.keep, [id, previousId])}`,
     forget: '[ -f "$release/record.json" ] || rm -rf "$release"',
     ledger: {
       ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
