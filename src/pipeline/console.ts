@@ -34,7 +34,7 @@ function again(change: Change, parts: Known, facts: Facts): string {
   const { plan } = parts
   const transaction = compileTransaction(then, {
     ...{ ...parts, record: undefined, console: { keep: '', install: '' } },
-    ...{ previousRevision: blanks.previousRevision, lockToken: blanks.token, elapsedMs: 0 },
+    ...{ previousRevision: blanks.previousRevision, lockToken: blanks.token, elapsedMs: 0, gated: false },
     plan: {
       ...plan,
       mode: 'rollback',
@@ -51,9 +51,9 @@ begin)
 ${change.tree ? compare : ''}${begin({ ...transaction, phases }, facts)}
 ;;
 confirmed)
-${decide(places.state, 'confirmed')};;
+${decide(places.state, change.id, 'confirmed')};;
 refused)
-${decide(places.state, 'refused', 'HD-CANCEL-01')};;
+${decide(places.state, change.id, 'refused', 'HD-CANCEL-01')};;
 phases) echo ${Object.keys(phases).join(' ')} ;;
 checks)
 ${checks === '' ? ':\n' : heredoc('cat', `Nobody has asked its health checks. Look yourself:\n${checks}`)};;

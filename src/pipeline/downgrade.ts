@@ -2,19 +2,27 @@ import { DeployError } from '../errors.ts'
 import type { HostState } from '../remote/state.ts'
 import { descent } from '../sync/descent.ts'
 import type { Context } from './context.ts'
+import type { Locked } from './fleet.ts'
 
-/** Refuses a commit that does not descend from the one that runs: an old run started again, a branch that was left. */
-export async function refuseDowngrade({ plan, log, step }: Context, state: HostState): Promise<void> {
-  const running = state.releases.find(({ id }) => id === state.current)
-  if (plan.mode !== 'deploy' || plan.safety.allowDowngrade || running === undefined) return
+/** Refuses a commit that does not descend from what runs: an old run started again, a branch that was left. */
+export async function refuseDowngrade(context: Context, members: readonly Locked[]): Promise<void> {
+  if (context.plan.mode !== 'deploy' || context.plan.safety.allowDowngrade) return
+  const running = new Map<string, HostState>()
+  for (const { state } of members) running.set(revisionOf(state), state)
+  for (const [revision, state] of running) if (revision !== '') await compare(context, state, revision)
+}
+
+const revisionOf = ({ releases, current }: HostState) => releases.find(({ id }) => id === current)?.revision ?? ''
+
+async function compare({ plan, log, step }: Context, state: HostState, running: string): Promise<void> {
   const { source, commit } = plan.sync
-  const asked = await descent(source, commit, running.revision)
-  if (commit === running.revision || asked === 'unasked') return
+  const asked = await descent(source, commit, running)
+  if (commit === running || asked === 'unasked') return
 
-  const [from, to] = [running.revision.slice(0, 12), commit.slice(0, 12)]
+  const [from, to] = [running.slice(0, 12), commit.slice(0, 12)]
   await step('Compare commits', async ({ note }) => {
     if (asked === 'descends') return note(`${to} descends from ${from}`)
-    const earlier = asked === 'unknown' ? ranBefore(state, commit, running.revision) : undefined
+    const earlier = asked === 'unknown' ? ranBefore(state, commit, running) : undefined
     if (asked === 'unknown' && earlier === undefined) {
       note('cannot be told')
       return log.warning(
@@ -22,9 +30,9 @@ export async function refuseDowngrade({ plan, log, step }: Context, state: HostS
       )
     }
     const whys = {
-      older: `${from} runs (release ${running.id}), and ${to} is one of its ancestors: this deploy would go back.`,
-      elsewhere: `${from} runs (release ${running.id}) and is not in the history of ${to}: what it brought would be lost.`,
-      unknown: `${from} runs (release ${running.id}), and ${to} ran before it (release ${earlier}).`,
+      older: `${from} runs (release ${state.current}), and ${to} is one of its ancestors: this deploy would go back.`,
+      elsewhere: `${from} runs (release ${state.current}) and is not in the history of ${to}: what it brought would be lost.`,
+      unknown: `${from} runs (release ${state.current}), and ${to} ran before it (release ${earlier}).`,
     }
     const again = Number(plan.run.attempt) > 1
     throw new DeployError('HD-REV-01', `The commit ${to} does not descend from the one that runs.`, {

@@ -1,5 +1,6 @@
 import type { Target } from '../remote/target.ts'
 import type { Secret } from '../secret.ts'
+import type { StrategyOptions } from '../strategies/strategy.ts'
 import type { SyncOptions } from '../sync/options.ts'
 
 export const modes = ['deploy', 'rollback', 'plan', 'status', 'upload-keys'] as const
@@ -51,6 +52,8 @@ export interface Plan {
   readonly sync: SyncOptions
   readonly files: readonly ManagedFile[]
   readonly scripts: UserScripts
+  /** What the strategies read. */
+  readonly options: StrategyOptions
   readonly health: {
     /** Lines that `parseCheck` understands. */
     readonly checks: readonly string[]
