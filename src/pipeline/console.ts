@@ -18,7 +18,7 @@ type Known = Omit<Parts, 'console'>
 export function forConsole(change: Change, parts: Known, facts: Facts): Parts['console'] {
   const { places, name } = change
   return {
-    keep: writeAtomically(`${places.release}/again.sh`, again(change, parts, facts)),
+    keep: `( umask 077; ${heredoc('cat >"$release/again.new"', again(change, parts, facts))})\nmv -f "$release/again.new" "$release/again.sh"\n`,
     install: writeAtomically(`${places.state}/rollback`, consoleScript(places.state, name, facts.user.home), '700'),
   }
 }
