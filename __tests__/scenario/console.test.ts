@@ -50,7 +50,7 @@ it.concurrent('what the action deployed, a person at the console takes back, wit
   expect(said).toContain(`${first.outputs['release']} runs now.`)
   expect(said).toContain('Look yourself:\n  command: cat "$HOME/activated" => /./')
   expect(said).not.toContain('the-token')
-  expect(await liveTree(host)).toEqual({ v: 'a\n', '.env': { text: 'TOKEN=the-token-of-a', mode: 0o600 } })
+  expect(await liveTree(host)).toEqual({ v: 'a\n', '.env': { text: 'TOKEN=the-token-of-a\n', mode: 0o600 } })
   expect((await ledger(host)).at(-1)).toMatchObject({
     ...{ mode: 'rollback', result: 'deployed', code: '', release: first.outputs['release'] },
     ...{ actor: 'bob', run: 'console', previous: second.outputs['release'], previousRevision: 'b'.repeat(40) },
