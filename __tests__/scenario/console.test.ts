@@ -37,6 +37,7 @@ it.concurrent('what the action deployed, a person at the console takes back, wit
         activate: 'cp v "$HOME/activated"; echo "$DEPLOY_PREVIOUS" >"$HOME/from"',
       },
       'env-file': `TOKEN=the-token-of-${v}`,
+      'health-stable': '0s',
       health: 'command: cat "$HOME/activated" => /./',
     },
   })
