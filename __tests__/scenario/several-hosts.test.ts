@@ -6,7 +6,6 @@ import { type EmbeddedHost, startHost } from '../helpers/embedded-host.ts'
 import { runAction } from '../helpers/run-action.ts'
 import {
   deploy,
-  eventually,
   expectError,
   expectResult,
   expectSettled,
