@@ -4,15 +4,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Report } from '../../src/report/report.ts'
 import { type EmbeddedHost, startHost } from '../helpers/embedded-host.ts'
 import { runAction } from '../helpers/run-action.ts'
-import {
-  deploy,
-  expectError,
-  expectResult,
-  expectSettled,
-  inputsFor,
-  ledger,
-  liveTree,
-} from '../helpers/story.ts'
+import { deploy, expectError, expectResult, expectSettled, inputsFor, ledger, liveTree } from '../helpers/story.ts'
 
 /** Three hosts in one run: prepared together, changed one after the other, and confirmed or taken back as one. */
 let hosts: EmbeddedHost[] = []
