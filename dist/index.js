@@ -74588,6 +74588,31 @@ function health(report) {
     ]);
     return table(['', 'Health', 'Last seen', 'Latency'], rows);
 }
+const words = {
+    deployed: '✓ deployed',
+    unchanged: '✓ unchanged',
+    planned: '◇ planned',
+    healthy: '✓ healthy',
+    unhealthy: '✗ not healthy',
+    'rolled-back': '↩ rolled back',
+    failed: '✗ failed',
+    'rollback-failed': '✗ rollback failed',
+    unknown: '? unknown',
+};
+/** Where there are several, a row for each; of one alone the page says all that there is to say. */
+function machines(report) {
+    const rows = (report.machines ?? []).slice(0, 100).map((machine) => [
+        code(machine.host, 120),
+        machine.result === 'failed' && !machine.changed ? '– not touched' : words[machine.result],
+        [machine.before, machine.after]
+            .map(shortVersion)
+            .filter((version, at, all) => version && all.indexOf(version) === at)
+            .map((version) => code(version, 64))
+            .join(' → '),
+        machine.health.map(({ healthy, check }) => `${healthy ? '✓' : '✗'} ${code(check, 80)}`).join(', '),
+    ]);
+    return rows.length === 0 ? '' : table(['Host', 'Result', 'Version', 'Health'], rows);
+}
 function changes(found) {
     if (found === undefined)
         return '';
@@ -74682,6 +74707,7 @@ function render(report, docsBase, room) {
         failure(report.rollbackFailure, 'What failed while it was being undone', docsBase, room),
         facts(report),
         warnings(report.warnings),
+        machines(report),
         health(report),
         changes(report.changes),
         ...report.notes.slice(0, 4).map((each) => note(each, room)),
