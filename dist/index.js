@@ -69195,7 +69195,8 @@ hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once
   umask 077
   if [ ! -s "$work/ledger.out" ]; then
     ms=$(awk -v began="$(cat "$work/began")" -v before="$elapsed_ms" '{ ms = int(($1 - began) * 1000); printf "%d", (ms > 0 ? ms : 0) + before }' /proc/uptime)
-    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$(cut -c2- "$work/ledger.line")" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
+    line=$(cut -c2- "$work/ledger.line") && [ -n "$line" ] || exit 1
+    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$line" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
   fi
   if tail -n 50 "$state/ledger.jsonl" 2>/dev/null | grep -qxF -f "$work/ledger.out"; then exit 0; fi
   [ -z "$(tail -c 1 "$state/ledger.jsonl" 2>/dev/null)" ] || echo >>"$state/ledger.jsonl"
@@ -69710,7 +69711,7 @@ function ledgerLine({ plan, recorder }, { change, record }) {
         ...{ at: new Date().toISOString(), result, mode: plan.mode, strategy: recorder.strategy },
         ...{ release: change.id, previous: change.previousId, revision: change.revision },
         ...{ previousRevision: record.before?.revision ?? '', actor: plan.run.actor, run: plan.run.url },
-        ...{ code: recorder.failure?.code ?? '', durationMs: recorder.elapsedMs },
+        ...{ code: result === 'failed' ? recorder.code : '', durationMs: recorder.elapsedMs },
     });
 }
 
@@ -74306,6 +74307,8 @@ class Recorder {
     #startedAt = new Date().toISOString();
     #steps = new StepList(() => this.#elapsed());
     #failure;
+    /** What the first step that failed threw. */
+    #thrown;
     #rollbackFailure;
     constructor(about, now = () => performance.now()) {
         this.mode = about.mode;
@@ -74326,8 +74329,14 @@ class Recorder {
         return machine;
     }
     /** One row of the table. What is thrown goes on its way; the innermost step is remembered as the place. */
-    step(name, work) {
-        return this.#steps.run(name, work);
+    async step(name, work) {
+        try {
+            return await this.#steps.run(name, work);
+        }
+        catch (thrown) {
+            this.#thrown ??= thrown;
+            throw thrown;
+        }
     }
     /** The cause. The first one stays: what comes later is mostly its consequence. */
     fail(thrown, step = this.#steps.place) {
@@ -74345,6 +74354,10 @@ class Recorder {
     }
     get failure() {
         return this.#failure;
+    }
+    /** The code of the failure, also while it is still on its way out: what tidies up writes it down. */
+    get code() {
+        return this.#failure?.code ?? (this.#thrown === undefined ? '' : (0,errors/* toDeployError */.pH)(this.#thrown).code);
     }
     finish() {
         const { result, mode, name, strategy, environment, url, hosts, path } = this;
