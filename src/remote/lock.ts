@@ -3,7 +3,8 @@ import { Deadline, humanDuration, sleep } from '../clock.ts'
 import { DeployError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { assign, heredoc, sh } from '../shell.ts'
-import type { Host, Pipe } from './host.ts'
+import type { Host } from './host.ts'
+import { Lease } from './lease.ts'
 
 /** Who holds the lock: shown to those who wait for it. */
 export interface LockOwner {
@@ -13,8 +14,6 @@ export interface LockOwner {
   readonly since: string
 }
 
-const heartbeatMs = 10_000
-
 /**
  * `mkdir` either makes the directory or fails: on every file system, and for two who come at the same moment. A lock
  * whose lease nobody renewed for two minutes belongs to a runner that died, and one from before a reboot to a
@@ -23,11 +22,14 @@ const heartbeatMs = 10_000
 const take = sh`
 umask 077; mkdir -p "$state"; cd "$state"
 boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || :)
+hd_group() { read -r _ _ _ _ group _ 2>/dev/null <"/proc/$$/stat" || group=; echo "$group"; }
+# Whoever made it died before it could say so.
+unsigned() { [ ! -e lock/lease ] && [ -n "$(find lock -prune -mmin +1 2>/dev/null)" ]; }
 before() { [ -f lock/boot ] && [ "$(cat lock/boot)" != "$boot" ]; }
-if [ -d lock ] && { before || [ -n "$(find lock/lease -mmin +1 2>/dev/null)" ]; }; then
+if [ -d lock ] && { before || [ -n "$(find lock/lease -mmin +1 2>/dev/null)" ] || unsigned; }; then
   mv lock "lock.stale.$token" 2>/dev/null && { echo stale >&3; rm -rf "lock.stale.$token"; }
 fi
-if mkdir lock 2>/dev/null; then printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; owner >lock/owner.json; echo taken >&3; when_taken
+if mkdir lock 2>/dev/null; then printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; hd_group >lock/session; owner >lock/owner.json; echo taken >&3; when_taken
 else echo busy >&3; cat lock/owner.json >&3 2>/dev/null || :; fi
 `
 
@@ -53,10 +55,10 @@ export async function takeLock(
   const token = randomBytes(12).toString('hex')
   const deadline = new Deadline(options.timeoutMs)
   // Opened before the lock is ours, which saves its round trip: it touches nothing until the first heartbeat.
-  const opening = openLease(host, state, token)
+  const opening = Lease.open(host, state, token)
   opening.catch(() => {})
   await using unneeded = new AsyncDisposableStack()
-  unneeded.defer(() => opening.then((pipe) => pipe.close()).catch(() => {}))
+  unneeded.defer(() => opening.then((lease) => lease.close()).catch(() => {}))
   const script = `${assign({ state, token })}owner() {\n${heredoc('cat', JSON.stringify(owner))}}\nwhen_taken() {\n${options.whenTaken}\n}\n${take}`
   let wasStale = false
   let answer = ''
@@ -83,7 +85,10 @@ export async function takeLock(
     said = holder
     await sleep(Math.min(2_000, deadline.left + 1), options.signal)
   }
-  let lease = keepLease(await opening)
+  let beats = 0
+  const next = () => ++beats
+  let lease = await opening
+  lease.keep(next)
   unneeded.move()
   return {
     wasStale,
@@ -91,10 +96,12 @@ export async function takeLock(
     text: answer,
     async keep(other) {
       lease.stop()
-      lease = keepLease(await openLease(other, state, token))
+      lease = await Lease.open(other, state, token)
+      lease.keep(next)
     },
     async release(holder) {
-      lease.stop()
+      // The lease last: while it lasts, nobody on the host takes this run for one that is gone.
+      using _ = { [Symbol.dispose]: () => lease.stop() }
       if (holder.ended.aborted) return
       const done = sh`cd "$state"; if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi`
       await holder.run(assign({ state, token }) + done, {
@@ -103,38 +110,6 @@ export async function takeLock(
         timeoutMs: 30_000,
         evenIfCancelled: true,
       })
-    },
-  }
-}
-
-/**
- * A channel of its own for the lease: it lives exactly as long as this process can still reach the host. When it ends,
- * the host knows that the runner is gone. With no change under way that frees the lock; with one, the guard decides.
- */
-const renew = sh`
-while read -r beat; do last=$beat; echo "$beat" >"$state/lock/beat" && : >"$state/lock/lease" || exit 0; done
-[ -n "$last" ] && cd "$state" || exit 0
-[ "$(cat lock/beat)" != "$last" ] || echo gone >lock/beat
-if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then rm -rf work; mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
-`
-
-async function openLease(host: Host, state: string, token: string): Promise<Pipe> {
-  const pipe = await host.pipe(`exec 2>/dev/null; ${assign({ state, token, last: '' })}${renew}`)
-  pipe.stdout.resume()
-  pipe.stderr.resume()
-  return pipe
-}
-
-function keepLease(pipe: Pipe): { stop(): void } {
-  let beats = 0
-  const beat = () => pipe.stdin.write(`${++beats}\n`)
-  beat()
-  const timer = setInterval(beat, heartbeatMs)
-  timer.unref()
-  return {
-    stop() {
-      clearInterval(timer)
-      pipe.stdin.end()
     },
   }
 }
