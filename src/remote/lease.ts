@@ -7,8 +7,8 @@ const silenceSeconds = 60
 
 /**
  * A channel of its own for the lease: it lives as long as this process can reach the host. When it ends or falls
- * silent, the runner is gone. While a change is open that is for the guard to see; else whatever the run was at on the
- * host is ended here, and what it had made goes, the lock last.
+ * silent, the runner is gone. A change that is open ends first; then whatever the run was at on the host is ended here,
+ * and what it had made goes, the lock last.
  */
 const renew = sh`
 guarded() { read -r pid 2>/dev/null <work/pid || return 1; case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *work/guard.sh*) ;; *) return 1 ;; esac; }
@@ -35,9 +35,19 @@ gone() {
   # A later connection of the same run.
   [ "$now" = "$last" ] || return 0
   echo gone >lock/beat
-  if [ -e pending.json ] || guarded; then return 0; fi
-  end_session
-  # Begun at the last moment, or ended by a guard that did not live to clear away.
+  # A change that is open is the guard's. Should that be killed as well, nobody else is there to end it.
+  alone=0
+  while [ -e pending.json ] && [ "$alone" -lt 20 ]; do
+    if guarded; then alone=0; else alone=$((alone + 1)); fi
+    sleep 1
+    mine && read -r now <lock/beat && [ "$now" = gone ] || return 0
+  done
+  if [ ! -e pending.json ]; then
+    # It waits for the runner a little, and clears up.
+    if guarded; then return 0; fi
+    end_session
+  fi
+  # Or begun at the last moment, or ended by a guard that did not live to clear up.
   if [ -e pending.json ] || [ -e work/verdict ]; then /bin/sh work/settle.sh; return; fi
   for left in work releases/*; do [ -e "$left/record.json" ] || rm -rf "$left" || { sleep 1; rm -rf "$left"; }; done
   mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"
