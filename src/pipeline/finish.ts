@@ -5,6 +5,7 @@ import { readState } from '../remote/state.ts'
 import { showAddress, type Target } from '../remote/target.ts'
 import type { Plan } from './plan.ts'
 import { learn } from './reach.ts'
+import { rollbackFailed } from './settle.ts'
 
 /** The releases that were being deployed when main ended, by host; empty where it was done. */
 export type Pending = Readonly<Record<string, string>>
@@ -25,8 +26,10 @@ async function finishOn(target: Target, plan: Plan, id: string, log: Log): Promi
   await using host = await SshHost.connect(target, { log, hosted: plan.run.hosted })
   const facts = await learn(host, plan)
   const state = await readState(host, facts.state)
-  if (state.pending !== id) return 'the host had settled it already'
-  log.info(`The deploy ${id} was left in the middle: settling it`)
+  if (state.pending === id) log.info(`The deploy ${id} was left in the middle: settling it`)
   const { verdict } = await settle(host, facts.state, id)
-  return verdict === undefined ? 'nothing to do' : `${id} was ${verdict.end} (${verdict.why || 'by the runner'})`
+  if (verdict?.end === 'rollback-failed' || (verdict === undefined && state.pending === id))
+    throw rollbackFailed(host, facts.state, '')
+  if (verdict === undefined) return `${id} changed nothing`
+  return `${id} was ${verdict.end} (${verdict.why || 'by the runner'})`
 }

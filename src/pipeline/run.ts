@@ -1,4 +1,3 @@
-import { Cancelled } from '../errors.ts'
 import type { Recorder } from '../report/recorder.ts'
 import type { Result } from '../report/report.ts'
 import type { Sink } from '../report/sink.ts'
@@ -6,17 +5,16 @@ import type { Context } from './context.ts'
 import { deploy } from './deploy.ts'
 import type { Plan } from './plan.ts'
 
-/** One run from plan to result: what happens outside of the story, such as signals, groups and the last word. */
-export async function run(plan: Plan, recorder: Recorder, sink: Sink, remember: Context['remember']): Promise<Result> {
-  const cancelled = new AbortController()
-  const onSignal = (signal: NodeJS.Signals) => {
-    sink.info(`${signal}: the job was cancelled. Leaving the host in one known state…`)
-    cancelled.abort(new Cancelled(signal))
-  }
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+/** One run from plan to result: what happens outside of the story, such as groups and the last word. */
+export async function run(
+  plan: Plan,
+  recorder: Recorder,
+  sink: Sink,
+  { signal, remember }: Pick<Context, 'signal' | 'remember'>,
+): Promise<Result> {
   const progress = sink.progress('progress')
   const context: Context = {
-    ...{ plan, recorder, remember, log: sink, signal: cancelled.signal },
+    ...{ plan, recorder, remember, log: sink, signal },
     progress: (text) => progress.update(text),
     step: (name, work) => sink.group(name, () => recorder.step(name, (row) => work({ ...row, note: say(row.note) }))),
   }
@@ -31,7 +29,6 @@ export async function run(plan: Plan, recorder: Recorder, sink: Sink, remember: 
     recorder.result = 'failed'
   } finally {
     progress.done()
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
   }
   return recorder.result
 }
