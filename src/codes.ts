@@ -165,8 +165,45 @@ export const codes = {
   },
   'HD-STEP-01': {
     title: 'A command of yours failed on the host',
-    cause: 'The shell text of `before`, `prepare`, `migrate`, `activate`, `restore` or `after` ended with an error.',
+    cause: 'The shell text of `before`, `prepare`, `activate`, `restore` or `after` ended with an error.',
     fix: 'Its last lines are in the log and in the summary.',
+  },
+  'HD-DATA-01': {
+    title: 'A backup could not be made',
+    cause: 'What a line of `backup` names is gone, may not be read, or the tool that copies it failed.',
+    fix: 'The message says which line and why. The old version serves, untouched.',
+  },
+  'HD-DATA-02': {
+    title: 'A backup was not sound',
+    cause: 'It was written, and could not be read back whole; it was thrown away.',
+    fix: 'Look at the disk of the host, and at the data itself: a database may be damaged. The old version serves, untouched.',
+  },
+  'HD-DATA-03': {
+    title: 'A tool for the backup is missing',
+    cause: '`sqlite3` or `python3`, or the client of PostgreSQL is not installed, or is older than the server.',
+    fix: 'Install what the message names. The old version serves, untouched.',
+  },
+  'HD-DATA-04': {
+    title: 'There is no room for the backup',
+    cause:
+      'The data is larger than the free space of the disk that holds the state directory; with `rollback: data` there has to be room for it twice.',
+    fix: 'Free some space, or lower `keep=`. The old version serves, untouched.',
+  },
+  'HD-DATA-05': {
+    title: 'The migration failed',
+    cause: '`migrate` ended with an error, and may have done a part of its work.',
+    fix: 'The old version serves again. Its data is as the migration left it, unless `rollback: data` brought it back; the next deploy runs the migration again.',
+  },
+  'HD-DATA-06': {
+    title: 'There is no backup to go back to',
+    cause:
+      '`mode: rollback` with `rollback: data` needs the backup that was made when the older release was left, and there is none.',
+    fix: 'Go back without `rollback: data`, or restore another backup by hand.',
+  },
+  'HD-DATA-07': {
+    title: 'The data could not be brought back',
+    cause: 'Restoring a backup ended with an error. What was there is kept beside the backups.',
+    fix: 'The message says which data and why.',
   },
   'HD-GUARD-01': {
     title: 'Nobody confirmed the new version in time',

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseDocument } from 'yaml'
 import { codes } from '../../src/codes.ts'
+import { parseBackup } from '../../src/data/index.ts'
 import { parseCheck } from '../../src/health/index.ts'
 import { isInputName, specs } from '../../src/inputs/spec.ts'
 import { loadInputs } from '../../src/inputs.ts'
@@ -162,6 +163,8 @@ test('what the text says as `input: value` may be written so', () => {
   const others = ['uses', 'permissions', 'submodules', 'lfs', 'fetch-depth']
   const wrong = said.filter(([, name = '', value = '']) => {
     if (name === 'command') return value !== '…' && typeof parseCheck(`command: ${value}`) === 'string'
+    if (/^(tar|sqlite|postgres)$/.test(name))
+      return !value.includes('…') && typeof parseBackup(`${name}: ${value}`) === 'string'
     if (!isInputName(name)) return !others.includes(name)
     const problems: string[] = []
     if (!/…|\$\{\{/.test(value)) specs[name].form.read({ text: value, from: '' }, (what) => void problems.push(what))

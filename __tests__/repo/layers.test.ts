@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { expect, test } from 'vitest'
 
-const features = ['guard', 'tailnet', 'sync', 'strategies', 'health', 'report']
+const features = ['guard', 'tailnet', 'sync', 'strategies', 'health', 'data', 'report']
 
 /** The only files that may import these packages. */
 const owners: Record<string, (file: string) => boolean> = {

@@ -1,4 +1,5 @@
 import { isAbsolute, resolve } from 'node:path'
+import { parseBackup } from '../data/index.ts'
 import type { Given } from './gather.ts'
 import { nameOfRepository } from './names.ts'
 import type { Problems } from './problems.ts'
@@ -25,6 +26,7 @@ export function checkRules(values: Values, given: Given, env: Environment, probl
   checkFiles(about)
   checkSource(about)
   checkTimes(about)
+  checkData(about)
   if (about.has('to') && values.mode !== 'rollback' && !problems.concerns('mode')) {
     problems.add('to', 'is given, but the mode is not rollback', 'Set `mode: rollback`, or leave `to` out.')
   }
@@ -133,4 +135,15 @@ function checkTimes({ values, problems }: Case): void {
     'ends before the health checks may',
     `Make it longer than \`health-timeout\` and \`health-stable\` together (${needed / 1_000}s), with time for \`activate\`.`,
   )
+}
+
+/** A release of old has its own lines of `backup`. */
+function checkData({ values, problems, has }: Case): void {
+  const relative = values.backup
+    .map(parseBackup)
+    .some((line) => typeof line !== 'string' && line.kind !== 'postgres' && line.of.some((path) => !isAbsolute(path)))
+  if (values.mode === 'deploy' && values.sync === 'none' && !has('path') && relative)
+    problems.add('path', 'is missing', 'What `backup` names is relative to it, unless it is absolute.')
+  if (values.rollback !== 'data' || values.mode !== 'deploy' || has('backup')) return
+  problems.add('rollback', 'is `data`, and there is no `backup` to restore', 'Say in `backup` what the data is.')
 }

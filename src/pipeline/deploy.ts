@@ -40,6 +40,7 @@ export async function deploy(context: Context): Promise<Result> {
     for (const member of begun) {
       await phase(context, member, 'switch')
       await phase(context, member, 'prepare')
+      await phase(context, member, 'data')
       await phase(context, member, 'migrate')
       await phase(context, member, 'apply')
       // Made while health is being checked: whoever confirms has to come by a connection of after the change.

@@ -54,6 +54,8 @@ export interface Plan {
   readonly scripts: UserScripts
   /** What the strategies read. */
   readonly options: StrategyOptions
+  /** Lines that `parseBackup` understands. */
+  readonly backup: readonly string[]
   readonly health: {
     /** Lines that `parseCheck` understands. */
     readonly checks: readonly string[]
