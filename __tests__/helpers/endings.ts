@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import { signal } from './processes.ts'
 import { type ActionRun, type RunOptions, type RunResult, startAction } from './run-action.ts'
 
@@ -91,4 +92,29 @@ export function endings(steps: readonly string[], share = 1): Ending[] {
     ),
   )
   return all.filter(({ turn }) => turn % share === 0).map(({ step, moment, way }) => ({ step, moment, way }))
+}
+
+/** Whether the new version may be what runs afterwards: it is decided in the step `Confirm`. */
+export function endsOf(steps: readonly string[], { step, moment }: Ending): boolean[] {
+  const [at, confirm] = [steps.indexOf(step), steps.indexOf('Confirm')]
+  if (at > confirm) return [true]
+  // Where one step ends the next has begun, and a signal may come too late for that one.
+  const late = at === confirm || (at === confirm - 1 && moment === 'when it has ended')
+  return late ? [true, false] : [false]
+}
+
+/** Neither main nor post said what is not so. */
+export function expectTruth(run: RunResult, isNew: boolean, release: string): void {
+  const { result, changed, release: told } = run.main.outputs
+  const log = run.maskedLog
+  if (result === 'deployed') expect(isNew, log).toBe(true)
+  if (result === 'rolled-back') expect(isNew, log).toBe(false)
+  if (result === 'failed') expect(changed, log).toBe(`${isNew}`)
+  if (told) expect(told, log).toBe(release)
+  expect(run.errors.length, log).toBe(result === undefined || result === 'deployed' ? 0 : 1)
+
+  const pending = Object.values(JSON.parse(run.main.state['pending'] || '{}') as Record<string, string>).some(Boolean)
+  const word = /Post: \S+: \S+ (was confirmed|was rolled-back|was untouched|changed nothing)/.exec(log)?.[1]
+  if (run.post) expect(word !== undefined, log).toBe(pending)
+  if (word) expect(word === 'was confirmed', log).toBe(isNew)
 }

@@ -15,7 +15,6 @@ export interface LockOwner {
   readonly since: string
 }
 
-
 export interface Lock {
   /** The lock was left behind by a runner that died. */
   readonly wasStale: boolean
