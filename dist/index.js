@@ -66083,6 +66083,12 @@ class Guard {
         const { text } = await over.run((0,_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .hold */ ._2)(this.#state, this.#id), { label: 'Holding', quiet: true, timeoutMs: 60_000 });
         return parse(text).verdict;
     }
+    /** The logs of the time when it failed; afterwards nothing is left to be told. */
+    async evidence() {
+        const values = (0,_shell_js__WEBPACK_IMPORTED_MODULE_3__/* .assign */ .kp)({ state: this.#state, work: `${this.#state}/work`, id: this.#id });
+        const options = { label: 'Collecting', quiet: true, timeoutMs: 60_000, evenIfCancelled: true };
+        return (await this.#link.host.run(`${values}${_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .collect */ .Fo}`, options)).text;
+    }
     /** A connection that begins now: one that is open already may live on while no new one gets through. */
     fresh() {
         const connecting = this.#context.connect().then((host) => this.#link.others.use(host));
@@ -66178,6 +66184,7 @@ function parse(text) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Fo: () => (/* binding */ collect),
 /* harmony export */   J6: () => (/* binding */ verdictScript),
 /* harmony export */   LD: () => (/* binding */ decide),
 /* harmony export */   _2: () => (/* binding */ hold),
@@ -66214,17 +66221,40 @@ emit
 [ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
 `;
 /**
- * Shell: the last word on a change outlives its work directory, where it is found when the answer was lost on its way.
- * It bears the id of its change, or else a change that never began would be taken for the one before it.
+ * Shell: the last word on a change, with the logs that explain it, outlives its work directory, where it is found when
+ * the answer was lost on its way. It bears the id of its change, or else a change that never began would be taken for
+ * the one before it.
  */
 const verdictScript = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
-keep_verdict() { printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"; }
+keep_verdict() {
+  if [ -s "$work/evidence" ]; then mv -f "$work/evidence" "$state/evidence"; else rm -f "$state/evidence"; fi
+  printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
+}
+# What was seen when it failed; it is told once.
+say_evidence() {
+  if [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then [ ! -s "$work/evidence" ] || cat "$work/evidence" >&3
+  elif read -r of _ 2>/dev/null <"$state/verdict" && [ "$of" = "$id" ] && [ -s "$state/evidence" ]; then cat "$state/evidence" >&3; rm -f "$state/evidence"
+  fi
+}
+# A lock whose run is gone keeps nobody out, once no change is open any more.
+free_lock() {
+  [ ! -e "$state/pending.json" ] || return 0
+  if [ "$(cat "$state/lock/beat" 2>/dev/null)" != gone ]; then [ -n "\${1-}" ] && [ "$(cat "$state/lock/token" 2>/dev/null)" = "$1" ] || return 0; fi
+  if mv "$state/lock" "$state/lock.left.$$" 2>/dev/null; then rm -rf "$state/lock.left.$$"; fi
+}
 say_verdict() {
   if [ -e "$work/verdict" ] && [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then echo "verdict $(cat "$work/verdict")" >&3
   elif read -r of end 2>/dev/null <"$state/verdict" && [ "$of" = "$id" ]; then echo "verdict $end" >&3
   else return 1; fi
 }
 `;
+/** Shell by which the runner asks for the logs, and clears up. */
+const collect = `${verdictScript}${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
+say_evidence
+if [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then
+  case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -f "$work/evidence"; keep_verdict; rm -rf "$work" ;; esac
+fi
+`}`;
 /** Shell by which the runner says that a host is healthy, and has to wait for the others. */
 const hold = (state, id) => `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state, work: `${state}/work`, id })}${verdictScript}[ ! -e "$work/open" ] || : >"$work/held"; say_verdict || :\n`;
 /** Shell by which the runner decides: one rename, which succeeds only where nobody decided before. */
@@ -66241,7 +66271,7 @@ if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
 if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
 say_verdict
-case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && cd / && rm -rf "$work" ;; esac
+case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && cd / && rm -rf "$work" && free_lock ;; esac
 `}`;
 
 
@@ -67691,7 +67721,6 @@ const operation = {
         group: 'safety',
         description: 'Deploy a commit that does not descend from the one that runs.',
         default: 'false',
-        pending: 'comparing commits is not built yet',
         form: flag,
     },
     force: { group: 'safety', description: 'Deploy although nothing changed.', default: 'false', form: flag },
@@ -67994,6 +68023,7 @@ function buildPlan(values, given, env) {
             confirmTimeout: values['confirm-timeout'],
             keep: values.keep,
             force: values.force,
+            allowDowngrade: values['allow-downgrade'],
             sudo: values.sudo,
             ifUnconfigured: values['if-unconfigured'],
         },
@@ -68581,7 +68611,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7264);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1389);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3534);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4774);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2080);
 /* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9305);
 /* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
@@ -68613,7 +68643,9 @@ async function main() {
         recorder.fail(error);
         void sink.publish(recorder.finish()).finally(() => process.exit(1));
     });
+    const signal = whenCancelled();
     const temp = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdtemp)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(env['RUNNER_TEMP'] || '/tmp', 'hd-'));
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('temp', temp);
     try {
         const loaded = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadInputs */ .I)(env);
         if ('skip' in loaded) {
@@ -68624,10 +68656,11 @@ async function main() {
             const plan = withTemp(loaded.plan, temp);
             Object.assign(recorder, about(plan));
             const pending = {};
-            await (0,_pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(plan, recorder, sink, (host, id) => {
+            const remember = (host, id) => {
                 pending[host] = id;
                 _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('pending', JSON.stringify(pending));
-            });
+            };
+            await (0,_pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(plan, recorder, sink, { signal, remember });
         }
     }
     catch (error) {
@@ -68638,6 +68671,18 @@ async function main() {
     }
     await sink.publish(recorder.finish());
     return _report_report_js__WEBPACK_IMPORTED_MODULE_9__/* .goodResults */ .u.has(recorder.result) ? 0 : 1;
+}
+/** GitHub cancels by a signal. It ends the run, never this process: the last word has to be said, whenever it comes. */
+function whenCancelled() {
+    const cancelled = new AbortController();
+    for (const name of ['SIGINT', 'SIGTERM']) {
+        process.on(name, () => {
+            if (!cancelled.signal.aborted)
+                sink.info(`${name}: the job was cancelled. Leaving the host in one known state…`);
+            cancelled.abort(new _errors_js__WEBPACK_IMPORTED_MODULE_4__/* .Cancelled */ .cJ(name));
+        });
+    }
+    return cancelled.signal;
 }
 function about(plan) {
     const hosts = plan?.targets.map(({ address }) => (0,_remote_target_js__WEBPACK_IMPORTED_MODULE_11__/* .showAddress */ .m)(address)) ?? [];
@@ -68848,8 +68893,8 @@ function describeSystem(facts) {
         .join(', ');
 }
 
-// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 13 modules
-var ssh_host = __nccwpck_require__(5090);
+// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 10 modules
+var ssh_host = __nccwpck_require__(4120);
 // EXTERNAL MODULE: ./lib/remote/target.js
 var remote_target = __nccwpck_require__(9305);
 // EXTERNAL MODULE: ./lib/pipeline/fleet.js
@@ -68938,7 +68983,7 @@ function refusePath(host, { path, user }) {
 
 /***/ }),
 
-/***/ 3534:
+/***/ 4774:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -69112,7 +69157,7 @@ clear_away() {
   keep_verdict
   # The lock last: with it the next run may come, and make this directory its own.
   cd / && rm -rf "$work"
-  if [ "$(cat "$state/lock/token" 2>/dev/null)" = "$token" ]; then mv "$state/lock" "$state/lock.left.$$" && rm -rf "$state/lock.left.$$"; fi
+  free_lock "$token"
 }
 `;
 /** The main line of the guard, and of nothing else. */
@@ -69195,7 +69240,8 @@ hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once
   umask 077
   if [ ! -s "$work/ledger.out" ]; then
     ms=$(awk -v began="$(cat "$work/began")" -v before="$elapsed_ms" '{ ms = int(($1 - began) * 1000); printf "%d", (ms > 0 ? ms : 0) + before }' /proc/uptime)
-    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$(cut -c2- "$work/ledger.line")" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
+    line=$(cut -c2- "$work/ledger.line") && [ -n "$line" ] || exit 1
+    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$line" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
   fi
   if tail -n 50 "$state/ledger.jsonl" 2>/dev/null | grep -qxF -f "$work/ledger.out"; then exit 0; fi
   [ -z "$(tail -c 1 "$state/ledger.jsonl" 2>/dev/null)" ] || echo >>"$state/ledger.jsonl"
@@ -69273,6 +69319,8 @@ function begin(transaction, facts, { silenceSeconds, evidenceSeconds } = { silen
         script('guard.sh', `${guardScript}\n${guardMain}`),
         script('settle.sh', `${guardScript}\n${settleMain}`),
         'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
+        // A record on the disk whose scripts were lost with the power could neither finish nor take back what it records.
+        (0,remote_state/* flush */.bX)('"$work"'),
         (0,remote_state/* writeAtomically */.vK)(`${state}/pending.json`, pending),
         start,
     ].join('\n');
@@ -69557,6 +69605,7 @@ function protectedBy({ protect }) {
 
 /** The lists above are for people; the counts are exact. */
 const shown = 100;
+/** Shell: all lists of the switch to what \`hd_wanted\` says, in $work. */
 const compare = (0,shell.sh) `
 mkdir -p "$work" "$release"
 cd "$work"
@@ -69568,6 +69617,8 @@ if [ -d "$path" ]; then hd_owners=$work/owners; hd_scan "$path" >live; hd_owners
 hd_keep
 hd_compare
 hd_foreign >foreign
+`;
+const tell = (0,shell.sh) `
 awk -v limit="$limit_shown" -v drift="\${prev:+1}" '
   function list(mark, name) { if (++count[name] <= limit) print mark $0 }
   FILENAME == "save" { saved[$0]; next }
@@ -69589,6 +69640,7 @@ async function compareTrees(host, places, filters, wanted, first = '') {
         (0,shell/* assign */.kp)({ limit_shown: shown }),
         wanted.manifest,
         compare,
+        tell,
         // Nothing is prepared for a deploy that will be refused.
         (0,shell.sh) `if [ "$(wc -l <del)" -le "$delete_limit" ] && [ ! -s foreign ]; then`,
         wanted.whenAllowed,
@@ -69623,6 +69675,15 @@ const wantedFromRelease = {
     manifest: (0,shell.sh) `hd_wanted() { cp "$release/manifest" new; cp "$release/protected" protected; }`,
     whenAllowed: '',
 };
+/** Shell, for somebody at the console: the lists of the switch to a release of before, or the reason why there is none. */
+const compareWithRelease = `${wantedFromRelease.manifest}${compare}${(0,shell.sh) `
+if [ -s foreign ]; then printf 'Files at %s belong to another user:\n' "$path" >&2; head -n 5 foreign >&2; exit 1; fi
+printf 'Files at %s: %s to write, %s to remove.\n' "$path" "$(wc -l <put | tr -d ' ')" "$(wc -l <del | tr -d ' ')"
+if [ "$(wc -l <del)" -gt "\${DELETE_LIMIT:-$delete_limit}" ]; then
+  echo "These are more than delete-limit lets go. The first are:" >&2; head -n 8 del >&2
+  echo "To do it nevertheless, set DELETE_LIMIT=$(wc -l <del | tr -d ' ') for this command." >&2; exit 1
+fi
+`}`;
 function parse(text) {
     const lines = text.split('\n');
     const names = (mark) => lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(2));
@@ -69695,7 +69756,7 @@ function ledgerLine({ plan, recorder }, { change, record }) {
         ...{ at: new Date().toISOString(), result, mode: plan.mode, strategy: recorder.strategy },
         ...{ release: change.id, previous: change.previousId, revision: change.revision },
         ...{ previousRevision: record.before?.revision ?? '', actor: plan.run.actor, run: plan.run.url },
-        ...{ code: recorder.failure?.code ?? '', durationMs: recorder.elapsedMs },
+        ...{ code: result === 'failed' ? recorder.code : '', durationMs: recorder.elapsedMs },
     });
 }
 
@@ -69776,10 +69837,11 @@ function compileTransaction(change, parts) {
             gated: parts.gated,
         },
         ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
-        snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}`,
+        snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}\n${parts.console.keep}`,
         phases: given({
             build: strategy.build,
-            switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put`,
+            // On the disk before it is activated, and before the deadline begins: a slow disk costs no time that is counted.
+            switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put\n${(0,remote_state/* flush */.bX)('"$path"')}`,
             prepare: strategy.prepare,
             migrate: plan.scripts.migrate ? 'hd_user migrate "$release"' : '',
             apply: strategy.apply || ':',
@@ -69787,12 +69849,12 @@ function compileTransaction(change, parts) {
         evidence: (0,health/* evidence */.MX)(parts.vitals.checks, parts.vitals.site),
         restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
 hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
-cd -- "$path" 2>/dev/null || cd
+${(0,remote_state/* flush */.bX)('"$path"')}cd -- "$path" 2>/dev/null || cd
 set -e
 ${strategy.restore}`,
         confirm: `${record === undefined ? '' : (0,remote_state/* writeAtomically */.vK)(`${places.release}/record.json`, JSON.stringify(record))}
 [ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }
-${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}`,
+${parts.console.install}${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}`,
         forget: '[ -f "$release/record.json" ] || rm -rf "$release"',
         ledger: {
             ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
@@ -69979,6 +70041,156 @@ var guard_guard = __nccwpck_require__(988);
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./lib/clock.js
 var clock = __nccwpck_require__(5233);
+;// CONCATENATED MODULE: ./lib/remote/lease.js
+
+const heartbeatMs = 10_000;
+/** A runner that is cut off gives its connection up after thirty seconds; the host waits somewhat longer. */
+const silenceSeconds = 60;
+/**
+ * A channel of its own for the lease: it lives as long as this process can reach the host. When it ends or falls
+ * silent, the runner is gone. A change that is open ends first; then whatever the run was at on the host is ended here,
+ * and what it had made goes, the lock last.
+ */
+const renew = (0,shell.sh) `
+guarded() { read -r pid 2>/dev/null <work/pid || return 1; case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *work/guard.sh*) ;; *) return 1 ;; esac; }
+mine() { read -r holder <lock/token && [ "$holder" = "$token" ]; }
+group() { read -r _ _ _ _ group _ <"/proc/$1/stat" && echo "$group"; }
+k() { kill -s "$1" -- "-$session" || kill -s "$1" "-$session"; }
+# The shell of the run, with all it started. Some servers have all of a connection in one group, this here too.
+end_session() {
+  session=
+  read -r session <lock/session
+  [ -n "$session" ] || return 0
+  trap : TERM
+  k TERM || return 0
+  for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || return 0; sleep 0.2; done
+  [ "$(group self)" = "$session" ] || k KILL
+}
+gone() {
+  cd "$state" || return 0
+  # The run may be at the very moment of taking it.
+  [ -n "$last" ] || sleep 1
+  mine || return 0
+  now=
+  read -r now <lock/beat
+  # A later connection of the same run.
+  [ "$now" = "$last" ] || return 0
+  echo gone >lock/beat
+  # A change that is open is the guard's. Should that be killed as well, nobody else is there to end it.
+  alone=0
+  while [ -e pending.json ] && [ "$alone" -lt 20 ]; do
+    if guarded; then alone=0; else alone=$((alone + 1)); fi
+    sleep 1
+    mine && read -r now <lock/beat && [ "$now" = gone ] || return 0
+  done
+  if [ ! -e pending.json ]; then
+    # It waits for the runner a little, and clears up.
+    if guarded; then return 0; fi
+    end_session
+  fi
+  # Or begun at the last moment, or ended by a guard that did not live to clear up.
+  if [ -e pending.json ] || [ -e work/verdict ]; then /bin/sh work/settle.sh; return; fi
+  for left in work releases/*; do [ -e "$left/record.json" ] || rm -rf "$left" || { sleep 1; rm -rf "$left"; }; done
+  mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"
+}
+# Where a machine is lost, nobody ends its connections.
+listen() {
+  cd "$state" || return 0
+  quiet=0; heard=
+  while sleep 1; do
+    mine || return 0
+    read -r now <lock/beat
+    if [ "$now" != "$heard" ]; then heard=$now; quiet=0; else quiet=$((quiet + 1)); fi
+    [ "$quiet" -ge "$silence" ] || continue
+    last=$heard; gone
+    kill -s KILL "$$"
+    return
+  done
+}
+last=; listener=
+while read -r beat; do
+  { echo "$beat" >"$state/lock/beat" && true >"$state/lock/lease"; } || break
+  last=$beat
+  [ -n "$listener" ] || { listen >/dev/null </dev/null & listener=$!; }
+done
+[ -z "$listener" ] || kill "$listener"
+gone
+`;
+/** A lease that begins with its first beat. */
+class Lease {
+    #pipe;
+    #timer;
+    constructor(pipe) {
+        this.#pipe = pipe;
+    }
+    static async open(host, state, token) {
+        const values = (0,shell/* assign */.kp)({ state, token, silence: silenceSeconds });
+        const pipe = await host.pipe(`exec 2>/dev/null; ${values}${renew}`);
+        pipe.stdout.resume();
+        pipe.stderr.resume();
+        return new Lease(pipe);
+    }
+    /** `next` gives each beat its number, which no other connection of the run gives as well. */
+    keep(next) {
+        const beat = () => this.#pipe.stdin.write(`${next()}\n`);
+        beat();
+        this.#timer = setInterval(beat, heartbeatMs);
+        this.#timer.unref();
+    }
+    stop() {
+        clearInterval(this.#timer);
+        this.#pipe.stdin.end();
+    }
+    close() {
+        this.#pipe.close();
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/remote/lock-script.js
+
+/**
+ * The lock as the host sees it: shell functions that stand in `$state` and want `$token`, and a function `owner` that
+ * prints who takes it. Used by the runner, and by a person at the console.
+ *
+ * `mkdir` either makes the directory or fails: on every file system, and for two who come at the same moment. A lock
+ * whose lease nobody renewed for two minutes belongs to a runner that died, and one from before a reboot to a
+ * connection that did; it is moved aside by a rename, which again only one can do.
+ *
+ * `maintenance` is a file that a person puts there, with a reason in it. It belongs to nobody's run, so nothing but a
+ * person takes it away.
+ */
+const lockScript = (0,shell.sh) `
+lock_stale() {
+  [ -d lock ] || return 1
+  if [ -f lock/boot ] && [ "$(cat lock/boot)" != "$boot" ]; then return 0; fi
+  [ -n "$(find lock/lease -mmin +1 2>/dev/null)" ]
+}
+lock_make() {
+  boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || :)
+  if lock_stale && mv lock "lock.stale.$token" 2>/dev/null; then echo stale >&3; rm -rf "lock.stale.$token"; fi
+  mkdir lock 2>/dev/null
+}
+lock_sign() { printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; lock_group >lock/session; owner >lock/owner.json; }
+# Of the shell that has it, to be ended with all it started should its run be gone.
+lock_group() { read -r _ _ _ _ group _ 2>/dev/null <"/proc/$$/stat" || group=; echo "$group"; }
+lock_free() { if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi; }
+held() { [ -e maintenance ] || [ -L maintenance ]; }
+held_since() { date -u -r maintenance +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || :; }
+held_why() { head -c 500 maintenance 2>/dev/null | tr -s '[:space:][:cntrl:]' ' ' || :; }
+`;
+/** The runner takes it, unless somebody has it, or holds the application for maintenance. */
+const takeScript = (0,shell.sh) `
+umask 077; mkdir -p "$state"; cd "$state"
+say_held() { printf 'held %s %s\n' "$(held_since)" "$(held_why)" >&3; }
+if held; then say_held
+elif ! lock_make; then echo busy >&3; cat lock/owner.json >&3 2>/dev/null || :
+else
+  lock_sign
+  # Who holds it looks at the lock only after the file is there: one of the two sees the other.
+  if held; then lock_free; say_held; else echo taken >&3; when_taken; fi
+fi
+`;
+
 ;// CONCATENATED MODULE: ./lib/remote/lock.js
 var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -70036,22 +70248,8 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 
-const heartbeatMs = 10_000;
-/**
- * `mkdir` either makes the directory or fails: on every file system, and for two who come at the same moment. A lock
- * whose lease nobody renewed for two minutes belongs to a runner that died, and one from before a reboot to a
- * connection that did; it is moved aside by a rename, which again only one can do.
- */
-const take = (0,shell.sh) `
-umask 077; mkdir -p "$state"; cd "$state"
-boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || :)
-before() { [ -f lock/boot ] && [ "$(cat lock/boot)" != "$boot" ]; }
-if [ -d lock ] && { before || [ -n "$(find lock/lease -mmin +1 2>/dev/null)" ]; }; then
-  mv lock "lock.stale.$token" 2>/dev/null && { echo stale >&3; rm -rf "lock.stale.$token"; }
-fi
-if mkdir lock 2>/dev/null; then printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; owner >lock/owner.json; echo taken >&3; when_taken
-else echo busy >&3; cat lock/owner.json >&3 2>/dev/null || :; fi
-`;
+
+
 /** Takes the lock of the application on this host, waiting for whoever holds it. */
 async function takeLock(host, state, owner, options) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -70059,11 +70257,11 @@ async function takeLock(host, state, owner, options) {
         const token = (0,external_node_crypto_.randomBytes)(12).toString('hex');
         const deadline = new clock/* Deadline */.B2(options.timeoutMs);
         // Opened before the lock is ours, which saves its round trip: it touches nothing until the first heartbeat.
-        const opening = openLease(host, state, token);
+        const opening = Lease.open(host, state, token);
         opening.catch(() => { });
         const unneeded = __addDisposableResource(env_1, new AsyncDisposableStack(), true);
-        unneeded.defer(() => opening.then((pipe) => pipe.close()).catch(() => { }));
-        const script = `${(0,shell/* assign */.kp)({ state, token })}owner() {\n${(0,shell/* heredoc */.lt)('cat', JSON.stringify(owner))}}\nwhen_taken() {\n${options.whenTaken}\n}\n${take}`;
+        unneeded.defer(() => opening.then((lease) => lease.close()).catch(() => { }));
+        const script = `${(0,shell/* assign */.kp)({ state, token })}owner() {\n${(0,shell/* heredoc */.lt)('cat', JSON.stringify(owner))}}\nwhen_taken() {\n${options.whenTaken}\n}\n${lockScript}${takeScript}`;
         let wasStale = false;
         let answer = '';
         for (let said = '';;) {
@@ -70075,23 +70273,23 @@ async function takeLock(host, state, owner, options) {
                     detail: tail,
                 });
             }
-            wasStale ||= text.includes('stale\n');
+            wasStale ||= /^stale$/m.test(text);
             answer = text;
-            if (text.includes('taken\n'))
+            if (/^taken$/m.test(text))
                 break;
-            const holder = describe(text);
-            if (deadline.passed) {
-                throw new errors/* DeployError */.sH('HD-LOCK-01', `Another deploy of this application holds the lock on ${host.name}.`, {
-                    why: `Held by ${holder}; waited for ${(0,clock/* humanDuration */.UU)(options.timeoutMs)}.`,
-                    fix: `Wait for that run, or raise \`lock-timeout\`. If nobody works there any more, remove ${state}/lock on the host.`,
-                });
-            }
+            const held = heldFor(text);
+            const holder = held ?? describe(text);
+            if (deadline.passed)
+                throw busy(host, state, holder, held !== undefined, options.timeoutMs);
             if (holder !== said)
-                options.log.info(`Waiting for the lock: held by ${holder}`);
+                options.log.info(`Waiting for the lock: held ${held ?? `by ${holder}`}`);
             said = holder;
             await (0,clock/* sleep */.yy)(Math.min(2_000, deadline.left + 1), options.signal);
         }
-        let lease = keepLease(await opening);
+        let beats = 0;
+        const next = () => ++beats;
+        let lease = await opening;
+        lease.keep(next);
         unneeded.move();
         return {
             wasStale,
@@ -70099,19 +70297,30 @@ async function takeLock(host, state, owner, options) {
             text: answer,
             async keep(other) {
                 lease.stop();
-                lease = keepLease(await openLease(other, state, token));
+                lease = await Lease.open(other, state, token);
+                lease.keep(next);
             },
             async release(holder) {
-                lease.stop();
-                if (holder.ended.aborted)
-                    return;
-                const done = (0,shell.sh) `cd "$state"; if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi`;
-                await holder.run((0,shell/* assign */.kp)({ state, token }) + done, {
-                    label: 'Releasing the lock',
-                    quiet: true,
-                    timeoutMs: 30_000,
-                    evenIfCancelled: true,
-                });
+                const env_2 = { stack: [], error: void 0, hasError: false };
+                try {
+                    // The lease last: while it lasts, nobody on the host takes this run for one that is gone.
+                    const _ = __addDisposableResource(env_2, { [Symbol.dispose]: () => lease.stop() }, false);
+                    if (holder.ended.aborted)
+                        return;
+                    await holder.run(`${(0,shell/* assign */.kp)({ state, token })}${lockScript}cd "$state"; lock_free`, {
+                        label: 'Releasing the lock',
+                        quiet: true,
+                        timeoutMs: 30_000,
+                        evenIfCancelled: true,
+                    });
+                }
+                catch (e_2) {
+                    env_2.error = e_2;
+                    env_2.hasError = true;
+                }
+                finally {
+                    __disposeResources(env_2);
+                }
             },
         };
     }
@@ -70125,35 +70334,6 @@ async function takeLock(host, state, owner, options) {
             await result_1;
     }
 }
-/**
- * A channel of its own for the lease: it lives exactly as long as this process can still reach the host. When it ends,
- * the host knows that the runner is gone. With no change under way that frees the lock; with one, the guard decides.
- */
-const renew = (0,shell.sh) `
-while read -r beat; do last=$beat; echo "$beat" >"$state/lock/beat" && : >"$state/lock/lease" || exit 0; done
-[ -n "$last" ] && cd "$state" || exit 0
-[ "$(cat lock/beat)" != "$last" ] || echo gone >lock/beat
-if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then rm -rf work; mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
-`;
-async function openLease(host, state, token) {
-    const pipe = await host.pipe(`exec 2>/dev/null; ${(0,shell/* assign */.kp)({ state, token, last: '' })}${renew}`);
-    pipe.stdout.resume();
-    pipe.stderr.resume();
-    return pipe;
-}
-function keepLease(pipe) {
-    let beats = 0;
-    const beat = () => pipe.stdin.write(`${++beats}\n`);
-    beat();
-    const timer = setInterval(beat, heartbeatMs);
-    timer.unref();
-    return {
-        stop() {
-            clearInterval(timer);
-            pipe.stdin.end();
-        },
-    };
-}
 function describe(text) {
     try {
         const owner = JSON.parse(text.slice(text.indexOf('{')));
@@ -70162,6 +70342,305 @@ function describe(text) {
     catch {
         return 'somebody who left no name';
     }
+}
+/** For maintenance, since when, and why: as whoever holds it wrote it. */
+function heldFor(text) {
+    const [, since, why] = /^held (\S*) (.*)$/m.exec(text) ?? [];
+    if (why === undefined)
+        return undefined;
+    return `for maintenance${since ? ` since ${since}` : ''}: ${why.trim() || 'no reason was given'}`;
+}
+function busy(host, state, holder, maintenance, waitedMs) {
+    const waited = `waited for ${(0,clock/* humanDuration */.UU)(waitedMs)}`;
+    return maintenance
+        ? new errors/* DeployError */.sH('HD-LOCK-02', `Somebody holds this application on ${host.name}.`, {
+            why: `Held ${holder}; ${waited}.`,
+            fix: `Ask whoever holds it. When the work is done, on the host: \`${state}/rollback release\`, or \`rm ${state}/maintenance\`.`,
+        })
+        : new errors/* DeployError */.sH('HD-LOCK-01', `Another deploy of this application holds the lock on ${host.name}.`, {
+            why: `Held by ${holder}; ${waited}.`,
+            fix: `Wait for that run, or raise \`lock-timeout\`. If nobody works there any more, remove ${state}/lock on the host.`,
+        });
+}
+
+// EXTERNAL MODULE: ./lib/remote/session.js + 2 modules
+var session = __nccwpck_require__(9839);
+;// CONCATENATED MODULE: ./lib/guard/console-change.js
+
+
+const console_change_functions = (0,shell.sh) `
+# As a run does, so that the host can tell when nobody is here any more.
+keep_lock() {
+  beats=0
+  while kill -0 "$$" 2>/dev/null && [ "$(cat lock/token 2>/dev/null)" = "$token" ]; do
+    beats=$((beats + 1)); echo "$beats" >lock/beat; : >lock/lease; sleep 5
+  done 2>/dev/null
+}
+take_lock() {
+  token=console-$$-$(date +%s)
+  owner() { printf '{"run":"","actor":"%s, at the console","revision":"%s","since":"%s"}\n' "$actor" "$(release "$id" revision)" "$(date -u +%Y-%m-%dT%H:%M:%SZ)"; }
+  lock_make 3>/dev/null || fail "A deploy is under way: $(holder). Try again when it has ended."
+  trap leave EXIT
+  trap interrupted INT HUP TERM PIPE
+  lock_sign || { rm -rf lock; fail 'The state directory cannot be written: is its disk full?'; }
+  keep_lock </dev/null >/dev/null 2>&1 & keeper=$!
+}
+leave() {
+  trap '' INT HUP TERM PIPE
+  [ -z "$keeper" ] || kill "$keeper" 2>/dev/null
+  rm -f "$state/console.sh" "$state/console.answer"
+  cd "$state" && lock_free
+}
+interrupted() {
+  trap '' INT HUP TERM PIPE
+  say 'Interrupted.' >&2
+  [ -n "$armed" ] || exit 130
+  vote refused
+  last_word
+}
+settle() {
+  [ -e pending.json ] || return 0
+  say "The change $(value pending.json id) never came to its end: it is settled first."
+  [ ! -f work/settle.sh ] || /bin/sh "$work/settle.sh"
+  [ ! -e pending.json ] || stuck
+}
+stuck() { fail "The way back failed. What it says is in the way: sh $work/restore.sh (it may be repeated). When all is well, remove $state/pending.json."; }
+
+# Shows what the guard does until it is through with the phase $1, or for good without one.
+watch() { ( phase=$1; offset=0; exec 3>"$state/console.answer"
+FOLLOW
+) </dev/null; }
+answered() { sed -n "s/^$1 \{0,1\}//p" "$state/console.answer" 2>/dev/null | head -n 1; }
+vote() { /bin/sh "$state/console.sh" "$1" 3>"$state/console.answer"; }
+# What the guard made of it.
+last_word() {
+  if grep -qx none "$state/console.answer"; then rm -rf "$work"; fail 'Nothing was changed.'; fi
+  word=$(answered verdict)
+  for turn in 1 2 3; do
+    [ -z "$word" ] || break
+    watch ''
+    word=$(answered verdict)
+    # A guard that was killed is no reason to stay in the middle.
+    [ -n "$word" ] || [ ! -f "$work/settle.sh" ] || { /bin/sh "$work/settle.sh"; word=$(cat verdict 2>/dev/null); word=\${word#"$id "}; }
+  done
+  case $word in
+    confirmed*)
+      say "$id runs now."
+      /bin/sh "$state/console.sh" checks
+      exit 0 ;;
+    rolled-back*)
+      if [ -s "$work/evidence" ]; then say 'Logs of the time:'; tail -n 40 "$work/evidence"; fi
+      rm -rf "$work"
+      fail "It did not work and was taken back: \${current:-what was there before} runs as before." ;;
+    untouched*) rm -rf "$work"; fail 'Nothing was changed.' ;;
+    *) stuck ;;
+  esac
+}
+
+go() {
+  find_release "$1"
+  actor=$(login); armed=; keeper=
+  take_lock
+  settle
+  # Who held the lock may have deployed, and removed what is old.
+  current=$(cat current 2>/dev/null); find_release "$1"
+  [ -f "releases/$id/again.sh" ] || fail "$id keeps no scripts to bring it about again: it was deployed by an earlier version of homelab-deploy. Use \`mode: rollback\`."
+  say "From \${current:-what is there} to $id, which $(release "$id" actor) deployed at $(release "$id" at)."
+  ( umask 077; sed -e "s/@HD-PREVIOUS@/$(plain "$current")/g" -e "s/@HD-PREVIOUS-REVISION@/$(plain "$(release "$current" revision)")/g" \
+    -e "s/@HD-ACTOR@/$actor/g" -e "s/@HD-TOKEN@/$token/g" "releases/$id/again.sh" >console.sh ) || fail 'The state directory cannot be written: is its disk full?'
+  armed=true
+  /bin/sh "$state/console.sh" begin 3>/dev/null || {
+    [ -e pending.json ] || armed=
+    [ -n "$armed" ] || { rm -rf "$work"; fail 'Nothing was changed.'; }
+    vote refused; last_word
+  }
+  for each in $(/bin/sh "$state/console.sh" phases); do
+    watch "$each"
+    code=$(answered code)
+    if [ "$code" != 0 ] || [ -n "$(answered verdict)" ]; then
+      [ -z "$code" ] || [ "$code" = 0 ] || say "$each ended with exit code $code: taking it back." >&2
+      last_word
+    fi
+  done
+  vote confirmed
+  last_word
+}
+`;
+/**
+ * How the program `rollback` brings a release about: the functions by which it is to the guard what the runner is. It
+ * has the lock, gives signs of life, shows what the guard does, and has one vote. Its `console.sh` is the script that
+ * the release keeps, with its blanks filled.
+ */
+const consoleChange = console_change_functions.replace('FOLLOW', () => questions/* follow */.e6.trim());
+
+;// CONCATENATED MODULE: ./lib/guard/console.js
+
+
+
+
+/**
+ * What a release keeps so that somebody at the console can bring it about again. Each blank stands for what only that
+ * moment knows, and is filled with letters, digits, `.`, `_` and `-` alone.
+ */
+const blanks = {
+    previous: '@HD-PREVIOUS@',
+    previousRevision: '@HD-PREVIOUS-REVISION@',
+    actor: '@HD-ACTOR@',
+    token: '@HD-TOKEN@',
+};
+/**
+ * The program `rollback` of the state directory, for a person at the console of the host, with neither network nor
+ * GitHub. It holds no way to change anything: it takes the lock as a run does, and lets the script that the release
+ * keeps arm the guard as a run does; then it is to the guard what the runner is, who follows, and has one vote.
+ */
+function consoleScript(state, name, home) {
+    return `#!/bin/sh
+# Goes back to another release, at the console of this host. \`rollback help\` tells more.
+# Part of homelab-deploy, which writes it anew with each deploy.
+unset CDPATH ENV BASH_ENV
+${(0,shell/* assign */.kp)({ name, state, work: `${state}/work`, HOME: home, places: session/* remotePath */.Q })}export HOME
+PATH=$places:$PATH; export PATH
+${lockScript}${consoleChange}${program}`;
+}
+const program = (0,shell.sh) `
+say() { printf '%s\n' "$*"; }
+fail() { printf '%s\n' "$*" >&2; exit 1; }
+plain() { printf %s "$1" | tr -cd 'A-Za-z0-9._-'; }
+value() { grep -o "\"$2\":\"[^\"]*\"" "$1" 2>/dev/null | head -n 1 | cut -d '"' -f 4 | tr -d '[:cntrl:]'; }
+release() { value "$state/releases/$1/record.json" "$2"; }
+releases() { for dir in $(ls -r "$state/releases" 2>/dev/null); do [ ! -f "$state/releases/$dir/record.json" ] || echo "$dir"; done; }
+# Who sits there: sudo and su change who one is, not who one was.
+login() { plain "\${SUDO_USER:-\${DOAS_USER:-$(logname 2>/dev/null || id -un)}}"; }
+holder() {
+  who=$(value lock/owner.json run); [ -n "$who" ] || who=$(value lock/owner.json actor)
+  say "\${who:-somebody who left no name} (since $(value lock/owner.json since))"
+}
+show_hold() { say "Held for maintenance since $(held_since): $(held_why)"; }
+
+usage() {
+  say "Usage: $0 [list]             the releases of $name, and which one runs
+       $0 ID                 goes to that release; the beginning of a commit will do
+       $0 previous           goes to the release before the one that runs
+       $0 hold [REASON]      no deploy and no rollback begins, but those made here
+       $0 release            lets them begin again"
+}
+
+list() {
+  current=$(cat current 2>/dev/null)
+  [ -n "$(releases)" ] || fail "This host has no release of $name."
+  printf '%-28s %-20s %-12s %s\n' RELEASE DEPLOYED COMMIT BY
+  for id in $(releases); do
+    at=$(release "$id" at); revision=$(release "$id" revision); runs=
+    [ "$id" != "$current" ] || runs='  <- runs now'
+    printf '%-28s %-20s %-12s %s\n' "$id" "\${at%.*}" "$(printf %.12s "$revision")" "$(release "$id" actor)$runs"
+  done
+  [ ! -d lock ] || say "A deploy is under way: $(holder)"
+  [ ! -e pending.json ] || say "A change is open: $(value pending.json id)"
+  ! held || show_hold
+}
+
+find_release() { # Into $id.
+  id=
+  if [ "$1" = previous ]; then
+    seen=; [ -f "releases/$current/record.json" ] || seen=true
+    for each in $(releases); do
+      if [ -n "$seen" ]; then id=$each; return; fi
+      [ "$each" != "$current" ] || seen=true
+    done
+    list >&2; fail 'There is no earlier release to go back to.'
+  fi
+  for each in $(releases); do [ "$each" != "$1" ] || { id=$1; return; }; done
+  [ "\${#1}" -ge 4 ] || fail "$1 is too short: four characters at least."
+  for each in $(releases); do
+    case $each in "$1"*) id=$each; return ;; esac
+    case $(release "$each" revision) in "$1"*) id=$each; return ;; esac
+  done
+  list >&2; fail "No release matches $1."
+}
+
+hold() {
+  if held; then show_hold; fail 'It is held already.'; fi
+  ( umask 077; printf '%s (%s)\n' "\${*:-no reason given}" "$(login)" >maintenance.new && mv maintenance.new maintenance ) || fail 'The state directory cannot be written.'
+  say "Held: deploys and rollbacks of $name wait until \"$0 release\"."
+  [ ! -d lock ] || say "One is under way and goes on to its end: $(holder)"
+}
+lift() {
+  held || { say 'Nobody holds it.'; exit 0; }
+  rm -f maintenance || exit 1
+  say "Deploys of $name may begin again."
+}
+
+cd "$state" || exit 1
+user=$(stat -c %U .); uid=$(id -u)
+[ "$(stat -c %u .)" = "$uid" ] || fail "This belongs to $user: sudo -u $user $0 $*"
+[ ! -d "/run/user/$uid" ] || { XDG_RUNTIME_DIR=/run/user/$uid; export XDG_RUNTIME_DIR; }
+current=$(cat current 2>/dev/null)
+case \${1-list} in
+  list) list ;;
+  hold) shift; hold "$@" ;;
+  release) lift ;;
+  help | -*) usage ;;
+  *) [ $# = 1 ] || { usage >&2; exit 2; }; go "$1" ;;
+esac
+`;
+
+;// CONCATENATED MODULE: ./lib/pipeline/console.js
+
+
+
+
+
+
+
+
+/**
+ * Shell by which somebody at the console can bring this release about again, when neither the runner nor the network
+ * is there. The release keeps its part from before its first change on; the program `rollback`, which uses it, comes
+ * with the confirmation.
+ */
+function forConsole(change, parts, facts) {
+    const { places, name } = change;
+    return {
+        keep: `( umask 077; ${(0,shell/* heredoc */.lt)('cat >"$release/again.new"', again(change, parts, facts))})\nmv -f "$release/again.new" "$release/again.sh"\n`,
+        install: (0,remote_state/* writeAtomically */.vK)(`${places.state}/rollback`, consoleScript(places.state, name, facts.user.home), '700'),
+    };
+}
+/** The very transaction that `mode: rollback` to this release would be, compiled now, with blanks for what it will find. */
+function again(change, parts, facts) {
+    const { places, filters } = change;
+    const then = {
+        ...change,
+        places: { ...places, previous: `${places.state}/releases/${blanks.previous}` },
+        previousId: blanks.previous,
+    };
+    const { plan } = parts;
+    const transaction = compileTransaction(then, {
+        ...{ ...parts, record: undefined, console: { keep: '', install: '' } },
+        ...{ previousRevision: blanks.previousRevision, lockToken: blanks.token, elapsedMs: 0, gated: false },
+        plan: {
+            ...plan,
+            mode: 'rollback',
+            run: { ...plan.run, url: 'console', actor: blanks.actor },
+            safety: { ...plan.safety, rollback: 'auto' },
+        },
+    });
+    const { migrate: _, ...phases } = transaction.phases;
+    const compare = `${treeScript(then.places, filters)}\n${(0,shell/* assign */.kp)({ delete_limit: plan.sync.deleteLimit })}${compareWithRelease}`;
+    const checks = parts.vitals.checks.map(({ text }) => `  ${text}\n`).join('');
+    return `set -eu
+case $1 in
+begin)
+${change.tree ? compare : ''}${begin({ ...transaction, phases }, facts)}
+;;
+confirmed)
+${(0,questions/* decide */.LD)(places.state, change.id, 'confirmed')};;
+refused)
+${(0,questions/* decide */.LD)(places.state, change.id, 'refused', 'HD-CANCEL-01')};;
+phases) echo ${Object.keys(phases).join(' ')} ;;
+checks)
+${checks === '' ? ':\n' : (0,shell/* heredoc */.lt)('cat', `Nobody has asked its health checks. Look yourself:\n${checks}`)};;
+esac
+`;
 }
 
 // EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
@@ -70176,8 +70655,9 @@ var reach = __nccwpck_require__(6196);
 
 
 
+
 /** The lock of the application on every host, and what the state directory says now that nobody else writes there. */
-async function begin_take(context, members, open) {
+async function take(context, members, open) {
     const { plan, log, signal } = context;
     const { url: run, actor } = plan.run;
     const owner = { run, actor, revision: plan.sync.commit, since: new Date().toISOString() };
@@ -70232,13 +70712,95 @@ function choose(context, member, goal, open) {
 function begin_begin(context, member, several) {
     const { plan, recorder } = context;
     const { change, goal, vitals, record, lock, facts } = member;
-    const transaction = compileTransaction(change, {
+    const parts = {
         ...{ plan, vitals, record: goal.record, strategyName: goal.strategy.name, gated: several },
         ...{ previousRevision: record.before?.revision ?? '', lockToken: lock.token, elapsedMs: recorder.elapsedMs },
-    });
+    };
+    const transaction = compileTransaction(change, { ...parts, console: forConsole(change, parts, facts) });
     record.after = { id: goal.id, revision: goal.revision };
     context.remember(record.host, change.id);
     return { ...member, transaction, arm: begin(transaction, facts) };
+}
+
+// EXTERNAL MODULE: ./lib/runner/exec.js
+var exec = __nccwpck_require__(3981);
+;// CONCATENATED MODULE: ./lib/sync/descent.js
+
+/** Asks the repository that `source` lies in. Nothing is fetched: what a job may read is for its workflow to say. */
+async function descent(source, commit, running) {
+    const git = async (...args) => {
+        try {
+            return await (0,exec/* runTool */.q)('git', ['-c', 'safe.directory=*', ...args], { cwd: source });
+        }
+        catch {
+            return { code: 127, stdout: '', stderr: '' };
+        }
+    };
+    const has = async (sha) => (await git('cat-file', '-e', `${sha}^{commit}`)).code === 0;
+    const leadsTo = async (old, young) => (await git('merge-base', '--is-ancestor', old, young)).code === 0;
+    if (commit === running)
+        return 'descends';
+    if (!isCommit(commit) || !isCommit(running) || !(await has(commit)))
+        return 'unasked';
+    const whole = (await git('rev-parse', '--is-shallow-repository')).stdout.trim() === 'false';
+    // In a whole clone each ancestor of the commit is there: one that is not is none.
+    if (!(await has(running)))
+        return whole ? 'elsewhere' : 'unknown';
+    if (await leadsTo(running, commit))
+        return 'descends';
+    if (await leadsTo(commit, running))
+        return 'older';
+    // A runner that keeps its folder may have both, and nothing of what lies between.
+    return whole ? 'elsewhere' : 'unknown';
+}
+const isCommit = (text) => /^([\da-f]{40}|[\da-f]{64})$/.test(text);
+
+;// CONCATENATED MODULE: ./lib/pipeline/downgrade.js
+
+
+/** Refuses a commit that does not descend from what runs: an old run started again, a branch that was left. */
+async function refuseDowngrade(context, members) {
+    if (context.plan.mode !== 'deploy' || context.plan.safety.allowDowngrade)
+        return;
+    const running = new Map();
+    for (const { state } of members)
+        running.set(revisionOf(state), state);
+    for (const [revision, state] of running)
+        if (revision !== '')
+            await downgrade_compare(context, state, revision);
+}
+const revisionOf = ({ releases, current }) => releases.find(({ id }) => id === current)?.revision ?? '';
+async function downgrade_compare({ plan, log, step }, state, running) {
+    const { source, commit } = plan.sync;
+    const asked = await descent(source, commit, running);
+    if (commit === running || asked === 'unasked')
+        return;
+    const [from, to] = [running.slice(0, 12), commit.slice(0, 12)];
+    await step('Compare commits', async ({ note }) => {
+        if (asked === 'descends')
+            return note(`${to} descends from ${from}`);
+        const earlier = asked === 'unknown' ? ranBefore(state, commit, running) : undefined;
+        if (asked === 'unknown' && earlier === undefined) {
+            note('cannot be told');
+            return log.warning(`Whether ${to} descends from ${from}, which runs, cannot be told: the checkout holds too little of the history. Set \`fetch-depth: 0\` for actions/checkout, and a deploy that would go back is refused.`);
+        }
+        const whys = {
+            older: `${from} runs (release ${state.current}), and ${to} is one of its ancestors: this deploy would go back.`,
+            elsewhere: `${from} runs (release ${state.current}) and is not in the history of ${to}: what it brought would be lost.`,
+            unknown: `${from} runs (release ${state.current}), and ${to} ran before it (release ${earlier}).`,
+        };
+        const again = Number(plan.run.attempt) > 1;
+        throw new errors/* DeployError */.sH('HD-REV-01', `The commit ${to} does not descend from the one that runs.`, {
+            why: `${whys[asked]}${again ? ` This is attempt ${plan.run.attempt} of a run that began with an older commit.` : ''}`,
+            fix: 'Start a new run from the branch that is to be deployed: a run that is started again deploys its old commit. To go back, use `mode: rollback`; to deploy this very commit, set `allow-downgrade: true`.',
+        });
+    });
+}
+/** The release of this commit, where the host had it before the one that runs: the host remembers what a checkout does not hold. */
+function ranBefore({ releases }, commit, running) {
+    const first = (revision) => releases.findLast((release) => release.revision === revision);
+    const [candidate, now] = [first(commit), first(running)];
+    return candidate && now && candidate.at < now.at ? candidate.id : undefined;
 }
 
 // EXTERNAL MODULE: external "node:fs"
@@ -70372,8 +70934,6 @@ async function firstLine(socket) {
     }
 }
 
-// EXTERNAL MODULE: ./lib/runner/exec.js
-var exec = __nccwpck_require__(3981);
 ;// CONCATENATED MODULE: ./lib/sync/git.js
 var git_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -71322,34 +71882,9 @@ function health_describe({ check, last, restarts, good, goodSince }) {
     return `${check.text}: ${last?.seen ?? 'never looked at'}${again}${lasted}`;
 }
 
-;// CONCATENATED MODULE: ./lib/pipeline/settle.js
-
-
-
-/** A deploy that began and never ended is settled before anything new begins. */
-async function settlePending({ log, step }, member) {
-    const { host, facts, state } = member;
-    if (state.pending === '')
-        return member;
-    return await step('Settle the deploy before', async ({ note }) => {
-        log.info(`The deploy ${state.pending} never came to its end: it is settled first.`);
-        const { verdict } = await (0,guard_guard/* settle */.G)(host, facts.state, state.pending);
-        if (verdict === undefined || verdict.end === 'rollback-failed')
-            throw rollbackFailed(host, facts.state, '');
-        note(`${state.pending}: ${verdict.end}`);
-        return { ...member, state: await (0,remote_state/* readState */.un)(host, facts.state) };
-    });
-}
-function rollbackFailed(host, state, detail) {
-    return new errors/* DeployError */.sH('HD-ROLL-01', `The way back failed on ${host.name}.`, {
-        why: detail.trim().split('\n').at(-1) ?? '',
-        fix: `Log in and run \`sh ${state}/work/restore.sh\`: it says what is in the way, and can be repeated. Then remove ${state}/pending.json.`,
-        detail,
-    });
-}
-
+// EXTERNAL MODULE: ./lib/pipeline/settle.js
+var settle = __nccwpck_require__(7179);
 ;// CONCATENATED MODULE: ./lib/pipeline/undo.js
-
 
 
 
@@ -71414,7 +71949,7 @@ async function takeBack(context, member, note) {
     const verdict = said ?? (await guard.verdict());
     await collect(context, member);
     if (verdict.end === 'rollback-failed')
-        throw rollbackFailed(link.host, facts.state, '');
+        throw (0,settle/* rollbackFailed */.K)(link.host, facts.state, '');
     if (verdict.end === 'left')
         log.warning('`rollback: off`: the new version was left as it is.');
     record.changed = verdict.end === 'left' || verdict.end === 'confirmed';
@@ -71439,15 +71974,8 @@ async function vote({ guard, link }, code) {
     }
 }
 /** What the host kept to explain the failure, before the work directory goes. */
-async function collect({ recorder }, { link, facts, transaction }) {
-    const script = `${(0,shell/* assign */.kp)({ work: `${facts.state}/work` })}[ ! -s "$work/evidence" ] || cat "$work/evidence" >&3
-case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -rf "$work" ;; esac`;
-    const { text } = await link.host.run(script, {
-        label: 'Collecting',
-        quiet: true,
-        evenIfCancelled: true,
-        timeoutMs: 60_000,
-    });
+async function collect({ recorder }, { guard, link, transaction }) {
+    const text = await guard.evidence();
     const where = transaction.gated ? ` (${link.host.name})` : '';
     if (text.trim() !== '')
         recorder.notes.push({ title: `Logs of the time, before the old version was put back${where}`, text });
@@ -71525,6 +72053,7 @@ var deploy_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
 /**
  * The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. Several
  * hosts take each step together, up to the first change; then one follows the other, and all are confirmed at the end.
@@ -71538,10 +72067,11 @@ async function deploy(context) {
         const reached = await (0,reach/* reach */.gl)(context, open);
         // What cannot be read is told before anything is touched: no lock, no state directory.
         await reading?.read;
-        const locked = await begin_take(context, reached, open);
-        const settled = await (0,fleet/* each */._)(locked, async (member) => await settlePending(context, member));
+        const locked = await take(context, reached, open);
+        const settled = await (0,fleet/* each */._)(locked, async (member) => await (0,settle/* settlePending */.p)(context, member));
         const goalOf = reading ?? oldRelease(context);
         const planned = await (0,fleet/* each */._)(settled, async (member) => choose(context, member, await goalOf(member), open));
+        await refuseDowngrade(context, planned);
         await runCommand(context, planned, 'before');
         const staged = await (0,fleet/* onAll */.J)(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note));
         const looked = await baseline(context, staged);
@@ -71582,18 +72112,11 @@ async function deploy(context) {
 
 ;// CONCATENATED MODULE: ./lib/pipeline/run.js
 
-
-/** One run from plan to result: what happens outside of the story, such as signals, groups and the last word. */
-async function run(plan, recorder, sink, remember) {
-    const cancelled = new AbortController();
-    const onSignal = (signal) => {
-        sink.info(`${signal}: the job was cancelled. Leaving the host in one known state…`);
-        cancelled.abort(new errors/* Cancelled */.cJ(signal));
-    };
-    process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+/** One run from plan to result: what happens outside of the story, such as groups and the last word. */
+async function run(plan, recorder, sink, { signal, remember }) {
     const progress = sink.progress('progress');
     const context = {
-        ...{ plan, recorder, remember, log: sink, signal: cancelled.signal },
+        ...{ plan, recorder, remember, log: sink, signal },
         progress: (text) => progress.update(text),
         step: (name, work) => sink.group(name, () => recorder.step(name, (row) => work({ ...row, note: say(row.note) }))),
     };
@@ -71611,9 +72134,46 @@ async function run(plan, recorder, sink, remember) {
     }
     finally {
         progress.done();
-        process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     }
     return recorder.result;
+}
+
+
+/***/ }),
+
+/***/ 7179:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   K: () => (/* binding */ rollbackFailed),
+/* harmony export */   p: () => (/* binding */ settlePending)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(452);
+/* harmony import */ var _guard_guard_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(988);
+/* harmony import */ var _remote_state_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6915);
+
+
+
+/** A deploy that began and never ended is settled before anything new begins. */
+async function settlePending({ log, step }, member) {
+    const { host, facts, state } = member;
+    if (state.pending === '')
+        return member;
+    return await step('Settle the deploy before', async ({ note }) => {
+        log.info(`The deploy ${state.pending} never came to its end: it is settled first.`);
+        const { verdict } = await (0,_guard_guard_js__WEBPACK_IMPORTED_MODULE_1__/* .settle */ .G)(host, facts.state, state.pending);
+        if (verdict === undefined || verdict.end === 'rollback-failed')
+            throw rollbackFailed(host, facts.state, '');
+        note(`${state.pending}: ${verdict.end}`);
+        return { ...member, state: await (0,_remote_state_js__WEBPACK_IMPORTED_MODULE_2__/* .readState */ .un)(host, facts.state) };
+    });
+}
+function rollbackFailed(host, state, detail) {
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .DeployError */ .sH('HD-ROLL-01', `The way back failed on ${host.name}.`, {
+        why: detail.trim().split('\n').at(-1) ?? '',
+        fix: `Log in and run \`sh ${state}/work/restore.sh\`: it says what is in the way, and can be repeated. Then remove ${state}/pending.json.`,
+        detail,
+    });
 }
 
 
@@ -71628,20 +72188,24 @@ __nccwpck_require__.d(__webpack_exports__, {
   b: () => (/* binding */ post)
 });
 
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 10 modules
 var core = __nccwpck_require__(7264);
 // EXTERNAL MODULE: ./lib/errors.js
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/guard/guard.js
 var guard = __nccwpck_require__(988);
-// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 13 modules
-var ssh_host = __nccwpck_require__(5090);
+// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 10 modules
+var ssh_host = __nccwpck_require__(4120);
 // EXTERNAL MODULE: ./lib/remote/state.js
 var remote_state = __nccwpck_require__(6915);
 // EXTERNAL MODULE: ./lib/remote/target.js
 var remote_target = __nccwpck_require__(9305);
 // EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
 var reach = __nccwpck_require__(6196);
+// EXTERNAL MODULE: ./lib/pipeline/settle.js
+var settle = __nccwpck_require__(7179);
 ;// CONCATENATED MODULE: ./lib/pipeline/finish.js
 var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -71700,6 +72264,7 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 
+
 /** What `post` does when main ended in the middle: it has each deploy settled, and waits for the hosts' verdicts. */
 async function finish(plan, pending, log) {
     const open = plan.targets.filter((target) => pending[(0,remote_target/* showAddress */.m)(target.address)]);
@@ -71717,11 +72282,14 @@ async function finishOn(target, plan, id, log) {
         const host = __addDisposableResource(env_1, await ssh_host/* SshHost */.f.connect(target, { log, hosted: plan.run.hosted }), true);
         const facts = await (0,reach/* learn */.nB)(host, plan);
         const state = await (0,remote_state/* readState */.un)(host, facts.state);
-        if (state.pending !== id)
-            return 'the host had settled it already';
-        log.info(`The deploy ${id} was left in the middle: settling it`);
+        if (state.pending === id)
+            log.info(`The deploy ${id} was left in the middle: settling it`);
         const { verdict } = await (0,guard/* settle */.G)(host, facts.state, id);
-        return verdict === undefined ? 'nothing to do' : `${id} was ${verdict.end} (${verdict.why || 'by the runner'})`;
+        if (verdict?.end === 'rollback-failed' || (verdict === undefined && state.pending === id))
+            throw (0,settle/* rollbackFailed */.K)(host, facts.state, '');
+        if (verdict === undefined)
+            return `${id} changed nothing`;
+        return `${id} was ${verdict.end} (${verdict.why || 'by the runner'})`;
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -71738,8 +72306,12 @@ async function finishOn(target, plan, id, log) {
 
 
 
+
 /** Finishes whatever main could not: cancelled too hard, killed, out of time. Says so, and never fails the job again. */
 async function post(sink, load) {
+    const temp = core/* getState */.Gu('temp');
+    if (temp !== '')
+        await (0,promises_.rm)(temp, { recursive: true, force: true });
     const pending = JSON.parse(core/* getState */.Gu('pending') || '{}');
     const ids = [...new Set(Object.values(pending).filter(Boolean))];
     if (ids.length === 0)
@@ -71771,7 +72343,263 @@ Object.assign(globalThis, { __dirname: import.meta.dirname });
 
 /***/ }),
 
-/***/ 5090:
+/***/ 9839:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  N: () => (/* binding */ Session),
+  Q: () => (/* binding */ remotePath)
+});
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
+// EXTERNAL MODULE: ./lib/errors.js
+var errors = __nccwpck_require__(452);
+// EXTERNAL MODULE: ./lib/shell.js
+var shell = __nccwpck_require__(621);
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
+;// CONCATENATED MODULE: ./lib/remote/frames.js
+
+/**
+ * Cuts one stream of a remote shell into what belongs to each script. A frame ends with a mark that nobody can guess
+ * and the rest of its line; whatever came before the first mark (motd, a noisy .bashrc) belongs to no script.
+ */
+class FrameReader {
+    #mark;
+    #onText;
+    #onEnd;
+    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+    #buffer = '';
+    /** `onText` gets text as soon as it cannot be part of a mark; `onEnd` what stands behind the mark on its line. */
+    constructor(mark, onText, onEnd) {
+        this.#mark = mark;
+        this.#onText = onText;
+        this.#onEnd = onEnd;
+    }
+    push(chunk) {
+        this.#buffer += this.#decoder.write(chunk);
+        for (;;) {
+            const at = this.#buffer.indexOf(this.#mark);
+            const lineEnd = at < 0 ? -1 : this.#buffer.indexOf('\n', at + this.#mark.length);
+            const sure = at < 0 ? this.#buffer.length - this.#overlap() : at;
+            if (sure > 0) {
+                this.#onText(this.#buffer.slice(0, sure));
+                this.#buffer = this.#buffer.slice(sure);
+            }
+            if (lineEnd < 0)
+                return;
+            const from = lineEnd - sure;
+            const rest = this.#buffer.slice(this.#mark.length, from).trim();
+            this.#buffer = this.#buffer.slice(from + 1);
+            this.#onEnd(rest);
+        }
+    }
+    /** How many characters at the end may be the beginning of a mark. */
+    #overlap() {
+        for (let length = Math.min(this.#mark.length, this.#buffer.length); length > 0; length--) {
+            if (this.#buffer.endsWith(this.#mark.slice(0, length)))
+                return length;
+        }
+        return 0;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/remote/session.js
+
+
+
+
+
+/** Where tools live on the systems we know; sshd gives a non-login command almost none of these. */
+const remotePath = '/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/nix/var/nix/profiles/default/bin:/opt/bin:/usr/syno/bin';
+const tailLength = 4_000;
+/**
+ * A POSIX shell kept open on one channel, so that a script costs one round trip instead of three. Scripts go in by
+ * stdin (never argv), each in a subshell of its own; their answers come back on stdout, framed, and everything that
+ * they or their tools print on stderr.
+ */
+class Session {
+    #connection;
+    #log;
+    #name;
+    #mark = `HD-${(0,external_node_crypto_.randomBytes)(12).toString('hex')}`;
+    #channel;
+    #pid = '';
+    #job;
+    /** Why no script can run any more. */
+    #over;
+    /** Each stream belongs to scripts only after its first frame; what came before is kept to explain a missing shell. */
+    #ready = { stdout: false, stderr: false };
+    #noise = '';
+    #signal;
+    constructor(connection, { log, name, signal }) {
+        this.#connection = connection;
+        this.#log = log;
+        this.#name = name;
+        this.#signal = signal;
+    }
+    /** `shell` is the command that gives a POSIX shell reading its commands from stdin: `/bin/sh`, or sudo with it. */
+    static async open(connection, context, shell = 'exec /bin/sh') {
+        const session = new Session(connection, context);
+        await session.#start(shell);
+        return session;
+    }
+    async #start(shell) {
+        const refused = (error) => this.#fail(this.#noShell(error.message));
+        const channel = await this.#connection.exec(shell, refused).catch((error) => {
+            throw error instanceof errors/* ConnectionLost */.pz
+                ? error
+                : this.#noShell(String(error instanceof Error ? error.message : error));
+        });
+        this.#channel = channel;
+        const stdout = new FrameReader(this.#mark, (text) => this.#onAnswer(text), (rest) => this.#onAnswerEnd(rest));
+        const stderr = new FrameReader(this.#mark, (text) => this.#onOutput(text), () => this.#onOutputEnd());
+        channel.on('data', (chunk) => stdout.push(chunk));
+        channel.stderr.on('data', (chunk) => stderr.push(chunk));
+        channel.on('error', () => { });
+        channel.on('close', (code, signal) => this.#onClose(signal ? `signal ${signal}` : typeof code === 'number' ? `exit code ${code}` : ''));
+        this.#connection.ended.addEventListener('abort', () => this.#fail(this.#connection.ended.reason), { once: true });
+        // Written before anybody answered: the login, the shell and the first script share their round trips.
+        channel.write(`PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '${this.#mark} %s\\n' "$1"; printf '${this.#mark}\\n' >&2; }; hd_end "pid $$"\n`);
+    }
+    /** Whether no script can run any more. */
+    get over() {
+        return this.#over !== undefined;
+    }
+    async run(script, options) {
+        if (this.#job !== undefined)
+            throw new TypeError(`two scripts at once: ${this.#job.options.label} and ${options.label}`);
+        const channel = this.#channel;
+        if (this.#over !== undefined || channel === undefined)
+            throw this.#over;
+        const signal = options.evenIfCancelled ? undefined : this.#signal;
+        signal?.throwIfAborted();
+        const { timeoutMs } = options;
+        const timer = timeoutMs === undefined ? undefined : setTimeout(() => void this.#stop(this.#late(options)), timeoutMs);
+        const cancel = () => void this.#stop(signal?.reason);
+        signal?.addEventListener('abort', cancel, { once: true });
+        try {
+            return await new Promise((resolve, reject) => {
+                this.#job = { options, resolve, reject, text: '', tail: '', code: undefined, open: 2 };
+                channel.write(`( exec 3>&1 1>&2 </dev/null\nset -eu\n${script}\n)\nhd_end "$?"\n`);
+            });
+        }
+        finally {
+            clearTimeout(timer);
+            signal?.removeEventListener('abort', cancel);
+            this.#job = undefined;
+        }
+    }
+    close() {
+        this.#channel?.end();
+    }
+    /** Ends the running script with all its children: sshd made the shell the leader of their process group. */
+    async #stop(why) {
+        const channel = this.#channel;
+        // What ends now ends for this reason, however the host puts it.
+        this.#over ??= why;
+        // BusyBox takes no -- here, and dash needs it.
+        const group = `k() { kill -s "$1" -- "-${this.#pid}" 2>/dev/null || kill -s "$1" "-${this.#pid}" 2>/dev/null; }`;
+        const kill = `${group}; k TERM; for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || exit 0; sleep 0.2; done; k KILL`;
+        try {
+            const killer = await this.#connection.exec(`exec /bin/sh -c ${(0,shell/* quote */.hD)(kill)} 2>/dev/null`);
+            await new Promise((resolve) => killer.on('error', resolve).on('close', resolve).resume());
+        }
+        catch {
+            // The connection is gone, and with it any way to end something there.
+        }
+        this.#fail(why);
+        channel?.close();
+    }
+    #late({ label, timeoutMs = 0 }) {
+        return new errors/* DeployError */.sH('HD-SSH-04', `${label} did not finish on ${this.#name} within ${(0,clock/* humanDuration */.UU)(timeoutMs)}.`, {
+            why: 'It was ended, with everything it had started.',
+            fix: 'Look at the last lines of its output; raise the time limit if the work is really that long.',
+            detail: lastLines(this.#job?.tail ?? ''),
+        });
+    }
+    #onAnswer(text) {
+        if (this.#ready.stdout && this.#job) {
+            this.#job.text += text;
+            this.#job.options.onAnswer?.(text);
+        }
+        else
+            this.#noise += text;
+    }
+    #onOutput(text) {
+        const job = this.#job;
+        if (!this.#ready.stderr || job === undefined) {
+            this.#noise += text;
+            return;
+        }
+        job.tail = (job.tail + text).slice(-tailLength);
+        if (!job.options.quiet)
+            this.#log.output(this.#name, text);
+    }
+    #onAnswerEnd(rest) {
+        if (!this.#ready.stdout) {
+            this.#ready.stdout = true;
+            this.#pid = rest.replace('pid ', '');
+            return;
+        }
+        if (this.#job)
+            this.#job.code = Number(rest);
+        this.#streamEnd();
+    }
+    #onOutputEnd() {
+        if (this.#ready.stderr)
+            this.#streamEnd();
+        this.#ready.stderr = true;
+    }
+    #streamEnd() {
+        const job = this.#job;
+        if (job === undefined)
+            return;
+        job.open -= 1;
+        if (job.open > 0 || job.code === undefined)
+            return;
+        if (!job.options.quiet)
+            this.#log.output(this.#name, '');
+        job.resolve({ code: job.code, text: job.text, tail: lastLines(job.tail) });
+    }
+    #onClose(exit) {
+        if (!this.#ready.stdout)
+            this.#fail(this.#noShell(exit));
+        else
+            this.#fail(new errors/* ConnectionLost */.pz(`The shell on ${this.#name} ended in the middle (${exit || 'no exit code'}).`, {
+                detail: lastLines(this.#job?.tail ?? ''),
+            }));
+    }
+    #fail(error) {
+        this.#over ??= error;
+        this.#channel = undefined;
+        this.#job?.reject(this.#over);
+    }
+    #noShell(why) {
+        const said = this.#noise.trim().slice(-500);
+        return new errors/* DeployError */.sH('HD-SSH-07', `${this.#name} can log in, but gets no usable shell.`, {
+            why: [`The shell ended at once (${why || 'no exit code'})`, said && `and said: ${said.split('\n').at(-1)}`]
+                .filter(Boolean)
+                .join(' ') + '.',
+            fix: 'Give the user a POSIX shell (`chsh -s /bin/sh USER`), or remove `command=` from its authorized_keys line.',
+            detail: said,
+        });
+    }
+}
+/** Whole lines only: of a line that was cut, the rest may be the second half of a secret, which nothing can mask. */
+function lastLines(tail) {
+    return (tail.length < tailLength ? tail : tail.slice(tail.indexOf('\n') + 1)).trim();
+}
+
+
+/***/ }),
+
+/***/ 4120:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -73331,241 +74159,8 @@ function said(failure) {
     return failure instanceof Error ? failure.message : String(failure);
 }
 
-;// CONCATENATED MODULE: external "node:string_decoder"
-const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
-;// CONCATENATED MODULE: ./lib/remote/frames.js
-
-/**
- * Cuts one stream of a remote shell into what belongs to each script. A frame ends with a mark that nobody can guess
- * and the rest of its line; whatever came before the first mark (motd, a noisy .bashrc) belongs to no script.
- */
-class FrameReader {
-    #mark;
-    #onText;
-    #onEnd;
-    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
-    #buffer = '';
-    /** `onText` gets text as soon as it cannot be part of a mark; `onEnd` what stands behind the mark on its line. */
-    constructor(mark, onText, onEnd) {
-        this.#mark = mark;
-        this.#onText = onText;
-        this.#onEnd = onEnd;
-    }
-    push(chunk) {
-        this.#buffer += this.#decoder.write(chunk);
-        for (;;) {
-            const at = this.#buffer.indexOf(this.#mark);
-            const lineEnd = at < 0 ? -1 : this.#buffer.indexOf('\n', at + this.#mark.length);
-            const sure = at < 0 ? this.#buffer.length - this.#overlap() : at;
-            if (sure > 0) {
-                this.#onText(this.#buffer.slice(0, sure));
-                this.#buffer = this.#buffer.slice(sure);
-            }
-            if (lineEnd < 0)
-                return;
-            const from = lineEnd - sure;
-            const rest = this.#buffer.slice(this.#mark.length, from).trim();
-            this.#buffer = this.#buffer.slice(from + 1);
-            this.#onEnd(rest);
-        }
-    }
-    /** How many characters at the end may be the beginning of a mark. */
-    #overlap() {
-        for (let length = Math.min(this.#mark.length, this.#buffer.length); length > 0; length--) {
-            if (this.#buffer.endsWith(this.#mark.slice(0, length)))
-                return length;
-        }
-        return 0;
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/remote/session.js
-
-
-
-
-
-/** Where tools live on the systems we know; sshd gives a non-login command almost none of these. */
-const remotePath = '/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/nix/var/nix/profiles/default/bin:/opt/bin:/usr/syno/bin';
-const tailLength = 4_000;
-/**
- * A POSIX shell kept open on one channel, so that a script costs one round trip instead of three. Scripts go in by
- * stdin (never argv), each in a subshell of its own; their answers come back on stdout, framed, and everything that
- * they or their tools print on stderr.
- */
-class Session {
-    #connection;
-    #log;
-    #name;
-    #mark = `HD-${(0,external_node_crypto_.randomBytes)(12).toString('hex')}`;
-    #channel;
-    #pid = '';
-    #job;
-    /** Why no script can run any more. */
-    #over;
-    /** Each stream belongs to scripts only after its first frame; what came before is kept to explain a missing shell. */
-    #ready = { stdout: false, stderr: false };
-    #noise = '';
-    #signal;
-    constructor(connection, { log, name, signal }) {
-        this.#connection = connection;
-        this.#log = log;
-        this.#name = name;
-        this.#signal = signal;
-    }
-    /** `shell` is the command that gives a POSIX shell reading its commands from stdin: `/bin/sh`, or sudo with it. */
-    static async open(connection, context, shell = 'exec /bin/sh') {
-        const session = new Session(connection, context);
-        await session.#start(shell);
-        return session;
-    }
-    async #start(shell) {
-        const refused = (error) => this.#fail(this.#noShell(error.message));
-        const channel = await this.#connection.exec(shell, refused).catch((error) => {
-            throw error instanceof errors/* ConnectionLost */.pz
-                ? error
-                : this.#noShell(String(error instanceof Error ? error.message : error));
-        });
-        this.#channel = channel;
-        const stdout = new FrameReader(this.#mark, (text) => this.#onAnswer(text), (rest) => this.#onAnswerEnd(rest));
-        const stderr = new FrameReader(this.#mark, (text) => this.#onOutput(text), () => this.#onOutputEnd());
-        channel.on('data', (chunk) => stdout.push(chunk));
-        channel.stderr.on('data', (chunk) => stderr.push(chunk));
-        channel.on('error', () => { });
-        channel.on('close', (code, signal) => this.#onClose(signal ? `signal ${signal}` : typeof code === 'number' ? `exit code ${code}` : ''));
-        this.#connection.ended.addEventListener('abort', () => this.#fail(this.#connection.ended.reason), { once: true });
-        // Written before anybody answered: the login, the shell and the first script share their round trips.
-        channel.write(`PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '${this.#mark} %s\\n' "$1"; printf '${this.#mark}\\n' >&2; }; hd_end "pid $$"\n`);
-    }
-    /** Whether no script can run any more. */
-    get over() {
-        return this.#over !== undefined;
-    }
-    async run(script, options) {
-        if (this.#job !== undefined)
-            throw new TypeError(`two scripts at once: ${this.#job.options.label} and ${options.label}`);
-        const channel = this.#channel;
-        if (this.#over !== undefined || channel === undefined)
-            throw this.#over;
-        const signal = options.evenIfCancelled ? undefined : this.#signal;
-        signal?.throwIfAborted();
-        const { timeoutMs } = options;
-        const timer = timeoutMs === undefined ? undefined : setTimeout(() => void this.#stop(this.#late(options)), timeoutMs);
-        const cancel = () => void this.#stop(signal?.reason);
-        signal?.addEventListener('abort', cancel, { once: true });
-        try {
-            return await new Promise((resolve, reject) => {
-                this.#job = { options, resolve, reject, text: '', tail: '', code: undefined, open: 2 };
-                channel.write(`( exec 3>&1 1>&2 </dev/null\nset -eu\n${script}\n)\nhd_end "$?"\n`);
-            });
-        }
-        finally {
-            clearTimeout(timer);
-            signal?.removeEventListener('abort', cancel);
-            this.#job = undefined;
-        }
-    }
-    close() {
-        this.#channel?.end();
-    }
-    /** Ends the running script with all its children: sshd made the shell the leader of their process group. */
-    async #stop(why) {
-        const channel = this.#channel;
-        // What ends now ends for this reason, however the host puts it.
-        this.#over ??= why;
-        // BusyBox takes no -- here, and dash needs it.
-        const group = `k() { kill -s "$1" -- "-${this.#pid}" 2>/dev/null || kill -s "$1" "-${this.#pid}" 2>/dev/null; }`;
-        const kill = `${group}; k TERM; for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || exit 0; sleep 0.2; done; k KILL`;
-        try {
-            const killer = await this.#connection.exec(`exec /bin/sh -c ${(0,lib_shell/* quote */.hD)(kill)} 2>/dev/null`);
-            await new Promise((resolve) => killer.on('error', resolve).on('close', resolve).resume());
-        }
-        catch {
-            // The connection is gone, and with it any way to end something there.
-        }
-        this.#fail(why);
-        channel?.close();
-    }
-    #late({ label, timeoutMs = 0 }) {
-        return new errors/* DeployError */.sH('HD-SSH-04', `${label} did not finish on ${this.#name} within ${(0,clock/* humanDuration */.UU)(timeoutMs)}.`, {
-            why: 'It was ended, with everything it had started.',
-            fix: 'Look at the last lines of its output; raise the time limit if the work is really that long.',
-            detail: lastLines(this.#job?.tail ?? ''),
-        });
-    }
-    #onAnswer(text) {
-        if (this.#ready.stdout && this.#job) {
-            this.#job.text += text;
-            this.#job.options.onAnswer?.(text);
-        }
-        else
-            this.#noise += text;
-    }
-    #onOutput(text) {
-        const job = this.#job;
-        if (!this.#ready.stderr || job === undefined) {
-            this.#noise += text;
-            return;
-        }
-        job.tail = (job.tail + text).slice(-tailLength);
-        if (!job.options.quiet)
-            this.#log.output(this.#name, text);
-    }
-    #onAnswerEnd(rest) {
-        if (!this.#ready.stdout) {
-            this.#ready.stdout = true;
-            this.#pid = rest.replace('pid ', '');
-            return;
-        }
-        if (this.#job)
-            this.#job.code = Number(rest);
-        this.#streamEnd();
-    }
-    #onOutputEnd() {
-        if (this.#ready.stderr)
-            this.#streamEnd();
-        this.#ready.stderr = true;
-    }
-    #streamEnd() {
-        const job = this.#job;
-        if (job === undefined)
-            return;
-        job.open -= 1;
-        if (job.open > 0 || job.code === undefined)
-            return;
-        if (!job.options.quiet)
-            this.#log.output(this.#name, '');
-        job.resolve({ code: job.code, text: job.text, tail: lastLines(job.tail) });
-    }
-    #onClose(exit) {
-        if (!this.#ready.stdout)
-            this.#fail(this.#noShell(exit));
-        else
-            this.#fail(new errors/* ConnectionLost */.pz(`The shell on ${this.#name} ended in the middle (${exit || 'no exit code'}).`, {
-                detail: lastLines(this.#job?.tail ?? ''),
-            }));
-    }
-    #fail(error) {
-        this.#over ??= error;
-        this.#channel = undefined;
-        this.#job?.reject(this.#over);
-    }
-    #noShell(why) {
-        const said = this.#noise.trim().slice(-500);
-        return new errors/* DeployError */.sH('HD-SSH-07', `${this.#name} can log in, but gets no usable shell.`, {
-            why: [`The shell ended at once (${why || 'no exit code'})`, said && `and said: ${said.split('\n').at(-1)}`]
-                .filter(Boolean)
-                .join(' ') + '.',
-            fix: 'Give the user a POSIX shell (`chsh -s /bin/sh USER`), or remove `command=` from its authorized_keys line.',
-            detail: said,
-        });
-    }
-}
-/** Whole lines only: of a line that was cut, the rest may be the second half of a secret, which nothing can mask. */
-function lastLines(tail) {
-    return (tail.length < tailLength ? tail : tail.slice(tail.indexOf('\n') + 1)).trim();
-}
-
+// EXTERNAL MODULE: ./lib/remote/session.js + 2 modules
+var session = __nccwpck_require__(9839);
 ;// CONCATENATED MODULE: ./lib/remote/ssh-host.js
 
 
@@ -73616,11 +74211,11 @@ class SshHost {
         await this.#session;
     }
     async #open() {
-        return await Session.open(this.#connection, this.#context, this.#root ? 'exec sudo -n /bin/sh' : undefined);
+        return await session/* Session */.N.open(this.#connection, this.#context, this.#root ? 'exec sudo -n /bin/sh' : undefined);
     }
     async pipe(command) {
         // The user's own shell (fish, csh, …) sees nothing but one quoted word; sudo would reset a PATH set outside of it.
-        const inner = `PATH=${remotePath}:"$PATH"; export PATH; ${command}`;
+        const inner = `PATH=${session/* remotePath */.Q}:"$PATH"; export PATH; ${command}`;
         const refusal = Promise.withResolvers();
         refusal.promise.catch(() => { });
         const shell = `exec ${this.#root ? 'sudo -n ' : ''}/bin/sh -c ${(0,lib_shell/* quote */.hD)(inner)}`;
@@ -73671,6 +74266,7 @@ class SshHost {
 /* harmony export */   Bu: () => (/* binding */ parseState),
 /* harmony export */   LT: () => (/* binding */ appendToLedger),
 /* harmony export */   R3: () => (/* binding */ prune),
+/* harmony export */   bX: () => (/* binding */ flush),
 /* harmony export */   e9: () => (/* binding */ abandon),
 /* harmony export */   nB: () => (/* binding */ stateScript),
 /* harmony export */   un: () => (/* binding */ readState),
@@ -73708,10 +74304,15 @@ function parseRecord(json) {
         return [];
     }
 }
-/** Shell: a file with this content appears whole or not at all, also after a power cut. */
-function writeAtomically(file, content) {
-    return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ hd_file: file })}(umask 077; ${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .heredoc */ .lt)('cat >"$hd_file.new"', content).trimEnd()}\n)\nsync "$hd_file.new" 2>/dev/null || sync\nmv -f "$hd_file.new" "$hd_file"\n`;
+/**
+ * Shell: a file with this content appears whole or not at all, also after a power cut. What comes after it in time comes
+ * after it on the disk: the folder is written out as well, for other file systems know nothing of the order of this one.
+ */
+function writeAtomically(file, content, mode = '600') {
+    return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ hd_file: file })}(umask 077; ${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .heredoc */ .lt)('cat >"$hd_file.new"', content).trimEnd()}\n)\nchmod ${mode} "$hd_file.new"\nsync "$hd_file.new" 2>/dev/null || sync\nmv -f "$hd_file.new" "$hd_file"\nsync "\${hd_file%/*}" 2>/dev/null || sync\n`;
 }
+/** Shell: all that was written below this folder, a word of shell, is on the disk. One call for its whole file system: a call for each file takes longer. */
+const flush = (folder) => `sync -f ${folder} 2>/dev/null || sync\n`;
 /** Shell: one more line at the end of the ledger, on a line of its own even when the last one was torn. */
 function appendToLedger(state, line) {
     return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ hd_ledger: `${state}/ledger.jsonl` })}(umask 077; [ -z "$(tail -c 1 "$hd_ledger" 2>/dev/null)" ] || echo >>"$hd_ledger"\n${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .heredoc */ .lt)('cat >>"$hd_ledger"', JSON.stringify(line)).trimEnd()}\n)\n`;
@@ -73854,6 +74455,8 @@ class Recorder {
     #startedAt = new Date().toISOString();
     #steps = new StepList(() => this.#elapsed());
     #failure;
+    /** What the first step that failed threw. */
+    #thrown;
     #rollbackFailure;
     constructor(about, now = () => performance.now()) {
         this.mode = about.mode;
@@ -73874,8 +74477,14 @@ class Recorder {
         return machine;
     }
     /** One row of the table. What is thrown goes on its way; the innermost step is remembered as the place. */
-    step(name, work) {
-        return this.#steps.run(name, work);
+    async step(name, work) {
+        try {
+            return await this.#steps.run(name, work);
+        }
+        catch (thrown) {
+            this.#thrown ??= thrown;
+            throw thrown;
+        }
     }
     /** The cause. The first one stays: what comes later is mostly its consequence. */
     fail(thrown, step = this.#steps.place) {
@@ -73893,6 +74502,10 @@ class Recorder {
     }
     get failure() {
         return this.#failure;
+    }
+    /** The code of the failure, also while it is still on its way out: what tidies up writes it down. */
+    get code() {
+        return this.#failure?.code ?? (this.#thrown === undefined ? '' : (0,errors/* toDeployError */.pH)(this.#thrown).code);
     }
     finish() {
         const { result, mode, name, strategy, environment, url, hosts, path } = this;
