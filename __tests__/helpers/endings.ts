@@ -62,20 +62,22 @@ export interface Ending {
   readonly way: Way
 }
 
-/** Runs the action until the moment has come, and ends it. `middleMs` is how far it is from the beginning to the middle. */
+/** Runs the action until the moment has come, and ends it. From the beginning to the middle it is `middleMs`. */
 export function ended(options: RunOptions, { step, moment, way }: Ending, middleMs: number): Promise<RunResult> {
   const steps = new Steps()
-  const end = ways[way]
   let over = false
+  const end = () => {
+    if (!over) ways[way](run)
+    over = true
+  }
   const run = startAction({
     ...options,
     onLine: (line) => {
       const { begins, ends } = steps.read(line)
-      if (over) return
-      if (moment === 'when it has ended' ? ends !== step : begins !== step) return
-      over = true
-      if (moment === 'in its middle') setTimeout(() => end(run), middleMs)
-      else end(run)
+      if (begins === step && moment === 'as it begins') end()
+      if (begins === step && moment === 'in its middle') setTimeout(end, middleMs)
+      // In the middle of a step that was faster this time, too.
+      if (ends === step) end()
     },
   })
   return run.finished.then((result) => {
@@ -99,7 +101,7 @@ export function endsOf(steps: readonly string[], { step, moment }: Ending): bool
   const [at, confirm] = [steps.indexOf(step), steps.indexOf('Confirm')]
   if (at > confirm) return [true]
   // Where one step ends the next has begun, and a signal may come too late for that one.
-  const late = at === confirm || (at === confirm - 1 && moment === 'when it has ended')
+  const late = at === confirm || (at === confirm - 1 && moment !== 'as it begins')
   return late ? [true, false] : [false]
 }
 
