@@ -7507,7 +7507,7 @@ module.exports = {
   Server: __nccwpck_require__(2605),
   utils: {
     parseKey,
-    ...__nccwpck_require__(3489),
+    ...__nccwpck_require__(5870),
     sftp: {
       flagsToString,
       OPEN_MODE,
@@ -7520,7 +7520,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3489:
+/***/ 5870:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -65971,6 +65971,700 @@ class Deadline {
 
 /***/ }),
 
+/***/ 4449:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Cf: () => (/* binding */ compileData),
+  qA: () => (/* reexport */ dataFailed),
+  OD: () => (/* reexport */ parseBackup),
+  Jo: () => (/* reexport */ saidOf)
+});
+
+// EXTERNAL MODULE: ./lib/shell.js
+var shell = __nccwpck_require__(621);
+;// CONCATENATED MODULE: ./lib/data/postgres.js
+
+/**
+ * Everything that users made goes first, in the transaction that brings the backup: what the new version added would
+ * otherwise stay, or stand in the way of what it refers to. What extensions made is theirs, and what belongs to
+ * something else (the sequence of an identity column) goes with it.
+ */
+const clear = `DO $hd$
+DECLARE it record;
+BEGIN
+  FOR it IN
+    SELECT c.oid::regclass AS name, CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+      WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END AS kind, c.oid
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+      AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('e', 'i'))
+  LOOP
+    -- What an earlier one took with it is gone.
+    IF EXISTS (SELECT 1 FROM pg_class WHERE oid = it.oid) THEN EXECUTE format('DROP %s %s CASCADE', it.kind, it.name); END IF;
+  END LOOP;
+  FOR it IN
+    SELECT p.oid::regprocedure AS name, p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype IN ('e', 'i'))
+  LOOP
+    IF EXISTS (SELECT 1 FROM pg_proc WHERE oid = it.oid) THEN EXECUTE format('DROP ROUTINE %s CASCADE', it.name); END IF;
+  END LOOP;
+  FOR it IN
+    SELECT t.oid::regtype AS name, t.oid FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND t.typtype IN ('e', 'd', 'c', 'r')
+      AND (t.typtype <> 'c' OR EXISTS (SELECT 1 FROM pg_class WHERE oid = t.typrelid AND relkind = 'c'))
+      AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype IN ('e', 'i'))
+  LOOP
+    IF EXISTS (SELECT 1 FROM pg_type WHERE oid = it.oid) THEN EXECUTE format('DROP TYPE %s CASCADE', it.name); END IF;
+  END LOOP;
+  FOR it IN
+    SELECT n.nspname AS name FROM pg_namespace n WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'public')
+  LOOP
+    -- One that an extension lives in stays.
+    BEGIN EXECUTE format('DROP SCHEMA %I', it.name); EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END;
+  END LOOP;
+END $hd$;`;
+const failed = "DO $hd$ BEGIN RAISE EXCEPTION 'pg_restore failed'; END $hd$;";
+/** A database of PostgreSQL: a dump of one moment, and all of it or nothing on the way back. */
+const postgresProgram = 'op=$1 db=$2\n' +
+    (0,shell/* assign */.kp)({ clear, failed }) +
+    (0,shell.sh) `
+for tool in psql pg_dump pg_restore createdb; do
+  command -v "$tool" >/dev/null 2>&1 || { echo "$tool is missing: install the client of PostgreSQL (apt install postgresql-client, apk add postgresql-client)." >&2; exit 93; }
+done
+names() { sql -d postgres -c 'SELECT datname FROM pg_database' 2>/dev/null; }
+sql() { psql -X -A -t -q -w -v ON_ERROR_STOP=1 "$@" </dev/null; }
+case $op in
+  size)
+    if ! said=$(sql -d "$db" -c "SELECT current_setting('server_version_num')::int / 10000, pg_database_size(current_database()) / 1024 + 1" 2>&1); then
+      # Only the server knows whether it is not there, or not for us.
+      all=$(names) || all=$db
+      printf '%s\n' "$all" | grep -qxF -e "$db" || exit 90
+      printf '%s\n' "$said" >&2; exit 92
+    fi
+    server=\${said%%|*}
+    client=$(pg_dump --version | sed 's/^[^0-9]*//; s/[^0-9].*//')
+    [ "$client" -ge "$server" ] || { echo "pg_dump is of version $client and the server of $server: a dump needs one that is as new (apt install postgresql-client-$server)." >&2; exit 94; }
+    echo "\${said#*|}" ;;
+  ready)
+    # After a reboot the server may be slower than we are.
+    for _ in $(seq 60); do
+      sql -d "$db" -c 'SELECT 1' >/dev/null 2>&1 || sql -d postgres -c 'SELECT 1' >/dev/null 2>&1 && exit 0
+      sleep 2
+    done
+    sql -d "$db" -c 'SELECT 1' >/dev/null ;;
+  save) pg_dump -w -Fc -d "$db" ;;
+  load)
+    all=$(names) || all=$db
+    printf '%s\n' "$all" | grep -qxF -e "$db" || createdb -w "$db" || exit
+    # Who is connected holds locks; pools connect again.
+    sql -d "$db" -c 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()' >/dev/null 2>&1 || :
+    { echo "BEGIN; SET LOCAL lock_timeout = '60s'; SET LOCAL client_min_messages = warning;"; printf '%s\n' "$clear"
+      if pg_restore --clean --if-exists -f -; then echo 'COMMIT;'; else printf '%s\n' "$failed"; fi
+    } | psql -X -q -w -v ON_ERROR_STOP=1 -d "$db" >/dev/null ;;
+esac
+`;
+
+;// CONCATENATED MODULE: ./lib/data/tar.js
+
+/**
+ * A program of its own, so that another user can run it: `OP TARGET [NAME]`, backups by stdin and stdout. It ends with
+ * 90 when there is no such thing, with 91 when it may not be seen.
+ */
+const seek = (0,shell.sh) `
+op=$1 target=$2 name=$3 file=$4
+real=$(readlink -f "$target" 2>/dev/null) || real=
+real=\${real:-$target}
+there() {
+  [ ! -e "$real" ] || return 0
+  up=$target; until [ -d "$up" ]; do up=$(dirname "$up"); done
+  [ -x "$up" ] || { echo "$(id -un) may not look into $up" >&2; exit 91; }
+  exit 90
+}
+own() { chmod "$(stat -c %a "$1")" "$2"; if [ "$(id -u)" = 0 ]; then chown "$(stat -c %u:%g "$1")" "$2"; fi; }
+`;
+/**
+ * Files and folders. The way back never deletes: it unpacks beside, moves what is there aside, and moves what was
+ * unpacked in; the names of the two folders tell how far it came, so that it can be repeated from any point. A folder
+ * stays the same folder: it may be a mount point, and a container may hold it.
+ */
+const tarProgram = seek +
+    (0,shell.sh) `
+gnu=; case $(tar --version 2>/dev/null) in *GNU*) gnu=true ;; esac
+rest() { find . ! -name . -prune ! -name '.hd-*' "$@"; }
+case $op in
+  size) there; du -sk "$real" 2>/dev/null | awk 'END { print $1 + 0 }' ;;
+  kind) if [ -d "$real" ]; then echo folder; elif [ -e "$real" ]; then echo file; fi ;;
+  save)
+    there
+    cd -- "$(dirname "$real")" || exit
+    tar \${gnu:+--no-unquote} -cvzf - "./$(basename "$real")"; rc=$?
+    # GNU tar says so when a file was written to meanwhile; it is in the archive as it was read.
+    if [ -n "$gnu" ] && [ "$rc" = 1 ]; then rc=0; fi
+    exit "$rc" ;;
+  load)
+    here=$real; [ -d "$here" ] || here=$(dirname "$real")
+    cd -- "$here" || exit
+    new=.hd-new-$name old=.hd-replaced-$name
+    if [ ! -d "$new" ] && [ ! -d "$old" ]; then
+      rm -rf "$new.part"; mkdir "$new.part" || exit
+      tar \${gnu:+--numeric-owner} -xpzf - -C "$new.part" || { rc=$?; rm -rf "$new.part"; exit "$rc"; }
+      mv "$new.part" "$new" || exit
+    fi
+    [ -d "$new" ] || exit 0
+    # Not by ls: that of BusyBox shows question marks for letters it does not know.
+    for inner in "$new"/* "$new"/.[!.]* "$new"/..?*; do if [ -e "$inner" ] || [ -L "$inner" ]; then break; fi; done
+    if [ ! -e "$real" ]; then mv "$inner" "$real" && rmdir "$new"; exit; fi
+    if [ ! -d "$inner" ] || [ -L "$inner" ]; then
+      [ ! -d "$real" ] || { echo "$target is a folder now, and was none" >&2; exit 92; }
+      mv -f "$inner" "$real" && rmdir "$new"; exit
+    fi
+    [ -d "$real" ] || { echo "$target is no folder any more" >&2; exit 92; }
+    if [ ! -d "$old" ]; then
+      # What still runs may make files anew while they are moved.
+      for pass in 1 2 3; do
+        [ -n "$(rest -print | head -n 1)" ] || break
+        to=$pass; while [ -e "$old.part/$to" ]; do to=$((to + 1)); done
+        mkdir -p "$old.part/$to" && rest -exec mv -f -- {} "$old.part/$to/" ';'
+      done
+      left=$(rest -print | head -n 1)
+      [ -z "$left" ] || { echo "$target/$left cannot be moved aside" >&2; exit 92; }
+      mkdir -p "$old.part" && mv "$old.part" "$old" || exit
+    fi
+    (cd -- "$inner" && rest -exec mv -f -- {} "$here/" ';' && [ -z "$(ls -A)" ]) || exit 92
+    own "$inner" . && rmdir "$inner" "$new" ;;
+  drop) cd -- "$real" && rm -rf ".hd-replaced-$name" ;;
+esac
+`;
+
+;// CONCATENATED MODULE: ./lib/data/sqlite.js
+
+
+const python = {
+    /** In one read transaction: whatever is written meanwhile, the copy is of one moment, and comes to its end. */
+    save: `import sqlite3, sys
+source = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
+source.execute("BEGIN")
+source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+copy = sqlite3.connect(sys.argv[2])
+source.backup(copy)
+copy.close()`,
+    load: `import sqlite3, sys
+copy = sqlite3.connect(sys.argv[2])
+live = sqlite3.connect(sys.argv[1], timeout=30)
+copy.backup(live)
+live.close()`,
+    ask: `import sqlite3, sys
+print(sqlite3.connect(sys.argv[1], timeout=30).execute(sys.argv[2]).fetchone()[0])`,
+};
+/**
+ * A file of SQLite, by its own online backup: writers go on, and so do those that have it open when it comes back. With
+ * FILE `-` the backup travels by stdin and stdout: the user that may open the database may not see ours.
+ */
+const sqliteProgram = seek +
+    (0,shell/* assign */.kp)({ hd_save: python.save, hd_load: python.load, hd_ask: python.ask }) +
+    (0,shell.sh) `
+if command -v sqlite3 >/dev/null 2>&1; then tool=sqlite3
+elif command -v python3 >/dev/null 2>&1 && python3 -c 'import sqlite3' 2>/dev/null; then tool=python3
+else echo 'Neither sqlite3 nor python3 is there: install one of them (apt install sqlite3, apk add sqlite, nix-env -iA nixos.sqlite).' >&2; exit 93; fi
+shell() { sqlite3 -batch -bail -init /dev/null "$1"; }
+save() { # FROM TO
+  if [ "$tool" = python3 ]; then python3 -I -c "$hd_save" "$1" "$2"
+  else (cd -- "$(dirname "$2")" && printf '%s\n' '.timeout 30000' 'BEGIN;' 'SELECT count(*) FROM sqlite_master;' ".backup $(basename "$2")" 'COMMIT;' | shell "$1" >/dev/null); fi
+}
+load() { # INTO FROM
+  if [ "$tool" = python3 ]; then python3 -I -c "$hd_load" "$1" "$2"
+  else (cd -- "$(dirname "$2")" && printf '%s\n' '.timeout 30000' ".restore $(basename "$2")" | shell "$1"); fi
+}
+ask() { # FILE QUESTION
+  if [ "$tool" = python3 ]; then python3 -I -c "$hd_ask" "$1" "$2"; else printf '%s\n' '.timeout 30000' "$2" | shell "$1"; fi
+}
+case $op in
+  size) there; [ -f "$real" ] || { echo "$target is no file" >&2; exit 92; }; stat -c %s "$real" "$real-wal" 2>/dev/null | awk '{ n += $1 } END { print int(n / 1024) + 1 }' ;;
+  check) [ "$(ask "$target" 'PRAGMA integrity_check;')" = ok ]; rc=$?; rm -f "$target-wal" "$target-shm"; exit "$rc" ;;
+  raw) there; cat "$real" ;;
+esac
+case $op in save | load) ;; *) exit 0 ;; esac
+copy=$file
+if [ "$file" = - ]; then
+  mine=$(mktemp -d "\${TMPDIR:-/var/tmp}/hd-XXXXXX") || exit
+  trap 'rm -rf "$mine"' EXIT
+  copy=$mine/copy
+fi
+if [ "$op" = save ]; then
+  there
+  save "$real" "$copy" || exit
+  [ "$file" != - ] || cat "$copy"
+  exit
+fi
+[ "$file" != - ] || cat >"$copy" || exit
+fresh=; [ -e "$real" ] || fresh=true
+load "$real" "$copy" && {
+  # A file that had gone gets the owner of its folder.
+  [ -z "$fresh" ] || [ "$(id -u)" != 0 ] || chown "$(stat -c %u:%g "$(dirname "$real")")" "$real"
+  exit
+}
+# No database any more: its place is all that is left to use.
+case $(ask "$real" 'PRAGMA schema_version;' 2>&1) in *'not a database'* | *malformed*) ;; *) exit 92 ;; esac
+cat "$copy" >"$real.hd-new" && own "$real" "$real.hd-new" || exit
+for more in wal shm journal; do [ ! -e "$real-$more" ] || mv -f "$real-$more" "$real-$more.hd-replaced-$name"; done
+mv -f "$real.hd-new" "$real"
+`;
+
+;// CONCATENATED MODULE: ./lib/data/kit.js
+
+
+
+
+/** How our own scripts end: the exit code tells the runner which error it is, and `hd_fail` the ledger. */
+const exits = {
+    81: 'HD-DATA-01',
+    82: 'HD-DATA-02',
+    83: 'HD-DATA-03',
+    84: 'HD-DATA-04',
+    85: 'HD-DATA-05',
+    86: 'HD-DATA-06',
+    87: 'HD-DATA-07',
+};
+/**
+ * The shell functions by which a host backs up its data, brings it back, and migrates it once. They work on:
+ *
+ *   $state/backups/FOLDER/NAME.SUFFIX   the backups of one thing. NAME is that of the release they were made for;
+ *                                       NAME.failed and NAME.replaced are what a way back found and replaced
+ *   $state/data.log                     the journal of the data: a line an event, append only
+ *     TIME backup NAME PREVIOUS         a backup of everything, made while PREVIOUS ran
+ *     TIME absent NAME FOLDER           there was no such thing to back up then
+ *     TIME ran NAME PREVIOUS            a change from PREVIOUS was confirmed
+ *     TIME begun|done NAME KEY          a migration
+ *     TIME restored NAME                the data is as of that backup again
+ *
+ * `hd_units` is defined beside them, $hd_previous, and $hd_times: how often there has to be room for a backup.
+ */
+const dataKit = `${(0,shell/* assign */.kp)({ hd_tar: tarProgram, hd_sqlite: sqliteProgram, hd_postgres: postgresProgram })}${(0,shell.sh) `
+hd_name=$(cat "$work/data.name")
+hd_say() { echo "homelab-deploy: $*"; }
+hd_fail() { # EXIT WORDS…
+  code=$1; shift
+  [ -z "\${part-}" ] || rm -f "$part" "$part-journal" "$part-wal" "$part-shm"
+  [ ! -e "$work/open" ] || printf 'HD-DATA-%02d\n' "$((code - 80))" >"$work/code" || :
+  printf '%s\n' "$*" >&2
+  exit "$code"
+}
+hd_journal() { (
+  umask 077
+  [ -z "$(tail -c 1 "$state/data.log" 2>/dev/null)" ] || echo >>"$state/data.log"
+  printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >>"$state/data.log" && { sync "$state/data.log" 2>/dev/null || sync; }
+); }
+hd_read() { [ ! -f "$state/data.log" ] || cat "$state/data.log"; }
+hd_note() { printf '"%s":"%s",' "$1" "$2" >"$work/ledger.more.$1"; } # for the line in the ledger
+
+hd_as() { # USER COMMAND…
+  user=$1; shift
+  if [ -z "$user" ] || [ "$user" = "$(id -un)" ]; then "$@"
+  elif [ "$(id -u)" = 0 ] && command -v runuser >/dev/null 2>&1; then (cd / && exec runuser -u "$user" -- "$@")
+  elif [ "$(id -u)" != 0 ] || command -v sudo >/dev/null 2>&1; then (cd / && exec sudo -n -u "$user" -- "$@")
+  else (cd / && exec su -s /bin/sh "$user" -c 'exec "$@"' sh "$@"); fi
+}
+hd_unit() { n=$1 kind=$2 of=$3 as=$4 folder=$5 suffix=$6 keep=$7 dir=$state/backups/$5 part=; }
+# The part of the unit at hand that knows its kind, as the user who may: OP [NAME [FILE]]
+hd_part() {
+  case $kind in tar) program=$hd_tar ;; sqlite) program=$hd_sqlite ;; *) program=$hd_postgres ;; esac
+  hd_as "$as" /bin/sh -c "$program" hd "$1" "$of" "\${2-}" "\${3--}"
+}
+hd_mine() { [ -z "$as" ] || [ "$as" = "$(id -un)" ]; }
+hd_last() { grep -v '^\./' "$work/data.err" | tail -n 3 | tr -s '\n\t' '  '; }
+# On a full disk it may not even be possible to write down why.
+hd_full() { if [ "$(hd_free)" -lt 1024 ] || grep -qi -e 'no space left' -e 'is full' -e 'quota' "$work/data.err"; then echo 84; else echo "$1"; fi; }
+hd_size() { ls -ln -- "$1" | awk '{ n = $5; u = "B"; if (n >= 1024) { n /= 1024; u = "KiB" } if (n >= 1024) { n /= 1024; u = "MiB" } if (n >= 1024) { n /= 1024; u = "GiB" } printf(u == "B" ? "%d %s" : "%.1f %s", n, u) }'; }
+
+# Can it be backed up, and how much is it? Adds to $need.
+hd_look() {
+  hd_unit "$@"
+  hd_mine || hd_as "$as" /bin/sh -c : 2>/dev/null || hd_fail 81 "$(id -un) may not act as $as. Let it, by this line in /etc/sudoers.d/homelab-deploy: $(id -un) ALL=($as) NOPASSWD: /bin/sh"
+  [ ! -e "$dir/$hd_name.$suffix" ] || hd_fail 81 "There is a backup $folder/$hd_name.$suffix already, and none is ever overwritten."
+  rc=0; size=$(hd_part size 2>"$work/data.err") || rc=$?
+  case $rc in
+    0) need=$((need + size)) ;;
+    90)
+      if ls "$dir"/*."$suffix" >/dev/null 2>&1; then hd_fail 81 "$kind: $of is not there, though it was backed up before. Where it is no longer needed, remove its line."; fi
+      hd_say "\${of##*/} is not there yet: nothing to back up"
+      : >"$work/data.absent.$n" ;;
+    93 | 94) hd_fail 83 "$kind: $of: $(hd_last)" ;;
+    *) hd_fail 81 "$kind: $of cannot be backed up: $(hd_last)" ;;
+  esac
+}
+hd_free() { df -P -k "$state/backups" | awk 'NR == 2 { print $4 }'; }
+hd_room() {
+  free=$(hd_free)
+  need=$((need * hd_times + 4096))
+  [ "$need" -le "\${free:-0}" ] || hd_fail 84 "The backups may need $((need / 1024)) MiB below $state/backups, and $((free / 1024)) MiB are free."
+}
+# One backup, whole and sound or not at all.
+hd_make() { # NAME
+  mkdir -p "$dir"; rm -f "$dir"/*.part*
+  part=$dir/$1.$suffix.part
+  rc=0
+  if [ "$kind" = sqlite ] && hd_mine; then hd_part save "$1" "$part" 2>"$work/data.err" || rc=$?
+  else hd_part save "$1" >"$part" 2>"$work/data.err" || rc=$?; fi
+  [ "$rc" = 0 ] || hd_fail "$(hd_full 81)" "$kind: $of could not be backed up (exit code $rc): $(hd_last)"
+  hd_sound "$part" || hd_fail "$(hd_full 82)" "$kind: $of: the backup cannot be read back, and was thrown away: $(hd_last)"
+  { sync "$part" 2>/dev/null || sync; } && mv -f "$part" "$dir/$1.$suffix" && { sync "$dir" 2>/dev/null || sync; } || hd_fail 81 "$kind: $of: the backup could not be kept."
+  part=
+  made=$(hd_size "$dir/$1.$suffix")
+  echo "$kind: $of: $made in $dir/$1.$suffix"
+}
+# Read from its first byte to its last; an archive has to list what went into it.
+hd_sound() {
+  case $kind in
+    tar)
+      wrote=$(grep -c '^\./' "$work/data.err")
+      tar -tzf "$1" >"$work/data.list" 2>"$work/data.err" || return 1
+      read=$(grep -c '^\./' "$work/data.list"); rm -f "$work/data.list"
+      [ "$read" -gt 0 ] && [ "$read" = "$wrote" ] || { echo "$wrote entries went in, $read came out" >"$work/data.err"; return 1; } ;;
+    sqlite) /bin/sh -c "$hd_sqlite" hd check "$1" '' '' 2>"$work/data.err" ;;
+    *) pg_restore --list "$1" >/dev/null 2>"$work/data.err" && pg_restore -f /dev/null "$1" 2>>"$work/data.err" ;;
+  esac
+}
+hd_take() {
+  hd_unit "$@"
+  if [ -e "$work/data.absent.$n" ]; then hd_journal absent "$hd_name" "$folder"; else hd_make "$hd_name"; hd_say "\${of##*/} $made"; fi
+}
+
+# Back to the backup $hd_source; what is there now is kept as $hd_kept first.
+hd_bring() {
+  hd_unit "$@"
+  [ ! -e "$work/data.done.$n.$hd_source" ] || return 0
+  from=$dir/$hd_source.$suffix
+  if [ ! -e "$from" ]; then
+    hd_read | grep -q " absent $hd_source $folder\$" || hd_fail 87 "The backup $from is gone."
+    hd_say "\${of##*/} was not there when the backup was made: it stays as it is"
+    return 0
+  fi
+  is=$kind; [ "$kind" != tar ] || is=$(hd_part kind 2>/dev/null || :)
+  hd_part ready 2>"$work/data.err" || hd_fail 87 "$kind: $of cannot be reached: $(hd_last)"
+  rc=0; hd_part size >/dev/null 2>"$work/data.err" || rc=$?
+  case $rc in 0 | 90) ;; *) hd_fail 87 "$kind: $of cannot be looked at: $(hd_last)" ;; esac
+  if [ "$rc" = 0 ] && [ "$is" != folder ] && [ ! -e "$dir/$hd_kept.$suffix" ]; then
+    # A database that cannot be read any more is kept as the file that it is.
+    (hd_make "$hd_kept") || { [ "$kind" = sqlite ] && hd_part raw >"$dir/$hd_kept.raw" 2>"$work/data.err"; } || hd_fail 87 "$kind: $of cannot be kept as it is now, and is therefore not replaced: $(hd_last)"
+  fi
+  rc=0
+  if [ "$kind" = sqlite ] && hd_mine; then hd_part load "$hd_source" "$from" 2>"$work/data.err" || rc=$?
+  else hd_part load "$hd_source" <"$from" 2>"$work/data.err" || rc=$?; fi
+  [ "$rc" = 0 ] || hd_fail 87 "$kind: $of could not be brought back from $from (exit code $rc): $(hd_last)"
+  if [ "$is" = folder ]; then
+    whole=$of; of=$whole/.hd-replaced-$hd_source
+    if hd_part size >/dev/null 2>&1; then
+      if [ -e "$dir/$hd_kept.$suffix" ] || (hd_make "$hd_kept"); then of=$whole; hd_part drop "$hd_source"
+      else hd_say "$kind: $whole: what was there is in $of, for lack of another place"; fi
+    fi
+    of=$whole
+  fi
+  : >"$work/data.done.$n.$hd_source"
+  hd_brought="\${hd_brought:+$hd_brought, }\${of##*/}"
+}
+hd_back() { # NAME KEPT
+  hd_source=$1 hd_kept=$2
+  hd_brought=
+  hd_units hd_bring || return 1
+  [ -z "$hd_brought" ] || hd_say "back as of $hd_source: $hd_brought"
+  hd_journal restored "$hd_source"
+  hd_note data restored
+}
+
+# The newest that "keep" allows, and those of releases that are still there.
+hd_thin() {
+  hd_unit "$@"
+  [ -d "$dir" ] || return 0
+  whole=0 others=0
+  for file in $(ls -r "$dir"); do
+    name=\${file%".$suffix"}
+    case $name in *.part*) rm -f "$dir/$file"; continue ;; esac
+    case $name in *.failed* | *.replaced*) others=$((others + 1)); count=$others ;; *) whole=$((whole + 1)); count=$whole ;; esac
+    [ "$count" -le "$keep" ] || [ -d "$state/releases/\${name#*-to-}" ] || rm -f "$dir/$file"
+  done
+}
+`}`;
+
+;// CONCATENATED MODULE: ./lib/data/migrate.js
+
+/**
+ * The migration of a release, once. The journal says whether it is in effect: it is what was done since the backup
+ * that the data was last restored from, so a migration whose effect was taken back runs again.
+ */
+const migrateKit = (0,shell.sh) `
+# How far the migration $1 is: nothing, begun, done.
+hd_migrated() {
+  hd_read | awk -v key="$1" '
+    $2 == "backup" { for (k in is) then[$3, k] = is[k] }
+    $2 == "restored" { for (k in is) is[k] = then[$3, k] }
+    $2 == "begun" || $2 == "done" { is[$4] = $2 }
+    END { print is[key] }'
+}
+hd_migrate() { # KEY FORCE
+  case $(hd_migrated "$1") in
+    done)
+      if [ -z "$2" ]; then
+        hd_note migration skipped
+        hd_warn 'The migration of this release ran before, and does not run again. It does with "force: true".'
+        return 0
+      fi
+      hd_warn 'The migration of this release ran before, and runs again, because of "force: true".' ;;
+    begun) hd_warn 'An earlier run of this migration did not come to its end. It runs again.' ;;
+  esac
+  # On the disk before it begins: whatever happens then, it is known.
+  hd_journal begun "$hd_name" "$1"
+  hd_note migration begun
+  rc=0; hd_user migrate "$release" || rc=$?
+  if [ "$rc" != 0 ]; then echo HD-DATA-05 >"$work/code"; exit "$rc"; fi
+  hd_journal done "$hd_name" "$1"
+  hd_note migration done
+}
+hd_warn() { echo "homelab-deploy: warning: $*"; }
+`;
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+;// CONCATENATED MODULE: ./lib/data/line.js
+
+const kinds = 'it is none of `tar: PATH…`, `sqlite: FILE`, `postgres: DB`';
+const usualKeep = 7;
+/** One line of `backup`; a string says what is wrong with it. */
+function parseBackup(line) {
+    const [, kind = '', rest = ''] = /^\s*(tar|sqlite|postgres):(.*)$/s.exec(line) ?? [];
+    if (kind === '')
+        return kinds;
+    const words = split(rest);
+    if (typeof words === 'string')
+        return words;
+    const isOption = ({ text, quoted }) => !quoted && /^[A-Za-z]+=/.test(text);
+    const first = words.findIndex(isOption);
+    const names = first < 0 ? words : words.slice(0, first);
+    const options = first < 0 ? [] : words.slice(first);
+    const stray = options.find((word) => !isOption(word));
+    if (stray !== undefined)
+        return `${stray.text} stands behind the options; \`keep=\` and \`as=\` come last`;
+    const of = names.map(({ text }) => text);
+    const problem = kind === 'postgres' ? database(of) : paths(kind, of);
+    if (problem !== undefined)
+        return problem;
+    const read = readOptions(options.map(({ text }) => text));
+    return typeof read === 'string' ? read : { kind: kind, of: of.map(tidy(kind)), ...read };
+}
+const tidy = (kind) => (name) => kind === 'postgres' ? name : external_node_path_.posix.normalize(name).replace(/(?<=.)\/$/, '');
+function readOptions(options) {
+    const given = new Map();
+    for (const option of options) {
+        const at = option.indexOf('=');
+        const key = option.slice(0, at);
+        if (key !== 'keep' && key !== 'as')
+            return `it has no option \`${key}\`; there are keep and as (put a name that holds \`=\` in quotes)`;
+        if (given.has(key))
+            return `\`${key}=\` is given twice`;
+        given.set(key, option.slice(at + 1));
+    }
+    const { keep = String(usualKeep), as = '' } = Object.fromEntries(given);
+    if (!/^[1-9]\d{0,3}$/.test(keep))
+        return '`keep` is a whole number from 1 to 9999';
+    if (given.has('as') && !/^[A-Za-z_][\w.-]{0,31}$/.test(as))
+        return '`as` is the name of a user';
+    return { keep: Number(keep), as };
+}
+function paths(kind, of) {
+    if (of.length === 0)
+        return 'it names nothing';
+    if (kind === 'sqlite' && of.length > 1)
+        return 'it names one FILE; write a line for each, and quote a name with spaces';
+    for (const path of of) {
+        const shape = 'write it absolute or relative to `path`';
+        if (path.startsWith('-'))
+            return 'a path cannot begin with -';
+        if (/\p{Cc}/u.test(path))
+            return 'a path cannot hold a control character';
+        if (path === '~' || path.startsWith('~/'))
+            return `\`~\` is not known here: ${shape}`;
+        if (path.split('/').includes('..'))
+            return `a path cannot hold \`..\`: ${shape}`;
+        if (path === '' || external_node_path_.posix.normalize(path) === './' || external_node_path_.posix.normalize(path) === '.')
+            return 'that is the tree itself, of which releases are kept anyway; name the data in it';
+    }
+    return undefined;
+}
+/** What `psql` would take for an address is refused: it could hold a password, which would be seen in the list of processes. */
+function database([name = '', ...more]) {
+    if (name === '')
+        return 'it names nothing';
+    if (more.length > 0)
+        return 'it names one DB; write a line for each, and quote a name with spaces';
+    if (name.startsWith('-'))
+        return 'a database cannot begin with -';
+    if (/\p{Cc}/u.test(name) || Buffer.byteLength(name) > 63)
+        return 'that is no name of a database';
+    return /=|:\/\//.test(name)
+        ? 'write the name of the database alone; ~/.pgpass of the user holds passwords'
+        : undefined;
+}
+/** Words as in a shell, as far as quotes go: `'…'` and `"…"` hold spaces; there are no escapes. */
+function split(text) {
+    const words = [];
+    const pattern = /\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))(?=\s|$)/y;
+    for (pattern.lastIndex = 0; text.slice(pattern.lastIndex).trim() !== '';) {
+        const found = pattern.exec(text);
+        if (found === null)
+            return 'a quote has no partner, or stands within a word';
+        const [, double, single, plain] = found;
+        words.push({ text: double ?? single ?? plain ?? '', quoted: plain === undefined });
+    }
+    return words;
+}
+
+;// CONCATENATED MODULE: ./lib/data/unit.js
+
+
+
+const suffixes = { tar: 'tar.gz', sqlite: 'sqlite', postgres: 'pgdump' };
+/** All that the lines of `backup` name. They were checked before; the record of a release holds only checked ones. */
+function unitsOf(lines, path) {
+    const parsed = lines.map(parseBackup).filter((line) => typeof line !== 'string');
+    const units = parsed.flatMap(({ kind, of, as, keep }) => of.map((name) => {
+        const whole = kind === 'postgres' || name.startsWith('/') ? name : `${path}/${name}`;
+        return { kind, of: whole, as, keep, folder: folderOf(kind, whole) };
+    }));
+    return [...new Map(units.map((unit) => [unit.folder, unit])).values()];
+}
+/** Says what it is, is safe as a name, and is that of nothing else: `tar-data-1f2e3d4c`. */
+function folderOf(kind, of) {
+    const word = (of.split('/').at(-1) ?? '').replaceAll(/[^A-Za-z0-9._]+/g, '-').slice(0, 40);
+    const digest = (0,external_node_crypto_.createHash)('sha256').update(`${kind}:${of}`).digest('hex').slice(0, 8);
+    return [kind, word, digest].filter(Boolean).join('-');
+}
+/** Shell: `hd_units FUNCTION` calls it for each with number, kind, what, as whom, folder, suffix and how many to keep. */
+function unitsScript(units) {
+    const calls = units.map(({ kind, of, as, folder, keep }, index) => {
+        const words = [String(index), kind, of, as, folder, suffixes[kind], String(keep)].map(shell/* quote */.hD);
+        return `  "$1" ${words.join(' ')} || return 1\n`;
+    });
+    return `hd_units() {\n${calls.join('')}  :\n}\n`;
+}
+
+// EXTERNAL MODULE: ./lib/errors.js
+var errors = __nccwpck_require__(452);
+;// CONCATENATED MODULE: ./lib/data/said.js
+
+
+function saidOf(output) {
+    const lines = [...output.matchAll(/^homelab-deploy: (.+)$/gm)].map(([, text = '']) => text);
+    const mark = 'warning: ';
+    return {
+        notes: lines.filter((line) => !line.startsWith(mark)),
+        warnings: lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(mark.length)),
+    };
+}
+const fixes = {
+    'HD-DATA-01': 'Nothing was changed. Mend what it names, or change the line of `backup`.',
+    'HD-DATA-02': 'Nothing was changed. Look at the disk of the host and at the data itself before the next deploy.',
+    'HD-DATA-03': 'Nothing was changed. Install the tool that it names.',
+    'HD-DATA-04': 'Nothing was changed. Free some space on the host (`df -h`), or lower `keep=` and deploy again.',
+    'HD-DATA-05': 'The migration may be half-done, and the data as it left it, unless the summary says that it was restored. The next deploy runs it again: make it safe to repeat.',
+    'HD-DATA-06': 'Nothing was changed. Go back without `rollback: data`, or restore a backup by hand (docs/data.md).',
+    'HD-DATA-07': 'What is there was kept beside the backups. docs/data.md shows how to restore one by hand.',
+};
+/** The error of a phase that concerns the data; undefined for any other. */
+function dataFailed(host, phase, exit, output) {
+    if (phase !== 'backup' && phase !== 'data' && phase !== 'migrate')
+        return undefined;
+    const code = phase === 'migrate'
+        ? 'HD-DATA-05'
+        : (exits[exit] ?? (phase === 'data' ? 'HD-DATA-07' : 'HD-DATA-01'));
+    const whats = {
+        backup: `The backup failed on ${host}.`,
+        data: `The data of the older release could not be brought back on ${host}.`,
+        migrate: `\`migrate\` ended with exit code ${exit} on ${host}.`,
+    };
+    return new errors/* DeployError */.sH(code, whats[phase], {
+        why: output.trim().split('\n').at(-1) || (code === 'HD-DATA-04' ? 'The disk was full before it was written.' : ''),
+        fix: fixes[code],
+        detail: output,
+    });
+}
+
+;// CONCATENATED MODULE: ./lib/data/index.js
+
+
+
+
+
+
+function compileData(plan) {
+    const units = unitsOf(plan.lines, plan.path);
+    const [back, any] = [plan.restore && units.length > 0, units.length > 0 || plan.migrate];
+    const values = (0,shell/* assign */.kp)({ hd_previous: plan.previousId, hd_times: plan.restore ? 2 : 1 });
+    const kit = `${values}${unitsScript(units)}${dataKit}${migrateKit}`;
+    const goingBack = back && plan.again;
+    return {
+        snapshot: `${(0,shell/* assign */.kp)({ hd_id: plan.id })}${plan.again ? again : ''}echo "$hd_id" >"$work/data.name"\n${any ? (0,shell/* heredoc */.lt)('cat >"$work/data.sh"', kit) : ''}`,
+        backup: units.length > 0 ? `${use}${goingBack ? (0,shell/* assign */.kp)({ target: plan.id }) + findSource : ''}${takeAll}` : '',
+        data: goingBack ? `${use}${bringSource}` : '',
+        migrate: plan.migrate ? `${use}hd_migrate ${(0,shell/* quote */.hD)(plan.key)} ${plan.force ? 'true' : "''"}` : '',
+        restore: back ? bringBack : '',
+        confirm: (0,shell/* assign */.kp)({ hd_previous: plan.previousId }) + ran + (any ? thin : ''),
+        forget: units.length > 0 ? 'rm -f "$state"/backups/*/*.part*\n' : '',
+    };
+}
+/** The name of the backups: sorts by time, as release ids do. */
+const again = 'hd_id=$(date -u +%Y%m%d-%H%M%S)-to-$hd_id\n';
+const use = '. "$work/data.sh"\n';
+/** Everything is looked at before anything is written. */
+const takeAll = (0,shell.sh) `(
+umask 077
+mkdir -p "$state/backups"
+need=0
+hd_units hd_look
+hd_room
+hd_units hd_take
+hd_journal backup "$hd_name" "\${hd_previous:--}"
+)`;
+/**
+ * The data as it was when the release last ran: as of the backup that was made before the change that left it. When that
+ * change made none, an older one would silently take the data too far back.
+ */
+const findSource = (0,shell.sh) `hd_source=$(hd_read | awk -v target="$target" '
+  $2 == "backup" { made[$3]; if ($4 == target) last = $3 }
+  $2 == "ran" && $4 == target { last = ($3 in made) ? $3 : "" }
+  END { print last }')
+[ -n "$hd_source" ] || hd_fail 86 "No backup was made when the release $target was left for the one after it."
+hd_find() {
+  hd_unit "$@"
+  [ -e "$dir/$hd_source.$suffix" ] || hd_read | grep -q " absent $hd_source $folder\$" || hd_fail 86 "$kind: $of: the backup $dir/$hd_source.$suffix is not there."
+}
+hd_units hd_find
+printf '%s\n' "$hd_source" >"$work/data.source"
+`;
+const bringSource = (0,shell.sh) `( umask 077; hd_back "$(cat "$work/data.source")" "$hd_name.replaced" )
+hd_warn "What was written since is in the backups $hd_name and $hd_name.replaced only."`;
+/** Only what may have been touched: before, the old version went on with its data. */
+const bringBack = (0,shell.sh) `if [ -e "$work/log.data" ] || [ -e "$work/log.migrate" ] || [ -e "$work/log.apply" ]; then
+  ( umask 077; . "$work/data.sh"; hd_back "$hd_name" "$hd_name.failed" ) || { echo "The data could not be brought back." >&2; exit 1; }
+fi
+`;
+/** Also where nothing is backed up any more: a journal that has begun tells every change. */
+const ran = (0,shell.sh) `[ ! -s "$state/data.log" ] || (
+  umask 077
+  [ -z "$(tail -c 1 "$state/data.log")" ] || echo >>"$state/data.log"
+  printf '%s ran %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(cat "$work/data.name")" "\${hd_previous:--}" >>"$state/data.log"
+)
+`;
+const thin = (0,shell.sh) `( . "$work/data.sh"; hd_units hd_thin ) || :
+`;
+
+
+/***/ }),
+
 /***/ 452:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -66078,16 +66772,16 @@ class Guard {
         const { text } = await over.run((0,_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .decide */ .LD)(this.#state, this.#id, decision, code), options);
         return /^none$/m.test(text) ? 'none' : parse(text).verdict;
     }
-    /** The host is healthy: from now on no deadline ends its change, as long as the runner is there. */
+    /** The host is healthy: from now on no deadline ends its change, as long as the runner is there. Or how it ended. */
     async hold(over) {
         const { text } = await over.run((0,_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .hold */ ._2)(this.#state, this.#id), { label: 'Holding', quiet: true, timeoutMs: 60_000 });
-        return parse(text).verdict;
+        return /^held$/m.test(text) ? undefined : (parse(text).verdict ?? (await this.verdict()));
     }
-    /** The logs of the time when it failed; afterwards nothing is left to be told. */
+    /** The logs of the time when it failed, and at the end what the way back said; afterwards nothing is left to be told. */
     async evidence() {
         const values = (0,_shell_js__WEBPACK_IMPORTED_MODULE_3__/* .assign */ .kp)({ state: this.#state, work: `${this.#state}/work`, id: this.#id });
         const options = { label: 'Collecting', quiet: true, timeoutMs: 60_000, evenIfCancelled: true };
-        return (await this.#link.host.run(`${values}${_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .collect */ .Fo}`, options)).text;
+        return await this.#link.host.run(`${values}${_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .collect */ .Fo}`, options);
     }
     /** A connection that begins now: one that is open already may live on while no new one gets through. */
     fresh() {
@@ -66160,12 +66854,14 @@ class Guard {
         return await settle(this.#link.host, this.#state, this.#id);
     }
 }
+/** Data may have to be brought back, too. */
+const settleTimeoutMs = 3 * 3_600_000;
 /** Ends a transaction that nobody ends any more, and says how it ended. */
 async function settle(host, state, id) {
     const script = `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_3__/* .assign */ .kp)({ work: `${state}/work`, state, id })}${_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .verdictScript */ .J6}
 [ "$(cat "$work/id" 2>/dev/null)" != "$id" ] || [ ! -f "$work/settle.sh" ] || /bin/sh "$work/settle.sh"
 say_verdict || :`;
-    const { text } = await host.run(script, { label: 'Settling', timeoutMs: 900_000, evenIfCancelled: true });
+    const { text } = await host.run(script, { label: 'Settling', timeoutMs: settleTimeoutMs, evenIfCancelled: true });
     return parse(text);
 }
 function parse(text) {
@@ -66226,6 +66922,8 @@ emit
  * the one before it.
  */
 const verdictScript = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
+# Who is told of its end by the very file that is removed may write here once more.
+drop_work() { cd / && { rm -rf "$work" 2>/dev/null || { sleep 1; rm -rf "$work"; }; }; }
 keep_verdict() {
   if [ -s "$work/evidence" ]; then mv -f "$work/evidence" "$state/evidence"; else rm -f "$state/evidence"; fi
   printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
@@ -66251,12 +66949,16 @@ say_verdict() {
 /** Shell by which the runner asks for the logs, and clears up. */
 const collect = `${verdictScript}${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
 say_evidence
+grep '^homelab-deploy: ' "$work/log.restore" 2>/dev/null || :
 if [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then
-  case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -f "$work/evidence"; keep_verdict; rm -rf "$work" ;; esac
+  case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -f "$work/evidence"; keep_verdict; drop_work ;; esac
 fi
 `}`;
 /** Shell by which the runner says that a host is healthy, and has to wait for the others. */
-const hold = (state, id) => `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state, work: `${state}/work`, id })}${verdictScript}[ ! -e "$work/open" ] || : >"$work/held"; say_verdict || :\n`;
+const hold = (state, id) => `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state, work: `${state}/work`, id })}${verdictScript}${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
+guarded() { read -r pid 2>/dev/null <"$work/pid" && { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qxF "$work/guard.sh"; }
+if [ -e "$work/open" ] && guarded; then : >"$work/held"; echo held >&3; else say_verdict || echo over >&3; fi
+`}`;
 /** Shell by which the runner decides: one rename, which succeeds only where nobody decided before. */
 const decide = (state, id, decision, code = '') => `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state, work: `${state}/work`, id, decision, code })}${verdictScript}${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
 if [ ! -e "$state/pending.json" ]; then
@@ -66271,7 +66973,7 @@ if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
 if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
 say_verdict
-case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && cd / && rm -rf "$work" && free_lock ;; esac
+case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && drop_work && free_lock ;; esac
 `}`;
 
 
@@ -66784,7 +67486,7 @@ async function watch(host, site, checks, patience, options) {
 
 /***/ }),
 
-/***/ 1389:
+/***/ 3489:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -67156,6 +67858,12 @@ function readHostFile(text, refuse) {
     const path = external_node_path_.posix.normalize(text);
     const isFolder = path.endsWith('/') || systemTops.has(path);
     return isFolder || forbidden.test(path) ? refuse('is no file that a deploy may write', shape, text) : path;
+}
+/** What is backed up, and with `rollback: data` replaced by its backup: data of this application alone. */
+function readDataPath(path, refuse) {
+    return systemTops.has(path) || forbidden.test(`${path}/`) || /^\/(home|Users)\/[^/]+$/.test(path)
+        ? refuse('names what is no data of an application', 'Name the folder or the file that holds the data.', path)
+        : path;
 }
 /** `source`: checked here for its form, later for its place, and by the sync for being there. */
 function readSource(text, refuse) {
@@ -67641,6 +68349,23 @@ const connection = {
     },
 };
 
+// EXTERNAL MODULE: ./lib/data/index.js + 8 modules
+var data = __nccwpck_require__(4449);
+;// CONCATENATED MODULE: ./lib/inputs/backup-line.js
+
+
+/** A line of `backup`, checked here and understood again where it is used: the record of a release keeps the text. */
+const readBackupLine = (text, refuse) => {
+    const backup = (0,data/* parseBackup */.OD)(text);
+    if (typeof backup === 'string') {
+        const shape = 'Write `tar: PATH…`, `sqlite: FILE` or `postgres: DB`, then `keep=N` and `as=USER`.';
+        return refuse(`has a line that is no backup: ${backup}`, shape, text);
+    }
+    if (backup.kind === 'postgres')
+        return text;
+    return backup.of.every((path) => readDataPath(path, refuse) !== undefined) ? text : undefined;
+};
+
 // EXTERNAL MODULE: ./lib/health/index.js + 5 modules
 var health = __nccwpck_require__(539);
 ;// CONCATENATED MODULE: ./lib/inputs/health-line.js
@@ -67658,19 +68383,18 @@ const readHealthLine = (text, refuse) => {
 
 
 
+
 const noGitHub = 'reporting to GitHub is not built yet';
 /** What happens around the change, and what is reported of it. */
 const operation = {
     backup: {
         group: 'data',
         description: 'What to back up before the change, one a line: `tar: PATH…`, `sqlite: FILE` or `postgres: DB`, with `keep=N` and `as=USER`.',
-        pending: 'backups are not built yet',
-        form: list('', (text) => text),
+        form: list('', readBackupLine),
     },
     migrate: {
         group: 'data',
         description: 'Shell text run in `path` after the backup and before activation.',
-        pending: 'migrations are not built yet',
         form: script,
     },
     before: { group: 'data', description: 'Shell text run in `path` on the host first of all.', form: script },
@@ -67697,7 +68421,7 @@ const operation = {
         group: 'safety',
         description: 'What to do when the new version fails: put the old one back (`auto`), also restore the backup (`data`), or nothing (`off`).',
         default: 'auto',
-        form: choice(['auto', 'off', 'data'], { data: 'restoring backups is not built yet' }),
+        form: choice(['auto', 'off', 'data']),
     },
     'confirm-timeout': {
         group: 'safety',
@@ -67723,7 +68447,12 @@ const operation = {
         default: 'false',
         form: flag,
     },
-    force: { group: 'safety', description: 'Deploy although nothing changed.', default: 'false', form: flag },
+    force: {
+        group: 'safety',
+        description: 'Deploy although nothing changed, and migrate although that was done before.',
+        default: 'false',
+        form: flag,
+    },
     sudo: {
         group: 'safety',
         description: 'Whether commands that need root go through sudo.',
@@ -68016,6 +68745,7 @@ function buildPlan(values, given, env) {
         files: filesOf(values),
         scripts: scriptsOf(values),
         options: { commands: Object.keys(scriptsOf(values)) },
+        backup: values.backup,
         health: { checks: values.health, within: values['health-timeout'], stable: values['health-stable'] },
         safety: {
             rollback: values.rollback,
@@ -68472,6 +69202,7 @@ const ignore = () => undefined;
 
 
 
+
 /** What no input can know by itself: which ones need, exclude or contradict each other. */
 function checkRules(values, given, env, problems) {
     const about = { values, given, env, problems, has: (name) => given.inputs.has(name) };
@@ -68482,6 +69213,7 @@ function checkRules(values, given, env, problems) {
     checkFiles(about);
     checkSource(about);
     checkTimes(about);
+    checkData(about);
     if (about.has('to') && values.mode !== 'rollback' && !problems.concerns('mode')) {
         problems.add('to', 'is given, but the mode is not rollback', 'Set `mode: rollback`, or leave `to` out.');
     }
@@ -68564,6 +69296,17 @@ function checkTimes({ values, problems }) {
         return;
     problems.add('confirm-timeout', 'ends before the health checks may', `Make it longer than \`health-timeout\` and \`health-stable\` together (${needed / 1_000}s), with time for \`activate\`.`);
 }
+/** A release of old has its own lines of `backup`. */
+function checkData({ values, problems, has }) {
+    const relative = values.backup
+        .map(data/* parseBackup */.OD)
+        .some((line) => typeof line !== 'string' && line.kind !== 'postgres' && line.of.some((path) => !(0,external_node_path_.isAbsolute)(path)));
+    if (values.mode === 'deploy' && values.sync === 'none' && !has('path') && relative)
+        problems.add('path', 'is missing', 'What `backup` names is relative to it, unless it is absolute.');
+    if (values.rollback !== 'data' || values.mode !== 'deploy' || has('backup'))
+        return;
+    problems.add('rollback', 'is `data`, and there is no `backup` to restore', 'Say in `backup` what the data is.');
+}
 
 // EXTERNAL MODULE: ./lib/report/redact.js
 var redact = __nccwpck_require__(6749);
@@ -68610,7 +69353,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7264);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1389);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3489);
 /* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4774);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2080);
 /* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9305);
@@ -68992,6 +69735,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   e: () => (/* binding */ run)
 });
 
+// EXTERNAL MODULE: ./lib/data/index.js + 8 modules
+var lib_data = __nccwpck_require__(4449);
 // EXTERNAL MODULE: ./lib/errors.js
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/remote/state.js
@@ -69156,7 +69901,7 @@ clear_away() {
   case $(cat verdict 2>/dev/null) in '' | rollback-failed*) return 0 ;; esac
   keep_verdict
   # The lock last: with it the next run may come, and make this directory its own.
-  cd / && rm -rf "$work"
+  drop_work
   free_lock "$token"
 }
 `;
@@ -69203,7 +69948,7 @@ clear_away
 /** What comes first and changes nothing: whatever becomes of it, the old version was never touched. */
 const harmlessPhases = ['build', 'backup'];
 /** The phases of a change, in order. The deadline begins with `apply`; what is slow comes before it. */
-const phases = [...harmlessPhases, 'switch', 'prepare', 'migrate', 'apply'];
+const phases = [...harmlessPhases, 'switch', 'prepare', 'data', 'migrate', 'apply'];
 /** Shell by which the runner lets a gated change begin. */
 const openGate = (state) => `: >${(0,shell/* quote */.hD)(`${state}/work/go`)}\necho armed >&3\n`;
 /** What the scripts share. `hd_alone` and the fixed line make each end safe to repeat, and to be run by two at once. */
@@ -69241,7 +69986,7 @@ hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once
   if [ ! -s "$work/ledger.out" ]; then
     ms=$(awk -v began="$(cat "$work/began")" -v before="$elapsed_ms" '{ ms = int(($1 - began) * 1000); printf "%d", (ms > 0 ? ms : 0) + before }' /proc/uptime)
     line=$(cut -c2- "$work/ledger.line") && [ -n "$line" ] || exit 1
-    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$line" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
+    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$(cat "$work"/ledger.more.* 2>/dev/null)" "$line" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
   fi
   if tail -n 50 "$state/ledger.jsonl" 2>/dev/null | grep -qxF -f "$work/ledger.out"; then exit 0; fi
   [ -z "$(tail -c 1 "$state/ledger.jsonl" 2>/dev/null)" ] || echo >>"$state/ledger.jsonl"
@@ -69262,7 +70007,9 @@ function environment(work) {
 }
 /** What a change of before left here: the lists of this one are here already. */
 const clear = (0,shell.sh) `( umask 077; mkdir -p "$work"; cd -- "$work"
-rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child touched go held code evidence ending settling ledger.out done.* log.* file.*
+# The last word on an earlier change to the same release would be taken for that on this one.
+case $(cat "$state/verdict" 2>/dev/null) in "$id "*) rm -f "$state/verdict" ;; esac
+rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child touched go held code data.* evidence ending settling ledger.out ledger.more.* done.* log.* file.*
 mkdir phase )`;
 /** Where a unit has to be for systemd to start it after a reboot, while a change is open. */
 function bootUnit({ init, user, state }, id) {
@@ -69767,6 +70514,7 @@ var health = __nccwpck_require__(539);
 
 
 
+
 /** The user's commands, and the files beside the code. */
 const scripts_functions = (0,shell.sh) `
 # The user's command $1 of the release $2, in $path; $RELEASE is the tree of the release $3, or else of $2.
@@ -69823,6 +70571,7 @@ ${commands.join('')}${contents.join('')}${files.length > 0 ? (0,shell/* heredoc 
 function compileTransaction(change, parts) {
     const { strategy, places, tree, id, previousId, revision } = change;
     const { record, plan } = parts;
+    const data = (0,lib_data/* compileData */.Cf)(parts.data);
     // A phase that has nothing to do does not exist.
     const given = (phases) => Object.fromEntries(Object.entries(phases).filter(([, text]) => text !== ''));
     return {
@@ -69837,25 +70586,27 @@ function compileTransaction(change, parts) {
             gated: parts.gated,
         },
         ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
-        snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}\n${parts.console.keep}`,
+        snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${data.snapshot}${strategy.snapshot}\n${parts.console.keep}`,
         phases: given({
             build: strategy.build,
+            backup: data.backup,
             // On the disk before it is activated, and before the deadline begins: a slow disk costs no time that is counted.
             switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put\n${(0,remote_state/* flush */.bX)('"$path"')}`,
             prepare: strategy.prepare,
-            migrate: plan.scripts.migrate ? 'hd_user migrate "$release"' : '',
+            data: data.data,
+            migrate: data.migrate,
             apply: strategy.apply || ':',
         }),
         evidence: (0,health/* evidence */.MX)(parts.vitals.checks, parts.vitals.site),
         restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
 hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
-${(0,remote_state/* flush */.bX)('"$path"')}cd -- "$path" 2>/dev/null || cd
+${data.restore}${(0,remote_state/* flush */.bX)('"$path"')}cd -- "$path" 2>/dev/null || cd
 set -e
 ${strategy.restore}`,
         confirm: `${record === undefined ? '' : (0,remote_state/* writeAtomically */.vK)(`${places.release}/record.json`, JSON.stringify(record))}
 [ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }
-${parts.console.install}${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}`,
-        forget: '[ -f "$release/record.json" ] || rm -rf "$release"',
+${parts.console.install}${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}${data.confirm}`,
+        forget: data.forget + '[ -f "$release/record.json" ] || rm -rf "$release"',
         ledger: {
             ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
             ...{ previousRevision: parts.previousRevision, actor: plan.run.actor, run: plan.run.url },
@@ -69875,6 +70626,7 @@ function unchanged(change, line) {
 
 
 
+
 /** How long a command of the user may take; the job's own limit ends it earlier where that is lower. */
 const commandTimeoutMs = 3 * 3_600_000;
 const titles = {
@@ -69882,6 +70634,7 @@ const titles = {
     backup: 'Back up',
     switch: 'Switch over',
     prepare: 'Prepare',
+    data: 'Bring back the data',
     migrate: 'Migrate',
     apply: 'Activate',
 };
@@ -69920,25 +70673,30 @@ async function prepare(context, members) {
     for (const name of harmlessPhases) {
         const wanted = members.filter(({ transaction }) => transaction.phases[name] !== undefined);
         if (wanted.length > 0)
-            await (0,fleet/* onAll */.J)(context, titles[name], wanted, (member) => follow(member, name));
+            await (0,fleet/* onAll */.J)(context, titles[name], wanted, (member, note) => follow(context, member, name, note));
     }
 }
 /** A phase of the change on one host. */
 async function phase(context, member, name) {
     if (member.transaction.phases[name] === undefined)
         return;
-    await context.step(titleOn(member, titles[name]), () => follow(member, name));
+    await context.step(titleOn(member, titles[name]), ({ note }) => follow(context, member, name, note));
 }
 /** One after another, each host has steps of its own. */
 function titleOn({ transaction, link }, title) {
     return transaction.gated ? `${title} on ${link.host.name}` : title;
 }
 /** The guard runs the phase, and here its output is shown. The first one comes with what begins the change. */
-async function follow(member, name) {
+async function follow({ log }, member, name, note) {
     const { guard, link, transaction } = member;
     const first = transaction.gated && name === 'switch' ? `${member.arm}\n${openGate(transaction.state)}` : member.arm;
     member.arm = '';
     const { code, verdict, output, expired, armed } = await guard.phase(name, first);
+    const { notes, warnings } = (0,lib_data/* saidOf */.Jo)(output);
+    for (const warning of warnings)
+        log.warning(`${link.host.name}: ${warning}`);
+    if (notes.length > 0 || warnings.length > 0)
+        note([...notes, ...warnings].join('; '));
     if (!armed)
         throw transferFailed(link.host, `The change could not be prepared on ${link.host.name}.`, output);
     if (code === 0 && verdict === undefined && !expired)
@@ -69952,10 +70710,26 @@ async function hold(context, member, fresh) {
     member.confirming = fresh;
     if (!member.transaction.gated)
         return;
-    const vote = await member.guard.hold(await fresh);
-    if (vote !== undefined && vote !== 'none')
-        throw ended(member.link.host, vote);
+    await stillHeld(member);
     context.log.info(`${member.link.host.name} is healthy, and waits for the others.`);
+}
+/** Before any of several hosts is confirmed, all of them have to be there: one may have gone back while it waited. */
+async function gather(context, members) {
+    if (members.length > 1)
+        await (0,fleet/* onAll */.J)(context, 'See that all are there', members, stillHeld);
+}
+async function stillHeld(member) {
+    const { guard, link } = member;
+    const ask = async () => await guard.hold((await member.confirming) ?? link.host);
+    const verdict = await ask().catch(async (error) => {
+        if (!(error instanceof errors/* ConnectionLost */.pz))
+            throw error;
+        await guard.reconnect();
+        member.confirming = Promise.resolve(link.host);
+        return await ask();
+    });
+    if (verdict !== undefined)
+        throw ended(link.host, verdict);
 }
 /**
  * The vote for the new version, over a connection of after the change: one that was open before may live on while no
@@ -69982,6 +70756,9 @@ function ended(host, verdict, detail = '') {
     });
 }
 function failed(host, name, code, output) {
+    const ofData = (0,lib_data/* dataFailed */.qA)(host.name, name, code, output);
+    if (ofData !== undefined)
+        return ofData;
     const input = name === 'apply' ? 'activate' : name;
     if (name === 'switch' || /no space left on device/i.test(output))
         return transferFailed(host, `Switching to the new version failed on ${host.name}.`, output);
@@ -70041,7 +70818,10 @@ var guard_guard = __nccwpck_require__(988);
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./lib/clock.js
 var clock = __nccwpck_require__(5233);
+// EXTERNAL MODULE: ./lib/remote/end-script.js
+var end_script = __nccwpck_require__(1183);
 ;// CONCATENATED MODULE: ./lib/remote/lease.js
+
 
 const heartbeatMs = 10_000;
 /** A runner that is cut off gives its connection up after thirty seconds; the host waits somewhat longer. */
@@ -70054,18 +70834,6 @@ const silenceSeconds = 60;
 const renew = (0,shell.sh) `
 guarded() { read -r pid 2>/dev/null <work/pid || return 1; case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *work/guard.sh*) ;; *) return 1 ;; esac; }
 mine() { read -r holder <lock/token && [ "$holder" = "$token" ]; }
-group() { read -r _ _ _ _ group _ <"/proc/$1/stat" && echo "$group"; }
-k() { kill -s "$1" -- "-$session" || kill -s "$1" "-$session"; }
-# The shell of the run, with all it started. Some servers have all of a connection in one group, this here too.
-end_session() {
-  session=
-  read -r session <lock/session
-  [ -n "$session" ] || return 0
-  trap : TERM
-  k TERM || return 0
-  for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || return 0; sleep 0.2; done
-  [ "$(group self)" = "$session" ] || k KILL
-}
 gone() {
   cd "$state" || return 0
   # The run may be at the very moment of taking it.
@@ -70086,7 +70854,7 @@ gone() {
   if [ ! -e pending.json ]; then
     # It waits for the runner a little, and clears up.
     if guarded; then return 0; fi
-    end_session
+    if read -r shell began <lock/session; then hd_end_shell "$shell" "$began"; fi
   fi
   # Or begun at the last moment, or ended by a guard that did not live to clear up.
   if [ -e pending.json ] || [ -e work/verdict ]; then /bin/sh work/settle.sh; return; fi
@@ -70125,7 +70893,7 @@ class Lease {
     }
     static async open(host, state, token) {
         const values = (0,shell/* assign */.kp)({ state, token, silence: silenceSeconds });
-        const pipe = await host.pipe(`exec 2>/dev/null; ${values}${renew}`);
+        const pipe = await host.pipe(`exec 2>/dev/null; ${values}${end_script/* endScript */.n}${renew}`);
         pipe.stdout.resume();
         pipe.stderr.resume();
         return new Lease(pipe);
@@ -70148,6 +70916,7 @@ class Lease {
 
 ;// CONCATENATED MODULE: ./lib/remote/lock-script.js
 
+
 /**
  * The lock as the host sees it: shell functions that stand in `$state` and want `$token`, and a function `owner` that
  * prints who takes it. Used by the runner, and by a person at the console.
@@ -70159,7 +70928,7 @@ class Lease {
  * `maintenance` is a file that a person puts there, with a reason in it. It belongs to nobody's run, so nothing but a
  * person takes it away.
  */
-const lockScript = (0,shell.sh) `
+const lockScript = `${end_script/* endScript */.n}${(0,shell.sh) `
 lock_stale() {
   [ -d lock ] || return 1
   if [ -f lock/boot ] && [ "$(cat lock/boot)" != "$boot" ]; then return 0; fi
@@ -70170,14 +70939,14 @@ lock_make() {
   if lock_stale && mv lock "lock.stale.$token" 2>/dev/null; then echo stale >&3; rm -rf "lock.stale.$token"; fi
   mkdir lock 2>/dev/null
 }
-lock_sign() { printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; lock_group >lock/session; owner >lock/owner.json; }
-# Of the shell that has it, to be ended with all it started should its run be gone.
-lock_group() { read -r _ _ _ _ group _ 2>/dev/null <"/proc/$$/stat" || group=; echo "$group"; }
+lock_sign() { printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; lock_shell >lock/session; owner >lock/owner.json; }
+# The shell that has it, to be ended with all it started should its run be gone.
+lock_shell() ( if hd_stat "$$"; then echo "$$ $began"; fi )
 lock_free() { if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi; }
 held() { [ -e maintenance ] || [ -L maintenance ]; }
 held_since() { date -u -r maintenance +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || :; }
 held_why() { head -c 500 maintenance 2>/dev/null | tr -s '[:space:][:cntrl:]' ' ' || :; }
-`;
+`}`;
 /** The runner takes it, unless somebody has it, or holds the application for maintenance. */
 const takeScript = (0,shell.sh) `
 umask 077; mkdir -p "$state"; cd "$state"
@@ -70616,6 +71385,8 @@ function again(change, parts, facts) {
     const { plan } = parts;
     const transaction = compileTransaction(then, {
         ...{ ...parts, record: undefined, console: { keep: '', install: '' } },
+        // At the console data is backed up as ever; it is not brought back, and nothing is migrated.
+        data: { ...parts.data, previousId: blanks.previous, again: true, restore: false, migrate: false },
         ...{ previousRevision: blanks.previousRevision, lockToken: blanks.token, elapsedMs: 0, gated: false },
         plan: {
             ...plan,
@@ -70624,19 +71395,18 @@ function again(change, parts, facts) {
             safety: { ...plan.safety, rollback: 'auto' },
         },
     });
-    const { migrate: _, ...phases } = transaction.phases;
     const compare = `${treeScript(then.places, filters)}\n${(0,shell/* assign */.kp)({ delete_limit: plan.sync.deleteLimit })}${compareWithRelease}`;
     const checks = parts.vitals.checks.map(({ text }) => `  ${text}\n`).join('');
     return `set -eu
 case $1 in
 begin)
-${change.tree ? compare : ''}${begin({ ...transaction, phases }, facts)}
+${change.tree ? compare : ''}${begin(transaction, facts)}
 ;;
 confirmed)
 ${(0,questions/* decide */.LD)(places.state, change.id, 'confirmed')};;
 refused)
 ${(0,questions/* decide */.LD)(places.state, change.id, 'refused', 'HD-CANCEL-01')};;
-phases) echo ${Object.keys(phases).join(' ')} ;;
+phases) echo ${Object.keys(transaction.phases).join(' ')} ;;
 checks)
 ${checks === '' ? ':\n' : (0,shell/* heredoc */.lt)('cat', `Nobody has asked its health checks. Look yourself:\n${checks}`)};;
 esac
@@ -70712,7 +71482,19 @@ function choose(context, member, goal, open) {
 function begin_begin(context, member, several) {
     const { plan, recorder } = context;
     const { change, goal, vitals, record, lock, facts } = member;
+    const { safety, mode, scripts } = plan;
     const parts = {
+        data: {
+            ...{
+                lines: goal.backup,
+                path: goal.path,
+                id: goal.id,
+                previousId: change.previousId,
+                again: mode === 'rollback',
+            },
+            ...{ restore: safety.rollback === 'data', migrate: scripts.migrate !== undefined, key: goal.fingerprint },
+            force: safety.force,
+        },
         ...{ plan, vitals, record: goal.record, strategyName: goal.strategy.name, gated: several },
         ...{ previousRevision: record.before?.revision ?? '', lockToken: lock.token, elapsedMs: recorder.elapsedMs },
     };
@@ -71381,8 +72163,8 @@ async function sendTar(root, entries, to, options) {
     });
     const source = external_node_stream_.Readable.from(archive, { objectMode: false });
     const stages = options.compress
-        ? [source, gather(), (0,external_node_zlib_.createGzip)({ level: 1 }), meter, to]
-        : [source, gather(), meter, to];
+        ? [source, tar_gather(), (0,external_node_zlib_.createGzip)({ level: 1 }), meter, to]
+        : [source, tar_gather(), meter, to];
     const flow = (0,external_node_stream_promises_namespaceObject.pipeline)(stages, options.signal ? { signal: options.signal } : {});
     const feed = (async () => {
         for (const entry of entries)
@@ -71395,7 +72177,7 @@ async function sendTar(root, entries, to, options) {
     return sent;
 }
 /** Pieces of a useful size: a small file is three of them, and compressing or encrypting each alone costs more than its bytes. */
-function gather() {
+function tar_gather() {
     let parts = [];
     let length = 0;
     const take = () => {
@@ -71686,6 +72468,7 @@ function newRelease(context) {
         const { options } = plan;
         const [path, tree] = [facts.path.absolute, source !== undefined];
         const health = plan.health.checks.length > 0 ? plan.health.checks : strategy.checks(options);
+        const { backup } = plan;
         const record = {
             ...{
                 schema: 1,
@@ -71698,10 +72481,12 @@ function newRelease(context) {
                 actor,
                 run: url,
             },
-            ...{ path, exclude, protect, synced: tree, health, options, fingerprint: fingerprint(plan, strategy, source) },
+            ...{ path, exclude, protect, synced: tree, health, backup, options },
+            fingerprint: fingerprint(plan, strategy, source),
         };
         return {
-            ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, options, record },
+            ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, backup, options, record },
+            fingerprint: record.fingerprint,
             begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files),
             stage: async (host, hostFacts, places, first) => source === undefined
                 ? nothing
@@ -71727,6 +72512,13 @@ function oldRelease({ plan }) {
 function goalOf(plan, facts, state) {
     const record = findRelease(state, plan.to);
     const { exclude, protect, synced } = record;
+    const backup = plan.given.has('backup') ? plan.backup : record.backup;
+    if (plan.safety.rollback === 'data' && backup.length === 0) {
+        throw new errors/* DeployError */.sH('HD-DATA-06', `The release ${record.id} says nothing of data to bring back.`, {
+            why: 'It was deployed without `backup`.',
+            fix: 'Go back without `rollback: data`, or say in `backup` what the data is.',
+        });
+    }
     return {
         ...{
             id: record.id,
@@ -71738,6 +72530,8 @@ function goalOf(plan, facts, state) {
         // Commands and files that are given win over those of the release, and are its own from now on.
         begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files),
         health: plan.given.has('health') ? plan.health.checks : record.health,
+        backup,
+        fingerprint: record.fingerprint,
         options: {
             ...record.options,
             commands: [...new Set([...record.options.commands, ...plan.options.commands])],
@@ -71889,6 +72683,7 @@ var settle = __nccwpck_require__(7179);
 
 
 
+
 const results = {
     'rolled-back': 'rolled-back',
     'rollback-failed': 'rollback-failed',
@@ -71947,13 +72742,13 @@ async function takeBack(context, member, note) {
         return 'failed';
     }
     const verdict = said ?? (await guard.verdict());
-    await collect(context, member);
+    const data = await collect(context, member);
     if (verdict.end === 'rollback-failed')
         throw (0,settle/* rollbackFailed */.K)(link.host, facts.state, '');
     if (verdict.end === 'left')
         log.warning('`rollback: off`: the new version was left as it is.');
     record.changed = verdict.end === 'left' || verdict.end === 'confirmed';
-    note(undo_describe(verdict, change.previousId));
+    note([undo_describe(verdict, change.previousId), ...data].join('; '));
     context.remember(record.host, '');
     return results[verdict.end];
 }
@@ -71973,12 +72768,13 @@ async function vote({ guard, link }, code) {
         return await guard.decide('refused', { code, over: link.host });
     }
 }
-/** What the host kept to explain the failure, before the work directory goes. */
+/** What the host kept to explain the failure, before the work directory goes; and what it says of the data. */
 async function collect({ recorder }, { guard, link, transaction }) {
-    const text = await guard.evidence();
+    const { text, tail } = await guard.evidence();
     const where = transaction.gated ? ` (${link.host.name})` : '';
     if (text.trim() !== '')
         recorder.notes.push({ title: `Logs of the time, before the old version was put back${where}`, text });
+    return (0,lib_data/* saidOf */.Jo)(tail).notes;
 }
 /** The votes of several hosts are as many moments: between two of them a host can be lost. */
 function mixed(members) {
@@ -72084,6 +72880,7 @@ async function deploy(context) {
             for (const member of begun) {
                 await phase(context, member, 'switch');
                 await phase(context, member, 'prepare');
+                await phase(context, member, 'data');
                 await phase(context, member, 'migrate');
                 await phase(context, member, 'apply');
                 // Made while health is being checked: whoever confirms has to come by a connection of after the change.
@@ -72091,6 +72888,7 @@ async function deploy(context) {
                 await checkHealth(context, member);
                 await hold(context, member, fresh);
             }
+            await gather(context, begun);
             await acts_confirm(context, begun);
         }
         catch (cause) {
@@ -72343,6 +73141,56 @@ Object.assign(globalThis, { __dirname: import.meta.dirname });
 
 /***/ }),
 
+/***/ 1183:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   n: () => (/* binding */ endScript)
+/* harmony export */ });
+/* harmony import */ var _shell_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(621);
+
+/**
+ * Shell: ends a shell with all it started. OpenSSH gives each command a group of its own, whose leader may be sudo;
+ * Dropbear has all of a connection in one, in which this runs as well, so that there the children are looked up.
+ */
+const endScript = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
+# Into $up, $group and $began, which tells a process from a later one with its number.
+hd_stat() { # PID
+  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+  set -- \${line##*) }
+  up=$2; group=$3; began=\${20}
+}
+hd_below() { # Into $tree: the process $1, and all it started.
+  tree=" $1 "; more=true
+  while [ -n "$more" ]; do
+    more=
+    for stat in /proc/[0-9]*; do
+      pid=\${stat#/proc/}
+      case $tree in *" $pid "*) continue ;; esac
+      hd_stat "$pid" || continue
+      case $tree in *" $up "*) tree="$tree$pid "; more=true ;; esac
+    done
+  done
+}
+hd_signal() { # SIGNAL
+  if [ -z "$tree" ]; then kill -s "$1" -- "-$target" 2>/dev/null || kill -s "$1" "-$target" 2>/dev/null; return; fi
+  sent=1
+  for pid in $tree; do if kill -s "$1" "$pid" 2>/dev/null; then sent=0; fi; done
+  return "$sent"
+}
+hd_end_shell() { # PID BEGAN
+  hd_stat "$1" && [ "$began" = "$2" ] || return 0
+  target=$group; tree=
+  hd_stat self && [ "$group" != "$target" ] || hd_below "$1"
+  hd_signal TERM || return 0
+  for _ in 1 2 3 4 5 6 7 8 9 10; do hd_signal 0 || return 0; sleep 0.2; done
+  hd_signal KILL || :
+}
+`;
+
+
+/***/ }),
+
 /***/ 9839:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -72361,6 +73209,8 @@ var clock = __nccwpck_require__(5233);
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/shell.js
 var shell = __nccwpck_require__(621);
+// EXTERNAL MODULE: ./lib/remote/end-script.js
+var end_script = __nccwpck_require__(1183);
 ;// CONCATENATED MODULE: external "node:string_decoder"
 const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
 ;// CONCATENATED MODULE: ./lib/remote/frames.js
@@ -72415,6 +73265,7 @@ class FrameReader {
 
 
 
+
 /** Where tools live on the systems we know; sshd gives a non-login command almost none of these. */
 const remotePath = '/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/nix/var/nix/profiles/default/bin:/opt/bin:/usr/syno/bin';
 const tailLength = 4_000;
@@ -72427,8 +73278,10 @@ class Session {
     #connection;
     #log;
     #name;
+    #shell;
     #mark = `HD-${(0,external_node_crypto_.randomBytes)(12).toString('hex')}`;
     #channel;
+    /** The number of the shell, and when it began. */
     #pid = '';
     #job;
     /** Why no script can run any more. */
@@ -72437,7 +73290,8 @@ class Session {
     #ready = { stdout: false, stderr: false };
     #noise = '';
     #signal;
-    constructor(connection, { log, name, signal }) {
+    constructor(connection, { log, name, signal }, shell) {
+        this.#shell = shell;
         this.#connection = connection;
         this.#log = log;
         this.#name = name;
@@ -72445,13 +73299,13 @@ class Session {
     }
     /** `shell` is the command that gives a POSIX shell reading its commands from stdin: `/bin/sh`, or sudo with it. */
     static async open(connection, context, shell = 'exec /bin/sh') {
-        const session = new Session(connection, context);
-        await session.#start(shell);
+        const session = new Session(connection, context, shell);
+        await session.#start();
         return session;
     }
-    async #start(shell) {
+    async #start() {
         const refused = (error) => this.#fail(this.#noShell(error.message));
-        const channel = await this.#connection.exec(shell, refused).catch((error) => {
+        const channel = await this.#connection.exec(this.#shell, refused).catch((error) => {
             throw error instanceof errors/* ConnectionLost */.pz
                 ? error
                 : this.#noShell(String(error instanceof Error ? error.message : error));
@@ -72465,7 +73319,7 @@ class Session {
         channel.on('close', (code, signal) => this.#onClose(signal ? `signal ${signal}` : typeof code === 'number' ? `exit code ${code}` : ''));
         this.#connection.ended.addEventListener('abort', () => this.#fail(this.#connection.ended.reason), { once: true });
         // Written before anybody answered: the login, the shell and the first script share their round trips.
-        channel.write(`PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '${this.#mark} %s\\n' "$1"; printf '${this.#mark}\\n' >&2; }; hd_end "pid $$"\n`);
+        channel.write(`PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '${this.#mark} %s\\n' "$1"; printf '${this.#mark}\\n' >&2; }; read -r hd_line </proc/$$/stat; set -- $\{hd_line##*) }; hd_end "pid $$ $\{20}"; set --\n`);
     }
     /** Whether no script can run any more. */
     get over() {
@@ -72498,16 +73352,13 @@ class Session {
     close() {
         this.#channel?.end();
     }
-    /** Ends the running script with all its children: sshd made the shell the leader of their process group. */
+    /** Ends the running script with all its children, as whoever it runs as. */
     async #stop(why) {
         const channel = this.#channel;
         // What ends now ends for this reason, however the host puts it.
         this.#over ??= why;
-        // BusyBox takes no -- here, and dash needs it.
-        const group = `k() { kill -s "$1" -- "-${this.#pid}" 2>/dev/null || kill -s "$1" "-${this.#pid}" 2>/dev/null; }`;
-        const kill = `${group}; k TERM; for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || exit 0; sleep 0.2; done; k KILL`;
         try {
-            const killer = await this.#connection.exec(`exec /bin/sh -c ${(0,shell/* quote */.hD)(kill)} 2>/dev/null`);
+            const killer = await this.#connection.exec(`${this.#shell} -c ${(0,shell/* quote */.hD)(`${end_script/* endScript */.n}hd_end_shell ${this.#pid}`)}`);
             await new Promise((resolve) => killer.on('error', resolve).on('close', resolve).resume());
         }
         catch {

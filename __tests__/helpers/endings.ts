@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import { signal } from './processes.ts'
 import { type ActionRun, type RunOptions, type RunResult, startAction } from './run-action.ts'
 
@@ -61,20 +62,22 @@ export interface Ending {
   readonly way: Way
 }
 
-/** Runs the action until the moment has come, and ends it. `middleMs` is how far it is from the beginning to the middle. */
+/** Runs the action until the moment has come, and ends it. From the beginning to the middle it is `middleMs`. */
 export function ended(options: RunOptions, { step, moment, way }: Ending, middleMs: number): Promise<RunResult> {
   const steps = new Steps()
-  const end = ways[way]
   let over = false
+  const end = () => {
+    if (!over) ways[way](run)
+    over = true
+  }
   const run = startAction({
     ...options,
     onLine: (line) => {
       const { begins, ends } = steps.read(line)
-      if (over) return
-      if (moment === 'when it has ended' ? ends !== step : begins !== step) return
-      over = true
-      if (moment === 'in its middle') setTimeout(() => end(run), middleMs)
-      else end(run)
+      if (begins === step && moment === 'as it begins') end()
+      if (begins === step && moment === 'in its middle') setTimeout(end, middleMs)
+      // In the middle of a step that was faster this time, too.
+      if (ends === step) end()
     },
   })
   return run.finished.then((result) => {
@@ -91,4 +94,29 @@ export function endings(steps: readonly string[], share = 1): Ending[] {
     ),
   )
   return all.filter(({ turn }) => turn % share === 0).map(({ step, moment, way }) => ({ step, moment, way }))
+}
+
+/** Whether the new version may be what runs afterwards: it is decided in the step `Confirm`. */
+export function endsOf(steps: readonly string[], { step, moment }: Ending): boolean[] {
+  const [at, confirm] = [steps.indexOf(step), steps.indexOf('Confirm')]
+  if (at > confirm) return [true]
+  // Where one step ends the next has begun, and a signal may come too late for that one.
+  const late = at === confirm || (at === confirm - 1 && moment !== 'as it begins')
+  return late ? [true, false] : [false]
+}
+
+/** Neither main nor post said what is not so. */
+export function expectTruth(run: RunResult, isNew: boolean, release: string): void {
+  const { result, changed, release: told } = run.main.outputs
+  const log = run.maskedLog
+  if (result === 'deployed') expect(isNew, log).toBe(true)
+  if (result === 'rolled-back') expect(isNew, log).toBe(false)
+  if (result === 'failed') expect(changed, log).toBe(`${isNew}`)
+  if (told) expect(told, log).toBe(release)
+  expect(run.errors.length, log).toBe(result === undefined || result === 'deployed' ? 0 : 1)
+
+  const pending = Object.values(JSON.parse(run.main.state['pending'] || '{}') as Record<string, string>).some(Boolean)
+  const word = /Post: \S+: \S+ (was confirmed|was rolled-back|was untouched|changed nothing)/.exec(log)?.[1]
+  if (run.post) expect(word !== undefined, log).toBe(pending)
+  if (word) expect(word === 'was confirmed', log).toBe(isNew)
 }

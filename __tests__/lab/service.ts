@@ -118,7 +118,11 @@ export class Service {
 
   async ledger(): Promise<Record<string, unknown>[]> {
     const text = await this.host.sh(`cat ${this.state}/ledger.jsonl`)
-    return text.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
+    try {
+      return text.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
+    } catch (error) {
+      throw new Error(`a torn ledger: ${text}`, { cause: error })
+    }
   }
 
   /** The host is in this version, all of it: files, env, service, record. */

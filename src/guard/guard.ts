@@ -79,10 +79,10 @@ export class Guard {
     return /^none$/m.test(text) ? 'none' : parse(text).verdict
   }
 
-  /** The host is healthy: from now on no deadline ends its change, as long as the runner is there. */
-  async hold(over: Host): Promise<Vote> {
+  /** The host is healthy: from now on no deadline ends its change, as long as the runner is there. Or how it ended. */
+  async hold(over: Host): Promise<Verdict | undefined> {
     const { text } = await over.run(hold(this.#state, this.#id), { label: 'Holding', quiet: true, timeoutMs: 60_000 })
-    return parse(text).verdict
+    return /^held$/m.test(text) ? undefined : (parse(text).verdict ?? (await this.verdict()))
   }
 
   /** The logs of the time when it failed, and at the end what the way back said; afterwards nothing is left to be told. */

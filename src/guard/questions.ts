@@ -35,6 +35,8 @@ emit
  * the one before it.
  */
 export const verdictScript = sh`
+# Who is told of its end by the very file that is removed may write here once more.
+drop_work() { cd / && { rm -rf "$work" 2>/dev/null || { sleep 1; rm -rf "$work"; }; }; }
 keep_verdict() {
   if [ -s "$work/evidence" ]; then mv -f "$work/evidence" "$state/evidence"; else rm -f "$state/evidence"; fi
   printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
@@ -63,13 +65,16 @@ export const collect = `${verdictScript}${sh`
 say_evidence
 grep '^homelab-deploy: ' "$work/log.restore" 2>/dev/null || :
 if [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then
-  case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -f "$work/evidence"; keep_verdict; rm -rf "$work" ;; esac
+  case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -f "$work/evidence"; keep_verdict; drop_work ;; esac
 fi
 `}`
 
 /** Shell by which the runner says that a host is healthy, and has to wait for the others. */
 export const hold = (state: string, id: string): string =>
-  `${assign({ state, work: `${state}/work`, id })}${verdictScript}[ ! -e "$work/open" ] || : >"$work/held"; say_verdict || :\n`
+  `${assign({ state, work: `${state}/work`, id })}${verdictScript}${sh`
+guarded() { read -r pid 2>/dev/null <"$work/pid" && { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qxF "$work/guard.sh"; }
+if [ -e "$work/open" ] && guarded; then : >"$work/held"; echo held >&3; else say_verdict || echo over >&3; fi
+`}`
 
 /** Shell by which the runner decides: one rename, which succeeds only where nobody decided before. */
 export const decide = (state: string, id: string, decision: 'confirmed' | 'refused', code = ''): string =>
@@ -86,5 +91,5 @@ if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
 if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
 say_verdict
-case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && cd / && rm -rf "$work" && free_lock ;; esac
+case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && drop_work && free_lock ;; esac
 `}`

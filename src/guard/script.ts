@@ -154,7 +154,7 @@ clear_away() {
   case $(cat verdict 2>/dev/null) in '' | rollback-failed*) return 0 ;; esac
   keep_verdict
   # The lock last: with it the next run may come, and make this directory its own.
-  cd / && rm -rf "$work"
+  drop_work
   free_lock "$token"
 }
 `

@@ -1,5 +1,5 @@
 import { dataFailed, saidOf } from '../data/index.ts'
-import { DeployError } from '../errors.ts'
+import { ConnectionLost, DeployError } from '../errors.ts'
 import type { Verdict } from '../guard/guard.ts'
 import { harmlessPhases, openGate, type Phase } from '../guard/transaction.ts'
 import type { Host } from '../remote/host.ts'
@@ -102,9 +102,25 @@ async function follow({ log }: Context, member: Begun, name: Phase, note: (text:
 export async function hold(context: Context, member: Begun, fresh: Promise<Host>): Promise<void> {
   member.confirming = fresh
   if (!member.transaction.gated) return
-  const vote = await member.guard.hold(await fresh)
-  if (vote !== undefined && vote !== 'none') throw ended(member.link.host, vote)
+  await stillHeld(member)
   context.log.info(`${member.link.host.name} is healthy, and waits for the others.`)
+}
+
+/** Before any of several hosts is confirmed, all of them have to be there: one may have gone back while it waited. */
+export async function gather(context: Context, members: readonly Begun[]): Promise<void> {
+  if (members.length > 1) await onAll(context, 'See that all are there', members, stillHeld)
+}
+
+async function stillHeld(member: Begun): Promise<void> {
+  const { guard, link } = member
+  const ask = async () => await guard.hold((await member.confirming) ?? link.host)
+  const verdict = await ask().catch(async (error: unknown) => {
+    if (!(error instanceof ConnectionLost)) throw error
+    await guard.reconnect()
+    member.confirming = Promise.resolve(link.host)
+    return await ask()
+  })
+  if (verdict !== undefined) throw ended(link.host, verdict)
 }
 
 /**

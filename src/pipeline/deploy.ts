@@ -1,5 +1,5 @@
 import type { Result } from '../report/report.ts'
-import { confirm, dropUnchanged, hold, phase, prepare, runCommand, stageTree } from './acts.ts'
+import { confirm, dropUnchanged, gather, hold, phase, prepare, runCommand, stageTree } from './acts.ts'
 import { begin, choose, take } from './begin.ts'
 import type { Context } from './context.ts'
 import { refuseDowngrade } from './downgrade.ts'
@@ -48,6 +48,7 @@ export async function deploy(context: Context): Promise<Result> {
       await checkHealth(context, member)
       await hold(context, member, fresh)
     }
+    await gather(context, begun)
     await confirm(context, begun)
   } catch (cause) {
     return await undo(context, begun, cause)

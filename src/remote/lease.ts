@@ -1,4 +1,5 @@
 import { assign, sh } from '../shell.ts'
+import { endScript } from './end-script.ts'
 import type { Host, Pipe } from './host.ts'
 
 const heartbeatMs = 10_000
@@ -13,18 +14,6 @@ const silenceSeconds = 60
 const renew = sh`
 guarded() { read -r pid 2>/dev/null <work/pid || return 1; case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *work/guard.sh*) ;; *) return 1 ;; esac; }
 mine() { read -r holder <lock/token && [ "$holder" = "$token" ]; }
-group() { read -r _ _ _ _ group _ <"/proc/$1/stat" && echo "$group"; }
-k() { kill -s "$1" -- "-$session" || kill -s "$1" "-$session"; }
-# The shell of the run, with all it started. Some servers have all of a connection in one group, this here too.
-end_session() {
-  session=
-  read -r session <lock/session
-  [ -n "$session" ] || return 0
-  trap : TERM
-  k TERM || return 0
-  for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || return 0; sleep 0.2; done
-  [ "$(group self)" = "$session" ] || k KILL
-}
 gone() {
   cd "$state" || return 0
   # The run may be at the very moment of taking it.
@@ -45,7 +34,7 @@ gone() {
   if [ ! -e pending.json ]; then
     # It waits for the runner a little, and clears up.
     if guarded; then return 0; fi
-    end_session
+    if read -r shell began <lock/session; then hd_end_shell "$shell" "$began"; fi
   fi
   # Or begun at the last moment, or ended by a guard that did not live to clear up.
   if [ -e pending.json ] || [ -e work/verdict ]; then /bin/sh work/settle.sh; return; fi
@@ -87,7 +76,7 @@ export class Lease {
 
   static async open(host: Host, state: string, token: string): Promise<Lease> {
     const values = assign({ state, token, silence: silenceSeconds })
-    const pipe = await host.pipe(`exec 2>/dev/null; ${values}${renew}`)
+    const pipe = await host.pipe(`exec 2>/dev/null; ${values}${endScript}${renew}`)
     pipe.stdout.resume()
     pipe.stderr.resume()
     return new Lease(pipe)

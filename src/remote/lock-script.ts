@@ -1,4 +1,5 @@
 import { sh } from '../shell.ts'
+import { endScript } from './end-script.ts'
 
 /**
  * The lock as the host sees it: shell functions that stand in `$state` and want `$token`, and a function `owner` that
@@ -11,7 +12,7 @@ import { sh } from '../shell.ts'
  * `maintenance` is a file that a person puts there, with a reason in it. It belongs to nobody's run, so nothing but a
  * person takes it away.
  */
-export const lockScript = sh`
+export const lockScript = `${endScript}${sh`
 lock_stale() {
   [ -d lock ] || return 1
   if [ -f lock/boot ] && [ "$(cat lock/boot)" != "$boot" ]; then return 0; fi
@@ -22,14 +23,14 @@ lock_make() {
   if lock_stale && mv lock "lock.stale.$token" 2>/dev/null; then echo stale >&3; rm -rf "lock.stale.$token"; fi
   mkdir lock 2>/dev/null
 }
-lock_sign() { printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; lock_group >lock/session; owner >lock/owner.json; }
-# Of the shell that has it, to be ended with all it started should its run be gone.
-lock_group() { read -r _ _ _ _ group _ 2>/dev/null <"/proc/$$/stat" || group=; echo "$group"; }
+lock_sign() { printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; lock_shell >lock/session; owner >lock/owner.json; }
+# The shell that has it, to be ended with all it started should its run be gone.
+lock_shell() ( if hd_stat "$$"; then echo "$$ $began"; fi )
 lock_free() { if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi; }
 held() { [ -e maintenance ] || [ -L maintenance ]; }
 held_since() { date -u -r maintenance +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || :; }
 held_why() { head -c 500 maintenance 2>/dev/null | tr -s '[:space:][:cntrl:]' ' ' || :; }
-`
+`}`
 
 /** The runner takes it, unless somebody has it, or holds the application for maintenance. */
 export const takeScript = sh`

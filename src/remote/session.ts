@@ -4,6 +4,7 @@ import { humanDuration } from '../clock.ts'
 import { ConnectionLost, DeployError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { quote } from '../shell.ts'
+import { endScript } from './end-script.ts'
 import { FrameReader } from './frames.ts'
 import type { Answer, RunOptions } from './host.ts'
 import type { SshConnection } from './ssh.ts'
@@ -42,8 +43,10 @@ export class Session {
   readonly #connection: SshConnection
   readonly #log: Log
   readonly #name: string
+  readonly #shell: string
   readonly #mark = `HD-${randomBytes(12).toString('hex')}`
   #channel: ClientChannel | undefined
+  /** The number of the shell, and when it began. */
   #pid = ''
   #job: Job | undefined
   /** Why no script can run any more. */
@@ -54,7 +57,8 @@ export class Session {
 
   readonly #signal: AbortSignal | undefined
 
-  private constructor(connection: SshConnection, { log, name, signal }: SessionContext) {
+  private constructor(connection: SshConnection, { log, name, signal }: SessionContext, shell: string) {
+    this.#shell = shell
     this.#connection = connection
     this.#log = log
     this.#name = name
@@ -63,14 +67,14 @@ export class Session {
 
   /** `shell` is the command that gives a POSIX shell reading its commands from stdin: `/bin/sh`, or sudo with it. */
   static async open(connection: SshConnection, context: SessionContext, shell = 'exec /bin/sh'): Promise<Session> {
-    const session = new Session(connection, context)
-    await session.#start(shell)
+    const session = new Session(connection, context, shell)
+    await session.#start()
     return session
   }
 
-  async #start(shell: string): Promise<void> {
+  async #start(): Promise<void> {
     const refused = (error: Error) => this.#fail(this.#noShell(error.message))
-    const channel = await this.#connection.exec(shell, refused).catch((error: unknown) => {
+    const channel = await this.#connection.exec(this.#shell, refused).catch((error: unknown) => {
       throw error instanceof ConnectionLost
         ? error
         : this.#noShell(String(error instanceof Error ? error.message : error))
@@ -95,7 +99,7 @@ export class Session {
     this.#connection.ended.addEventListener('abort', () => this.#fail(this.#connection.ended.reason), { once: true })
     // Written before anybody answered: the login, the shell and the first script share their round trips.
     channel.write(
-      `PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '${this.#mark} %s\\n' "$1"; printf '${this.#mark}\\n' >&2; }; hd_end "pid $$"\n`,
+      `PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '${this.#mark} %s\\n' "$1"; printf '${this.#mark}\\n' >&2; }; read -r hd_line </proc/$$/stat; set -- $\{hd_line##*) }; hd_end "pid $$ $\{20}"; set --\n`,
     )
   }
 
@@ -132,16 +136,13 @@ export class Session {
     this.#channel?.end()
   }
 
-  /** Ends the running script with all its children: sshd made the shell the leader of their process group. */
+  /** Ends the running script with all its children, as whoever it runs as. */
   async #stop(why: unknown): Promise<void> {
     const channel = this.#channel
     // What ends now ends for this reason, however the host puts it.
     this.#over ??= why
-    // BusyBox takes no -- here, and dash needs it.
-    const group = `k() { kill -s "$1" -- "-${this.#pid}" 2>/dev/null || kill -s "$1" "-${this.#pid}" 2>/dev/null; }`
-    const kill = `${group}; k TERM; for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || exit 0; sleep 0.2; done; k KILL`
     try {
-      const killer = await this.#connection.exec(`exec /bin/sh -c ${quote(kill)} 2>/dev/null`)
+      const killer = await this.#connection.exec(`${this.#shell} -c ${quote(`${endScript}hd_end_shell ${this.#pid}`)}`)
       await new Promise((resolve) => killer.on('error', resolve).on('close', resolve).resume())
     } catch {
       // The connection is gone, and with it any way to end something there.
