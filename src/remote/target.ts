@@ -7,6 +7,9 @@ export interface Address {
   readonly port: number
 }
 
+/** Where a connection goes; who logs in there is another matter. */
+export type Place = Pick<Address, 'host' | 'port'>
+
 /** How the key of a host is judged. There is no mode that judges nothing. */
 export type HostKeyPolicy =
   | { readonly mode: 'strict' }
