@@ -66034,29 +66034,167 @@ function toDeployError(thrown) {
 
 /***/ }),
 
-/***/ 352:
+/***/ 988:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   G: () => (/* binding */ settle),
+/* harmony export */   w: () => (/* binding */ Guard)
+/* harmony export */ });
+/* harmony import */ var _clock_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5233);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(452);
+/* harmony import */ var _shell_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(621);
+/* harmony import */ var _questions_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8716);
 
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  w: () => (/* binding */ Guard),
-  G: () => (/* binding */ settle)
-});
 
-// EXTERNAL MODULE: ./lib/clock.js
-var clock = __nccwpck_require__(5233);
-// EXTERNAL MODULE: ./lib/errors.js
-var errors = __nccwpck_require__(452);
-// EXTERNAL MODULE: ./lib/shell.js
-var shell = __nccwpck_require__(621);
-;// CONCATENATED MODULE: ./lib/guard/questions.js
+
+
+/** The runner's side of the guard: it watches, and has one vote. The host carries on without it. */
+class Guard {
+    #state;
+    #id;
+    #context;
+    #link;
+    /** Connections made here, to be closed here. */
+    #own = new AsyncDisposableStack();
+    constructor(link, state, id, context) {
+        this.#link = link;
+        this.#state = state;
+        this.#id = id;
+        this.#context = context;
+    }
+    /** Shows the output of a phase until it ended. The verdict comes instead when the change was ended before. */
+    async phase(name, arm = '') {
+        return await this.#follow(name, false, arm);
+    }
+    /** Waits for the last word. */
+    async verdict() {
+        const { verdict } = await this.#follow('', true);
+        if (verdict === undefined)
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .ConnectionLost */ .pz(`${this.#link.host.name} has not said how the deploy ended.`);
+        return verdict;
+    }
+    /** Casts the vote. Whether it counted, the verdict says, when it is there already. */
+    async decide(decision, { code = '', over = this.#link.host } = {}) {
+        const options = { label: 'Deciding', quiet: true, timeoutMs: 60_000, evenIfCancelled: true };
+        const { text } = await over.run((0,_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .decide */ .LD)(this.#state, this.#id, decision, code), options);
+        return /^none$/m.test(text) ? 'none' : parse(text).verdict;
+    }
+    /** The host is healthy: from now on no deadline ends its change, as long as the runner is there. */
+    async hold(over) {
+        const { text } = await over.run((0,_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .hold */ ._2)(this.#state, this.#id), { label: 'Holding', quiet: true, timeoutMs: 60_000 });
+        return parse(text).verdict;
+    }
+    /** A connection that begins now: one that is open already may live on while no new one gets through. */
+    fresh() {
+        const connecting = this.#context.connect().then((host) => this.#own.use(host));
+        // Whoever waits for it is told; when nobody does any more, it is no concern of anybody's.
+        connecting.catch(() => { });
+        return connecting;
+    }
+    /** Another connection in the place of one that was lost. */
+    async reconnect() {
+        await this.#reconnect(new _clock_js__WEBPACK_IMPORTED_MODULE_0__/* .Deadline */ .B2(this.#patience), undefined);
+    }
+    async [Symbol.asyncDispose]() {
+        await this.#own.disposeAsync();
+    }
+    /** A job that was cancelled has seconds left; the host takes the change back by itself. */
+    get #patience() {
+        return this.#context.signal?.aborted ? 3_000 : this.#context.patienceMs;
+    }
+    async #follow(phase, evenIfCancelled, arm = '') {
+        const away = new _clock_js__WEBPACK_IMPORTED_MODULE_0__/* .Deadline */ .B2(this.#patience);
+        let shown = 0;
+        let first = arm;
+        for (;;) {
+            if (!evenIfCancelled)
+                this.#context.signal?.throwIfAborted();
+            try {
+                const script = `${first}\n${(0,_shell_js__WEBPACK_IMPORTED_MODULE_3__/* .assign */ .kp)({ work: `${this.#state}/work`, offset: shown, phase })}${_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .follow */ .e6}`;
+                first = '';
+                const onAnswer = (text) => {
+                    for (const [, offset] of text.matchAll(/^offset (\d+)$/gm))
+                        shown = Number(offset);
+                };
+                const { code, text, tail } = await this.#link.host.run(script, {
+                    label: phase || 'Waiting for the verdict',
+                    onAnswer,
+                    evenIfCancelled,
+                });
+                const found = /^(dead|gone)$/m.test(text) ? await this.#settle() : parse(text);
+                return {
+                    ...found,
+                    expired: /^expired$/m.test(text),
+                    armed: arm === '' || /^armed$/m.test(text) || code === 0,
+                    output: tail,
+                };
+            }
+            catch (error) {
+                if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .ConnectionLost */ .pz))
+                    throw error;
+                if (away.passed)
+                    throw error;
+                this.#context.log.info('The connection was lost; the host goes on by itself. Connecting again…');
+                await this.#reconnect(away, evenIfCancelled ? undefined : this.#context.signal);
+            }
+        }
+    }
+    async #reconnect(away, signal) {
+        for (;;) {
+            try {
+                this.#link.host = await this.fresh();
+                return await this.#context.onReconnect(this.#link.host);
+            }
+            catch (error) {
+                if (away.passed || !(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .DeployError */ .sH) || !/^HD-(NET|SSH-05)/.test(error.code))
+                    throw error;
+                await (0,_clock_js__WEBPACK_IMPORTED_MODULE_0__/* .sleep */ .yy)(1_000, signal);
+            }
+        }
+    }
+    /** The guard is gone: a reboot, a kill. What it left is decided and finished by the same rules. */
+    async #settle() {
+        this.#context.log.warning('The guard on the host is gone, so its deploy is settled now.');
+        return await settle(this.#link.host, this.#state, this.#id);
+    }
+}
+/** Ends a transaction that nobody ends any more, and says how it ended. */
+async function settle(host, state, id) {
+    const script = `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_3__/* .assign */ .kp)({ work: `${state}/work`, state, id })}${_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .verdictScript */ .J6}
+[ "$(cat "$work/id" 2>/dev/null)" != "$id" ] || [ ! -f "$work/settle.sh" ] || /bin/sh "$work/settle.sh"
+say_verdict || :`;
+    const { text } = await host.run(script, { label: 'Settling', timeoutMs: 900_000, evenIfCancelled: true });
+    return parse(text);
+}
+function parse(text) {
+    const code = /^code (\d+)$/m.exec(text)?.[1];
+    const [, end, why] = /^verdict (\S+) ?(\S*)$/m.exec(text) ?? [];
+    return {
+        ...(code === undefined ? {} : { code: Number(code) }),
+        ...(end === undefined ? {} : { verdict: { end: end, why: why ?? '' } }),
+    };
+}
+
+
+/***/ }),
+
+/***/ 8716:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   J6: () => (/* binding */ verdictScript),
+/* harmony export */   LD: () => (/* binding */ decide),
+/* harmony export */   _2: () => (/* binding */ hold),
+/* harmony export */   e6: () => (/* binding */ follow)
+/* harmony export */ });
+/* harmony import */ var _shell_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(621);
 
 /**
  * Shell that shows the log as it grows, from $offset on, until the phase ended, the verdict came, or the guard is
  * gone. Says on descriptor 3 how far it got, and why it stopped.
  */
-const follow = (0,shell.sh) `
+const follow = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
 cd -- "$work" 2>/dev/null || { echo gone >&3; exit 0; }
 log=log.\${phase:-restore}
 emit() {
@@ -66080,10 +66218,25 @@ emit
 [ -z "$phase" ] || [ ! -e "done.$phase" ] || echo "code $(cat "done.$phase")" >&3
 [ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
 `;
+/**
+ * Shell: the last word on a change outlives its work directory, where it is found when the answer was lost on its way.
+ * It bears the id of its change, or else a change that never began would be taken for the one before it.
+ */
+const verdictScript = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
+keep_verdict() { printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"; }
+say_verdict() {
+  if [ -e "$work/verdict" ] && [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then echo "verdict $(cat "$work/verdict")" >&3
+  elif read -r of end 2>/dev/null <"$state/verdict" && [ "$of" = "$id" ]; then echo "verdict $end" >&3
+  else return 1; fi
+}
+`;
+/** Shell by which the runner says that a host is healthy, and has to wait for the others. */
+const hold = (state, id) => `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state, work: `${state}/work`, id })}${verdictScript}[ ! -e "$work/open" ] || : >"$work/held"; say_verdict || :\n`;
 /** Shell by which the runner decides: one rename, which succeeds only where nobody decided before. */
-const decide = (state, decision, code = '') => `${(0,shell/* assign */.kp)({ state, work: `${state}/work`, decision, code })}${(0,shell.sh) `
-if [ ! -e "$state/pending.json" ] && [ ! -e "$work/verdict" ]; then
-  if [ -e "$state/verdict" ]; then echo "verdict $(cat "$state/verdict")" >&3; else echo none >&3; fi
+const decide = (state, id, decision, code = '') => `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state, work: `${state}/work`, id, decision, code })}${verdictScript}${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
+if [ ! -e "$state/pending.json" ]; then
+  # None where no guard was ever started; with one, the last word may be a moment away.
+  say_verdict || { [ "$(cat "$work/id" 2>/dev/null)" = "$id" ] && [ -e "$work/pid" ]; } || echo none >&3
   exit 0
 fi
 cd -- "$work"
@@ -66092,138 +66245,9 @@ if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then
 [ -z "$code" ] || printf '%s\n' "$code" >code
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
 if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
-[ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
-# It stays where it is found when this answer is lost on its way.
-case $(cat verdict 2>/dev/null) in confirmed) mv -f verdict "$state/verdict" && cd / && rm -rf "$work" ;; esac
+say_verdict
+case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && cd / && rm -rf "$work" ;; esac
 `}`;
-
-;// CONCATENATED MODULE: ./lib/guard/guard.js
-
-
-
-
-/** The runner's side of the guard: it watches, and has one vote. The host carries on without it. */
-class Guard {
-    #state;
-    #context;
-    #host;
-    /** Connections made here, to be closed here. */
-    #own = new AsyncDisposableStack();
-    constructor(host, state, context) {
-        this.#host = host;
-        this.#state = state;
-        this.#context = context;
-    }
-    /** The connection at hand. */
-    get host() {
-        return this.#host;
-    }
-    /** Shows the output of a phase until it ended. The verdict comes instead when the change was ended before. */
-    async phase(name, arm = '') {
-        return await this.#follow(name, false, arm);
-    }
-    /** Waits for the last word. */
-    async verdict() {
-        const { verdict } = await this.#follow('', true);
-        if (verdict === undefined)
-            throw new errors/* ConnectionLost */.pz(`${this.#host.name} has not said how the deploy ended.`);
-        return verdict;
-    }
-    /** Casts the vote. Whether it counted, the verdict says, when it is there already. */
-    async decide(decision, { code = '', over = this.#host } = {}) {
-        const options = { label: 'Deciding', quiet: true, timeoutMs: 60_000, evenIfCancelled: true };
-        const { text } = await over.run(decide(this.#state, decision, code), options);
-        return /^none$/m.test(text) ? 'none' : parse(text).verdict;
-    }
-    /** A connection that begins now: one that is open already may live on while no new one gets through. */
-    fresh() {
-        const connecting = this.#context.connect().then((host) => this.#own.use(host));
-        // Whoever waits for it is told; when nobody does any more, it is no concern of anybody's.
-        connecting.catch(() => { });
-        return connecting;
-    }
-    /** Another connection in the place of one that was lost. */
-    async reconnect() {
-        await this.#reconnect(new clock/* Deadline */.B2(this.#patience), undefined);
-    }
-    async [Symbol.asyncDispose]() {
-        await this.#own.disposeAsync();
-    }
-    /** A job that was cancelled has seconds left; the host takes the change back by itself. */
-    get #patience() {
-        return this.#context.signal?.aborted ? 3_000 : this.#context.patienceMs;
-    }
-    async #follow(phase, evenIfCancelled, arm = '') {
-        const away = new clock/* Deadline */.B2(this.#patience);
-        let shown = 0;
-        let first = arm;
-        for (;;) {
-            if (!evenIfCancelled)
-                this.#context.signal?.throwIfAborted();
-            try {
-                const script = `${first}\n${(0,shell/* assign */.kp)({ work: `${this.#state}/work`, offset: shown, phase })}${follow}`;
-                first = '';
-                const onAnswer = (text) => {
-                    for (const [, offset] of text.matchAll(/^offset (\d+)$/gm))
-                        shown = Number(offset);
-                };
-                const { code, text, tail } = await this.#host.run(script, {
-                    label: phase || 'Waiting for the verdict',
-                    onAnswer,
-                    evenIfCancelled,
-                });
-                const found = /^(dead|gone)$/m.test(text) ? await this.#settle() : parse(text);
-                return {
-                    ...found,
-                    expired: /^expired$/m.test(text),
-                    armed: arm === '' || /^armed$/m.test(text) || code === 0,
-                    output: tail,
-                };
-            }
-            catch (error) {
-                if (!(error instanceof errors/* ConnectionLost */.pz))
-                    throw error;
-                if (away.passed)
-                    throw error;
-                this.#context.log.info('The connection was lost; the host goes on by itself. Connecting again…');
-                await this.#reconnect(away, evenIfCancelled ? undefined : this.#context.signal);
-            }
-        }
-    }
-    async #reconnect(away, signal) {
-        for (;;) {
-            try {
-                this.#host = await this.fresh();
-                return await this.#context.onReconnect(this.#host);
-            }
-            catch (error) {
-                if (away.passed || !(error instanceof errors/* DeployError */.sH) || !/^HD-(NET|SSH-05)/.test(error.code))
-                    throw error;
-                await (0,clock/* sleep */.yy)(1_000, signal);
-            }
-        }
-    }
-    /** The guard is gone: a reboot, a kill. What it left is decided and finished by the same rules. */
-    async #settle() {
-        this.#context.log.warning('The guard on the host is gone, so its deploy is settled now.');
-        return await settle(this.#host, this.#state);
-    }
-}
-/** Ends a transaction that nobody ends any more, and says how it ended. */
-async function settle(host, state) {
-    const script = `${(0,shell/* assign */.kp)({ work: `${state}/work`, state })}[ ! -f "$work/settle.sh" ] || /bin/sh "$work/settle.sh"
-file=$work/verdict; [ -e "$file" ] || file=$state/verdict; [ ! -e "$file" ] || echo "verdict $(cat "$file")" >&3`;
-    const { text } = await host.run(script, { label: 'Settling', timeoutMs: 900_000, evenIfCancelled: true });
-    return parse(text);
-}
-function parse(text) {
-    const code = /^code (\d+)$/m.exec(text)?.[1];
-    const [, end, why] = /^verdict (\S+) ?(\S*)$/m.exec(text) ?? [];
-    return {
-        ...(code === undefined ? {} : { code: Number(code) }),
-        ...(end === undefined ? {} : { verdict: { end: end, why: why ?? '' } }),
-    };
-}
 
 
 /***/ }),
@@ -67967,6 +67991,7 @@ function buildPlan(values, given, env) {
         },
         files: filesOf(values),
         scripts: scriptsOf(values),
+        options: { commands: Object.keys(scriptsOf(values)) },
         health: { checks: values.health, within: values['health-timeout'], stable: values['health-stable'] },
         safety: {
             rollback: values.rollback,
@@ -68474,8 +68499,6 @@ function checkConnection({ values, problems, has, env }) {
             problems.add('host', `names ${place} twice`, 'Remove one of the lines.');
         places.add(place);
     }
-    if (places.size > 1)
-        problems.add('host', 'names several hosts: deploying to more than one is not built yet', 'Use a job for each, for instance by a matrix.');
     const jump = values['jump-host'];
     if (jump && places.has(`${jump.host} port ${jump.port}`))
         problems.add('jump-host', 'is the host itself', 'Leave it out.');
@@ -68563,11 +68586,13 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7264);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1389);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6145);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3534);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2080);
+/* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9305);
 /* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5650);
 /* harmony import */ var _report_sink_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(684);
+
 
 
 
@@ -68603,7 +68628,11 @@ async function main() {
         else {
             const plan = withTemp(loaded.plan, temp);
             Object.assign(recorder, about(plan));
-            await (0,_pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(plan, recorder, sink, (name, value) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ(name, value));
+            const pending = {};
+            await (0,_pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(plan, recorder, sink, (host, id) => {
+                pending[host] = id;
+                _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('pending', JSON.stringify(pending));
+            });
         }
     }
     catch (error) {
@@ -68616,7 +68645,7 @@ async function main() {
     return _report_report_js__WEBPACK_IMPORTED_MODULE_9__/* .goodResults */ .u.has(recorder.result) ? 0 : 1;
 }
 function about(plan) {
-    const hosts = plan?.targets.map(({ address }) => `${address.user}@${address.host}`) ?? [];
+    const hosts = plan?.targets.map(({ address }) => (0,_remote_target_js__WEBPACK_IMPORTED_MODULE_11__/* .showAddress */ .m)(address)) ?? [];
     const from = plan?.run ?? { repository: '', sha: '', ref: '', actor: '', workflow: '', url: '' };
     const { repository, sha, ref, actor, workflow, url } = from;
     return {
@@ -68643,6 +68672,47 @@ process.exit(code);
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
+
+/***/ }),
+
+/***/ 3118:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   J: () => (/* binding */ onAll),
+/* harmony export */   _: () => (/* binding */ each)
+/* harmony export */ });
+/** Does it on all hosts at once, waits for all of them, and only then throws the first thing that went wrong. */
+async function each(members, work) {
+    const ends = await Promise.allSettled(members.map(work));
+    for (const end of ends)
+        if (end.status === 'rejected')
+            throw end.reason;
+    return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
+}
+/** One step of the story on all hosts at once. With several of them, what is noted says of which. */
+async function onAll({ step }, name, members, work) {
+    return await step(name, async ({ note }) => {
+        const [only] = members;
+        if (members.length === 1 && only !== undefined)
+            return [await work(only, note)];
+        const notes = new Map();
+        try {
+            return await each(members, (member) => work(member, (text) => notes.set(member.record.host, text)));
+        }
+        finally {
+            note(together(notes));
+        }
+    });
+}
+/** What all of them say is said once. */
+function together(notes) {
+    const texts = new Set(notes.values());
+    if (texts.size === 1)
+        return `${[...texts][0]} (all ${notes.size})`.replace(/^ \(.*/, '');
+    return [...notes].map(([host, text]) => `${host}: ${text}`).join('; ');
+}
+
 
 /***/ }),
 
@@ -68787,50 +68857,46 @@ function describeSystem(facts) {
 var ssh_host = __nccwpck_require__(5090);
 // EXTERNAL MODULE: ./lib/remote/target.js
 var remote_target = __nccwpck_require__(9305);
+// EXTERNAL MODULE: ./lib/pipeline/fleet.js
+var fleet = __nccwpck_require__(3118);
 ;// CONCATENATED MODULE: ./lib/pipeline/reach.js
 
 
 
 
-/** Connects and learns all about the host that later decisions need; root when the inputs or the path ask for it. */
-async function reach({ plan, log, signal, recorder, step }) {
-    const [target] = plan.targets;
-    if (target === undefined)
-        throw new TypeError('a plan without a target');
-    const host = await step(`Connect to ${(0,remote_target/* showAddress */.m)(target.address)}`, async ({ note }) => {
-        const connected = await ssh_host/* SshHost */.f.connect(target, { log, signal, hosted: plan.run.hosted });
-        recorder.hostKey = connected.hostKeyLine;
+
+/** Connects and learns all about the hosts that later decisions need; root when the inputs or the path ask for it. */
+async function reach(context, open) {
+    const { plan, log, signal, recorder } = context;
+    const targets = plan.targets.map((target) => ({
+        target,
+        record: recorder.machine((0,remote_target/* showAddress */.m)(target.address)),
+    }));
+    const where = targets.map(({ target }) => (0,remote_target/* showAddress */.m)(target.address)).join(', ');
+    const connected = await (0,fleet/* onAll */.J)(context, `Connect to ${where}`, targets, async ({ target, record }, note) => {
+        const connected = open.use(await ssh_host/* SshHost */.f.connect(target, { log, signal, hosted: plan.run.hosted }));
+        record.hostKey = connected.hostKeyLine;
         note(`Host key ${connected.hostKey}`);
         if (target.hostKey.mode === 'accept-new') {
             log.warning(`The key of ${connected.name} was accepted without being known (\`host-key: accept-new\`). Pin it: host-key: ${connected.hostKeyLine}`);
         }
-        return connected;
+        return { target, record, host: connected };
     });
-    try {
-        const facts = await step('Read facts', async ({ note }) => {
-            const facts = await learn(host, plan);
-            recorder.system = describeSystem(facts);
-            log.info(`Tools: ${Object.entries(facts.tools)
-                .map(([name, { path, version }]) => [path || name, version].filter(Boolean).join(' '))
-                .join(', ')}`);
-            note(`${recorder.system}; user ${facts.user.name}, sudo: ${facts.sudo}`);
-            if (Math.abs(facts.clockSkew) > 60)
-                log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`);
-            refusePath(host, facts);
-            return facts;
-        });
-        return { host, facts };
-    }
-    catch (error) {
-        await host[Symbol.asyncDispose]();
-        throw error;
-    }
+    return await (0,fleet/* onAll */.J)(context, 'Read facts', connected, async ({ target, record, host }, note) => {
+        const facts = await learn(host, plan);
+        record.system = describeSystem(facts);
+        log.info(`Tools: ${Object.entries(facts.tools)
+            .map(([name, { path, version }]) => [path || name, version].filter(Boolean).join(' '))
+            .join(', ')}`);
+        note(`${record.system}; user ${facts.user.name}, sudo: ${facts.sudo}`);
+        if (Math.abs(facts.clockSkew) > 60)
+            log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`);
+        refusePath(host, facts);
+        return { target, record, host, facts, link: { host } };
+    });
 }
-/** Another connection to the host of this run. It outlives a cancel: what has to be put back is put back over it. */
-async function connectAgain({ plan, log, signal }, first) {
-    const [target] = plan.targets;
-    if (target === undefined)
-        throw new TypeError('a plan without a target');
+/** Another connection to a host of this run. It outlives a cancel: what has to be put back is put back over it. */
+async function connectAgain({ plan, log, signal }, { target, host: first }) {
     const host = await ssh_host/* SshHost */.f.connect({ ...target, connectTimeout: Math.min(target.connectTimeout, signal.aborted ? 2_000 : 20_000) }, 
     // After a cancel what is left to do has to be done; before it, a cancel ends this connection's work as well.
     { log, hosted: plan.run.hosted, signal: signal.aborted ? undefined : signal });
@@ -68877,7 +68943,7 @@ function refusePath(host, { path, user }) {
 
 /***/ }),
 
-/***/ 6145:
+/***/ 3534:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -68888,12 +68954,12 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./lib/errors.js
 var errors = __nccwpck_require__(452);
-// EXTERNAL MODULE: ./lib/guard/guard.js + 1 modules
-var guard_guard = __nccwpck_require__(352);
 // EXTERNAL MODULE: ./lib/remote/state.js
 var remote_state = __nccwpck_require__(6915);
 // EXTERNAL MODULE: ./lib/shell.js
 var shell = __nccwpck_require__(621);
+// EXTERNAL MODULE: ./lib/guard/questions.js
+var questions = __nccwpck_require__(8716);
 ;// CONCATENATED MODULE: ./lib/guard/script.js
 
 /**
@@ -68908,6 +68974,8 @@ var shell = __nccwpck_require__(621);
  *   phase/NAME  the scripts, in the order of $phases     done.NAME   the exit code of each, once it has one
  *   log.NAME    the output of each, and of the way back  evidence    logs of the time, taken before the way back
  *   child       the phase that was started last          verdict     the last word; written once, atomically
+ *   touched     from the first change on                 go, held    from the runner, where there are several hosts:
+ *               it is this host's turn; healthy, and waiting for the others, for as long as the runner is there
  *
  * Time is /proc/uptime: the clock of a host may jump.
  */
@@ -68932,9 +69000,10 @@ lease() { { true >"$state/lock/lease"; } 2>/dev/null || true; }
 reason() {
   why=
   if ended; then why=refused
-  elif [ -n "$at" ]; then now; [ "$up" -lt "$at" ] || why=expired
+  elif [ -n "$at" ] && [ ! -e held ]; then now; [ "$up" -lt "$at" ] || why=expired
   else
-    # Before the change itself there is no deadline, only the question whether anybody is still there.
+    # Before the change itself, and after it while other hosts are at theirs, there is no deadline, only the
+    # question whether anybody is still there.
     read -r beat 2>/dev/null <"$state/lock/beat" || beat=
     now
     [ "$beat" = "$last" ] || { last=$beat; last_at=$up; }
@@ -68962,6 +69031,19 @@ end_group() {
     signal_group "$next" "$1" || return 0
   done
 }
+# Waits for COMMAND to succeed, or for the end.
+stay() { # SECONDS COMMAND...
+  pause=$1; shift
+  last=none; last_at=0
+  until ended || "$@"; do
+    lease
+    reason
+    if [ -n "$why" ]; then mv open "$why" 2>/dev/null; return; fi
+    sleep "$pause"
+  done
+}
+# With several hosts the canary goes first.
+turn() { if [ -n "$gated" ] && [ ! -e go ]; then put phase-now turn; stay 0.2 [ -e go ]; fi; }
 # In a session of its own, so that it can be ended with all it started.
 start() { # SCRIPT LOG
   if command -v setsid >/dev/null 2>&1; then setsid /bin/sh "$1" >"$2" 2>&1 </dev/null &
@@ -69003,8 +69085,9 @@ finish() {
   rm -f reserve
   if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put verdict confirmed; return; fi
   for why in refused failed expired; do [ ! -e "$why" ] || break; done
+  if [ ! -e touched ]; then /bin/sh "$work/ended.sh" "$why" untouched >>log.restore 2>&1; put verdict "untouched $why"; return; fi
   collect
-  if [ "$rollback" = off ]; then /bin/sh "$work/ended.sh" "$why" failed >>log.restore 2>&1; put verdict "left $why"; return; fi
+  if [ "$rollback" = off ]; then /bin/sh "$work/ended.sh" "$why" left >>log.restore 2>&1; put verdict "left $why"; return; fi
   put phase-now restore
   if /bin/sh "$work/restore.sh" >log.restore 2>&1 </dev/null; then
     /bin/sh "$work/ended.sh" "$why" rolled-back >>log.restore 2>&1
@@ -69031,7 +69114,7 @@ leave() {
 clear_away() {
   # Without a verdict something could not be finished: the next run tries again, by what is here.
   case $(cat verdict 2>/dev/null) in '' | rollback-failed*) return 0 ;; esac
-  cp verdict "$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
+  keep_verdict
   # The lock last: with it the next run may come, and make this directory its own.
   cd / && rm -rf "$work"
   if [ "$(cat "$state/lock/token" 2>/dev/null)" = "$token" ]; then mv "$state/lock" "$state/lock.left.$$" && rm -rf "$state/lock.left.$$"; fi
@@ -69042,17 +69125,13 @@ const guardMain = (0,shell.sh) `
 put pid "$$"
 at=
 for name in $phases; do
+  case " $harmless " in *" $name "*) ;; *) turn ;; esac
   ended && break
   if [ "$name" = "$timed" ]; then now; at=$((up + confirm_seconds)); fi
   run "$name" || { mv open failed 2>/dev/null; break; }
 done
 put phase-now wait
-while ! ended; do
-  now
-  if [ "$up" -ge "$at" ]; then mv open expired 2>/dev/null; break; fi
-  lease
-  sleep 1
-done
+stay 1 false
 mine || exit 0
 # The runner that confirmed finishes by itself; only when it does not, this does.
 if [ -e confirmed ]; then for _ in 1 2 3 4 5 6 7 8 9 10; do [ ! -e verdict ] && mine || break; sleep 1; done; mine || exit 0; fi
@@ -69080,8 +69159,13 @@ clear_away
 
 
 
+
+/** What comes first and changes nothing: whatever becomes of it, the old version was never touched. */
+const harmlessPhases = ['build', 'backup'];
 /** The phases of a change, in order. The deadline begins with `apply`; what is slow comes before it. */
-const phases = ['switch', 'prepare', 'migrate', 'apply'];
+const phases = [...harmlessPhases, 'switch', 'prepare', 'migrate', 'apply'];
+/** Shell by which the runner lets a gated change begin. */
+const openGate = (state) => `: >${(0,shell/* quote */.hD)(`${state}/work/go`)}\necho armed >&3\n`;
 /** What the scripts share. `hd_alone` and the fixed line make each end safe to repeat, and to be run by two at once. */
 const functions = (0,shell.sh) `
 hd_cmdline() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null; } # the grep of BusyBox sees no further than a NUL
@@ -69103,7 +69187,8 @@ hd_alone() { # NAME: waits for who is at it already; one that was killed does no
 }
 hd_phase() { # NAME: before its first change, so that either this sees the end or who ends it sees this
   read -r hd_boot 2>/dev/null </proc/sys/kernel/random/boot_id || hd_boot=
-  printf '%s\n' "$$ $hd_boot $1" >"$work/child"
+  printf '%s\n' "$$ $hd_boot $1" >"$work/child" || exit 74
+  case " $harmless " in *" $1 "*) ;; *) : >"$work/touched" || exit 74 ;; esac
   [ -e "$work/open" ] || exit 143
 }
 hd_code() { # WHY
@@ -69136,7 +69221,7 @@ function environment(work) {
 }
 /** What a change of before left here: the lists of this one are here already. */
 const clear = (0,shell.sh) `( umask 077; mkdir -p "$work"; cd -- "$work"
-rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child code evidence ending settling ledger.out done.* log.* file.*
+rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child touched go held code evidence ending settling ledger.out done.* log.* file.*
 mkdir phase )`;
 /** Where a unit has to be for systemd to start it after a reboot, while a change is open. */
 function bootUnit({ init, user, state }, id) {
@@ -69162,6 +69247,7 @@ function begin(transaction, facts, { silenceSeconds, evidenceSeconds } = { silen
         ...{ rollback: transaction.rollback, token: transaction.lockToken, elapsed_ms: transaction.elapsedMs },
         ...{ unit: unit.name, unit_dir: unit.dir, wanted_by: unit.target },
         phases: phases.filter((phase) => transaction.phases[phase] !== undefined).join(' '),
+        ...{ harmless: harmlessPhases.join(' '), gated: transaction.gated ? 'true' : '' },
     });
     const file = (name, body) => (0,shell/* heredoc */.lt)(`cat >"$work/${name}"`, body);
     const script = (name, body) => file(name, `. ${(0,shell/* quote */.hD)(`${work}/head.sh`)}\n${body}\n`);
@@ -69181,17 +69267,17 @@ function begin(transaction, facts, { silenceSeconds, evidenceSeconds } = { silen
         // A unit of systemd has neither the PATH nor the HOME of the login.
         (0,shell.sh) `printf '%s\n' "$PATH" "$HOME" "$(id -un)" "\${XDG_RUNTIME_DIR-}" >"$work/env"`,
         // What the user's commands write gets the modes that a login gives; the guard itself writes for its user alone.
-        file('head.sh', `${environment(work)}${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${functions}`),
+        file('head.sh', `${environment(work)}${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${functions}${questions/* verdictScript */.J6}`),
         ...phases.map((phase) => script(`phase/${phase}`, `hd_phase ${phase}\nset -eu\n${transaction.phases[phase] ?? ''}`)),
         script('evidence.sh', transaction.evidence),
         script('restore.sh', `hd_alone ending\n${transaction.restore}`),
         script('confirm.sh', `${once}\n${transaction.confirm}\nhd_ledger deployed ''\nhd_end`),
-        script('ended.sh', `${once}\nif [ "$2" = rolled-back ]; then :\n${transaction.forget}\nfi\nhd_ledger "$2" "$(hd_code "$1")"\nhd_end`),
+        script('ended.sh', `${once}\nif [ "$2" != left ]; then :\n${transaction.forget}\nfi\ncase $2 in rolled-back) result=$2 ;; *) result=failed ;; esac\nhd_ledger "$result" "$(hd_code "$1")"\nhd_end`),
         file('id', id),
         file('ledger.line', JSON.stringify(transaction.ledger)),
         script('guard.sh', `${guardScript}\n${guardMain}`),
         script('settle.sh', `${guardScript}\n${settleMain}`),
-        'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
+        'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
         (0,remote_state/* writeAtomically */.vK)(`${state}/pending.json`, pending),
         start,
     ].join('\n');
@@ -69216,195 +69302,6 @@ fi
 [ -n "$hd_started" ] || { if command -v setsid >/dev/null 2>&1; then setsid /bin/sh "$work/guard.sh" </dev/null >>"$work/guard.log" 2>&1 3>&- & else nohup /bin/sh "$work/guard.sh" </dev/null >>"$work/guard.log" 2>&1 3>&- & fi; }
 echo armed >&3
 `;
-
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: ./lib/clock.js
-var clock = __nccwpck_require__(5233);
-;// CONCATENATED MODULE: ./lib/remote/lock.js
-var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-const heartbeatMs = 10_000;
-/**
- * `mkdir` either makes the directory or fails: on every file system, and for two who come at the same moment. A lock
- * whose lease nobody renewed for two minutes belongs to a runner that died, and one from before a reboot to a
- * connection that did; it is moved aside by a rename, which again only one can do.
- */
-const take = (0,shell.sh) `
-umask 077; mkdir -p "$state"; cd "$state"
-boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || :)
-before() { [ -f lock/boot ] && [ "$(cat lock/boot)" != "$boot" ]; }
-if [ -d lock ] && { before || [ -n "$(find lock/lease -mmin +1 2>/dev/null)" ]; }; then
-  mv lock "lock.stale.$token" 2>/dev/null && { echo stale >&3; rm -rf "lock.stale.$token"; }
-fi
-if mkdir lock 2>/dev/null; then printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; owner >lock/owner.json; echo taken >&3; when_taken
-else echo busy >&3; cat lock/owner.json >&3 2>/dev/null || :; fi
-`;
-/** Takes the lock of the application on this host, waiting for whoever holds it. */
-async function takeLock(host, state, owner, options) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const token = (0,external_node_crypto_.randomBytes)(12).toString('hex');
-        const deadline = new clock/* Deadline */.B2(options.timeoutMs);
-        // Opened before the lock is ours, which saves its round trip: it touches nothing until the first heartbeat.
-        const opening = openLease(host, state, token);
-        opening.catch(() => { });
-        const unneeded = __addDisposableResource(env_1, new AsyncDisposableStack(), true);
-        unneeded.defer(() => opening.then((pipe) => pipe.close()).catch(() => { }));
-        const script = `${(0,shell/* assign */.kp)({ state, token })}owner() {\n${(0,shell/* heredoc */.lt)('cat', JSON.stringify(owner))}}\nwhen_taken() {\n${options.whenTaken}\n}\n${take}`;
-        let wasStale = false;
-        let answer = '';
-        for (let said = '';;) {
-            const { code, text, tail } = await host.run(script, { label: 'Taking the lock', quiet: true, timeoutMs: 60_000 });
-            if (code !== 0) {
-                throw new errors/* DeployError */.sH('HD-PATH-04', `The state directory ${state} cannot be written on ${host.name}.`, {
-                    why: tail.split('\n').at(-1) ?? '',
-                    fix: 'It needs a home directory that the user may write to, and space on its disk.',
-                    detail: tail,
-                });
-            }
-            wasStale ||= text.includes('stale\n');
-            answer = text;
-            if (text.includes('taken\n'))
-                break;
-            const holder = describe(text);
-            if (deadline.passed) {
-                throw new errors/* DeployError */.sH('HD-LOCK-01', `Another deploy of this application holds the lock on ${host.name}.`, {
-                    why: `Held by ${holder}; waited for ${(0,clock/* humanDuration */.UU)(options.timeoutMs)}.`,
-                    fix: `Wait for that run, or raise \`lock-timeout\`. If nobody works there any more, remove ${state}/lock on the host.`,
-                });
-            }
-            if (holder !== said)
-                options.log.info(`Waiting for the lock: held by ${holder}`);
-            said = holder;
-            await (0,clock/* sleep */.yy)(Math.min(2_000, deadline.left + 1), options.signal);
-        }
-        let lease = keepLease(await opening);
-        unneeded.move();
-        return {
-            wasStale,
-            token,
-            text: answer,
-            async keep(other) {
-                lease.stop();
-                lease = keepLease(await openLease(other, state, token));
-            },
-            async release(holder) {
-                lease.stop();
-                if (holder.ended.aborted)
-                    return;
-                const done = (0,shell.sh) `cd "$state"; if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi`;
-                await holder.run((0,shell/* assign */.kp)({ state, token }) + done, {
-                    label: 'Releasing the lock',
-                    quiet: true,
-                    timeoutMs: 30_000,
-                    evenIfCancelled: true,
-                });
-            },
-        };
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = __disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-/**
- * A channel of its own for the lease: it lives exactly as long as this process can still reach the host. When it ends,
- * the host knows that the runner is gone. With no change under way that frees the lock; with one, the guard decides.
- */
-const renew = (0,shell.sh) `
-while read -r beat; do last=$beat; echo "$beat" >"$state/lock/beat" && : >"$state/lock/lease" || exit 0; done
-[ -n "$last" ] && cd "$state" || exit 0
-[ "$(cat lock/beat)" != "$last" ] || echo gone >lock/beat
-if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then rm -rf work; mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
-`;
-async function openLease(host, state, token) {
-    const pipe = await host.pipe(`exec 2>/dev/null; ${(0,shell/* assign */.kp)({ state, token, last: '' })}${renew}`);
-    pipe.stdout.resume();
-    pipe.stderr.resume();
-    return pipe;
-}
-function keepLease(pipe) {
-    let beats = 0;
-    const beat = () => pipe.stdin.write(`${++beats}\n`);
-    beat();
-    const timer = setInterval(beat, heartbeatMs);
-    timer.unref();
-    return {
-        stop() {
-            clearInterval(timer);
-            pipe.stdin.end();
-        },
-    };
-}
-function describe(text) {
-    try {
-        const owner = JSON.parse(text.slice(text.indexOf('{')));
-        return `${owner.run || owner.actor} (since ${owner.since})`;
-    }
-    catch {
-        return 'somebody who left no name';
-    }
-}
 
 ;// CONCATENATED MODULE: ./lib/sync/kit.js
 
@@ -69794,18 +69691,16 @@ function transferFailed(host, what, tail, cause) {
     });
 }
 
+// EXTERNAL MODULE: ./lib/pipeline/fleet.js
+var fleet = __nccwpck_require__(3118);
 ;// CONCATENATED MODULE: ./lib/pipeline/ledger-line.js
-/** What this run will have to say in the ledger, once its result is known. */
-function ledgerLine({ plan, recorder }, change) {
+/** What this run will have to say in the ledger of a host, once its result is known. */
+function ledgerLine({ plan, recorder }, { change, record }) {
     return (result) => ({
         ...{ at: new Date().toISOString(), result, mode: plan.mode, strategy: recorder.strategy },
-        ...{
-            release: change?.id ?? '',
-            previous: change?.previousId ?? '',
-            revision: change?.revision ?? '',
-            previousRevision: recorder.before?.revision ?? '',
-        },
-        ...{ actor: plan.run.actor, run: plan.run.url, code: recorder.failure?.code ?? '', durationMs: recorder.elapsedMs },
+        ...{ release: change.id, previous: change.previousId, revision: change.revision },
+        ...{ previousRevision: record.before?.revision ?? '', actor: plan.run.actor, run: plan.run.url },
+        ...{ code: recorder.failure?.code ?? '', durationMs: recorder.elapsedMs },
     });
 }
 
@@ -69872,7 +69767,8 @@ ${commands.join('')}${contents.join('')}${files.length > 0 ? (0,shell/* heredoc 
 function compileTransaction(change, parts) {
     const { strategy, places, tree, id, previousId, revision } = change;
     const { record, plan } = parts;
-    const user = (name) => `hd_user ${name} "$release"`;
+    // A phase that has nothing to do does not exist.
+    const given = (phases) => Object.fromEntries(Object.entries(phases).filter(([, text]) => text !== ''));
     return {
         ...{
             state: places.state,
@@ -69882,15 +69778,17 @@ function compileTransaction(change, parts) {
             head: head(change),
             elapsedMs: parts.elapsedMs,
             lockToken: parts.lockToken,
+            gated: parts.gated,
         },
         ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
         snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}`,
-        phases: {
+        phases: given({
+            build: strategy.build,
             switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put`,
-            ...(plan.scripts.prepare || plan.mode === 'rollback' ? { prepare: strategy.prepare } : {}),
-            ...(plan.scripts.migrate ? { migrate: user('migrate') } : {}),
-            apply: strategy.apply,
-        },
+            prepare: strategy.prepare,
+            migrate: plan.scripts.migrate ? 'hd_user migrate "$release"' : '',
+            apply: strategy.apply || ':',
+        }),
         evidence: (0,health/* evidence */.MX)(parts.vitals.checks, parts.vitals.site),
         restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
 hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
@@ -69918,64 +69816,102 @@ function unchanged(change, line) {
 
 
 
+
+
 /** How long a command of the user may take; the job's own limit ends it earlier where that is lower. */
 const commandTimeoutMs = 3 * 3_600_000;
-function compile(context, goal, facts, state) {
-    const { plan } = context;
-    return {
-        places: {
-            state: facts.state,
-            path: goal.path,
-            release: `${facts.state}/releases/${goal.id}`,
-            previous: state.current === '' ? '' : `${facts.state}/releases/${state.current}`,
-        },
-        filters: goal.filters,
-        strategy: goal.strategy.compile({ scripts: plan.scripts }, facts),
-        ...{ id: goal.id, previousId: state.current, revision: goal.revision, name: plan.name, tree: goal.tree },
-    };
-}
+const titles = {
+    build: 'Build',
+    backup: 'Back up',
+    switch: 'Switch over',
+    prepare: 'Prepare',
+    migrate: 'Migrate',
+    apply: 'Activate',
+};
 /** A script of ours that must work. */
 async function must(host, text, label) {
     const answer = await host.run(text, { label, timeoutMs: 900_000 });
     if (answer.code !== 0)
         throw transferFailed(host, `${label} failed on ${host.name}.`, answer.tail);
-    return answer;
 }
 /** A command of the user that is not part of the change: `before` and `after`. */
-async function command(context, host, change, input, begin = '') {
+async function runCommand(context, members, input) {
     if (context.plan.scripts[input] === undefined)
         return;
-    await context.step(capital(input), async () => {
-        const script = `${begin}${head(change)}\nhd_user ${input} "$release"`;
-        const { code, tail } = await host.run(script, { label: `\`${input}\``, timeoutMs: commandTimeoutMs });
+    await (0,fleet/* onAll */.J)(context, capital(input), members, async ({ link, change, goal }) => {
+        const script = `${input === 'before' ? goal.begin : ''}${head(change)}\nhd_user ${input} "$release"`;
+        const { code, tail } = await link.host.run(script, { label: `\`${input}\``, timeoutMs: commandTimeoutMs });
         if (code !== 0)
-            throw failed(host, input, code, tail);
+            throw failed(link.host, input, code, tail);
     });
 }
-/** A phase of the change: the guard runs it, and here its output is shown. The first one comes with what arms it. */
-async function phase(context, guard, name, title, arm = '') {
-    await context.step(title, async () => {
-        const { code, verdict, output, expired, armed } = await guard.phase(name, arm);
-        if (!armed)
-            throw transferFailed(guard.host, `The change could not be prepared on ${guard.host.name}.`, output);
-        if (code === 0 && verdict === undefined && !expired)
-            return;
-        throw code === undefined || code === 0 || expired
-            ? ended(guard.host, verdict, output)
-            : failed(guard.host, name, code, output);
-    });
+/** Makes the new tree complete on the host, beside the one that serves. */
+async function stageTree({ plan, log }, member, note) {
+    const { host, facts, goal, change, record } = member;
+    const first = plan.scripts.before ? '' : goal.begin;
+    if (!goal.tree)
+        await must(host, first, 'Preparing the release');
+    const staged = await goal.stage(host, facts, change.places, first);
+    record.changes = staged;
+    note(summarize(staged));
+    if (staged.drifted.length > 0)
+        log.warning(`Edited on ${host.name} since the last deploy, and replaced now (a copy is kept): ${staged.drifted.slice(0, 10).join(', ')}`);
+    return { ...member, staged };
+}
+/** What is slow and changes nothing, on all hosts at once. */
+async function prepare(context, members) {
+    for (const name of harmlessPhases) {
+        const wanted = members.filter(({ transaction }) => transaction.phases[name] !== undefined);
+        if (wanted.length > 0)
+            await (0,fleet/* onAll */.J)(context, titles[name], wanted, (member) => follow(member, name));
+    }
+}
+/** A phase of the change on one host. */
+async function phase(context, member, name) {
+    if (member.transaction.phases[name] === undefined)
+        return;
+    await context.step(titleOn(member, titles[name]), () => follow(member, name));
+}
+/** One after another, each host has steps of its own. */
+function titleOn({ transaction, link }, title) {
+    return transaction.gated ? `${title} on ${link.host.name}` : title;
+}
+/** The guard runs the phase, and here its output is shown. The first one comes with what begins the change. */
+async function follow(member, name) {
+    const { guard, link, transaction } = member;
+    const first = transaction.gated && name === 'switch' ? `${member.arm}\n${openGate(transaction.state)}` : member.arm;
+    member.arm = '';
+    const { code, verdict, output, expired, armed } = await guard.phase(name, first);
+    if (!armed)
+        throw transferFailed(link.host, `The change could not be prepared on ${link.host.name}.`, output);
+    if (code === 0 && verdict === undefined && !expired)
+        return;
+    throw code === undefined || code === 0 || expired
+        ? ended(link.host, verdict, output)
+        : failed(link.host, name, code, output);
+}
+/** A healthy host among several waits for the others, for as long as this run is there. */
+async function hold(context, member, fresh) {
+    member.confirming = fresh;
+    if (!member.transaction.gated)
+        return;
+    const vote = await member.guard.hold(await fresh);
+    if (vote !== undefined && vote !== 'none')
+        throw ended(member.link.host, vote);
+    context.log.info(`${member.link.host.name} is healthy, and waits for the others.`);
 }
 /**
- * The vote for the new version, over a connection that begins now: one that is open already may live on while no new
- * one gets through, because the deploy cut the network, the firewall or sshd itself.
+ * The vote for the new version, over a connection of after the change: one that was open before may live on while no
+ * new one gets through, because the deploy cut the network, the firewall or sshd itself.
  */
-async function acts_confirm(context, guard, fresh) {
-    await context.step('Confirm', async ({ note }) => {
-        const vote = await guard.decide('confirmed', { over: await fresh });
+async function acts_confirm(context, members) {
+    await (0,fleet/* onAll */.J)(context, 'Confirm', members, async ({ guard, link, record, confirming }, note) => {
+        const vote = await guard.decide('confirmed', { over: (await confirming) ?? link.host });
         const verdict = vote === undefined || vote === 'none' ? await guard.verdict() : vote;
         if (verdict.end !== 'confirmed')
-            throw ended(guard.host, verdict);
-        context.remember('pending', '');
+            throw ended(link.host, verdict);
+        context.remember(record.host, '');
+        record.changed = true;
         note('over a fresh connection');
     });
 }
@@ -70001,15 +69937,29 @@ function failed(host, name, code, output) {
 function capital(word) {
     return (word[0] ?? '').toUpperCase() + word.slice(1);
 }
-/** Whether what runs is this very release, with nothing edited since; then nothing is restarted. */
-async function isUnchanged(context, host, change, goal, state, staged) {
+/**
+ * Hosts that run this very release already, healthy and with nothing edited since, are left alone: nothing is
+ * restarted there.
+ */
+async function dropUnchanged(context, members) {
+    const same = await (0,fleet/* each */._)(members, (member) => isUnchanged(context, member));
+    for (const { record } of members.filter((_, index) => same[index])) {
+        record.after = record.before;
+        record.result = 'unchanged';
+    }
+    return members.filter((_, index) => !same[index]);
+}
+async function isUnchanged(context, member) {
+    const { goal, state, staged, vitals, change, link } = member;
     const running = state.releases.find(({ id }) => id === state.current);
     const { added, changed, removed, folders } = staged.counts;
     if (context.plan.safety.force || goal.record === undefined || added + changed + removed + folders > 0)
         return false;
     if (running?.fingerprint !== goal.record.fingerprint || running.revision !== goal.revision)
         return false;
-    const { code } = await host.run(unchanged(change, ledgerLine(context, change)('unchanged')), {
+    if (vitals.ill.size > 0)
+        return false;
+    const { code } = await link.host.run(unchanged(change, ledgerLine(context, member)('unchanged')), {
         label: 'Comparing the env files',
         quiet: true,
     });
@@ -70028,6 +69978,274 @@ function summarize({ counts, bytesSent, by }) {
         .join('; ');
 }
 
+// EXTERNAL MODULE: ./lib/guard/guard.js
+var guard_guard = __nccwpck_require__(988);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
+;// CONCATENATED MODULE: ./lib/remote/lock.js
+var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+const heartbeatMs = 10_000;
+/**
+ * `mkdir` either makes the directory or fails: on every file system, and for two who come at the same moment. A lock
+ * whose lease nobody renewed for two minutes belongs to a runner that died, and one from before a reboot to a
+ * connection that did; it is moved aside by a rename, which again only one can do.
+ */
+const take = (0,shell.sh) `
+umask 077; mkdir -p "$state"; cd "$state"
+boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || :)
+before() { [ -f lock/boot ] && [ "$(cat lock/boot)" != "$boot" ]; }
+if [ -d lock ] && { before || [ -n "$(find lock/lease -mmin +1 2>/dev/null)" ]; }; then
+  mv lock "lock.stale.$token" 2>/dev/null && { echo stale >&3; rm -rf "lock.stale.$token"; }
+fi
+if mkdir lock 2>/dev/null; then printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; owner >lock/owner.json; echo taken >&3; when_taken
+else echo busy >&3; cat lock/owner.json >&3 2>/dev/null || :; fi
+`;
+/** Takes the lock of the application on this host, waiting for whoever holds it. */
+async function takeLock(host, state, owner, options) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const token = (0,external_node_crypto_.randomBytes)(12).toString('hex');
+        const deadline = new clock/* Deadline */.B2(options.timeoutMs);
+        // Opened before the lock is ours, which saves its round trip: it touches nothing until the first heartbeat.
+        const opening = openLease(host, state, token);
+        opening.catch(() => { });
+        const unneeded = __addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        unneeded.defer(() => opening.then((pipe) => pipe.close()).catch(() => { }));
+        const script = `${(0,shell/* assign */.kp)({ state, token })}owner() {\n${(0,shell/* heredoc */.lt)('cat', JSON.stringify(owner))}}\nwhen_taken() {\n${options.whenTaken}\n}\n${take}`;
+        let wasStale = false;
+        let answer = '';
+        for (let said = '';;) {
+            const { code, text, tail } = await host.run(script, { label: 'Taking the lock', quiet: true, timeoutMs: 60_000 });
+            if (code !== 0) {
+                throw new errors/* DeployError */.sH('HD-PATH-04', `The state directory ${state} cannot be written on ${host.name}.`, {
+                    why: tail.split('\n').at(-1) ?? '',
+                    fix: 'It needs a home directory that the user may write to, and space on its disk.',
+                    detail: tail,
+                });
+            }
+            wasStale ||= text.includes('stale\n');
+            answer = text;
+            if (text.includes('taken\n'))
+                break;
+            const holder = describe(text);
+            if (deadline.passed) {
+                throw new errors/* DeployError */.sH('HD-LOCK-01', `Another deploy of this application holds the lock on ${host.name}.`, {
+                    why: `Held by ${holder}; waited for ${(0,clock/* humanDuration */.UU)(options.timeoutMs)}.`,
+                    fix: `Wait for that run, or raise \`lock-timeout\`. If nobody works there any more, remove ${state}/lock on the host.`,
+                });
+            }
+            if (holder !== said)
+                options.log.info(`Waiting for the lock: held by ${holder}`);
+            said = holder;
+            await (0,clock/* sleep */.yy)(Math.min(2_000, deadline.left + 1), options.signal);
+        }
+        let lease = keepLease(await opening);
+        unneeded.move();
+        return {
+            wasStale,
+            token,
+            text: answer,
+            async keep(other) {
+                lease.stop();
+                lease = keepLease(await openLease(other, state, token));
+            },
+            async release(holder) {
+                lease.stop();
+                if (holder.ended.aborted)
+                    return;
+                const done = (0,shell.sh) `cd "$state"; if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi`;
+                await holder.run((0,shell/* assign */.kp)({ state, token }) + done, {
+                    label: 'Releasing the lock',
+                    quiet: true,
+                    timeoutMs: 30_000,
+                    evenIfCancelled: true,
+                });
+            },
+        };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = __disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/**
+ * A channel of its own for the lease: it lives exactly as long as this process can still reach the host. When it ends,
+ * the host knows that the runner is gone. With no change under way that frees the lock; with one, the guard decides.
+ */
+const renew = (0,shell.sh) `
+while read -r beat; do last=$beat; echo "$beat" >"$state/lock/beat" && : >"$state/lock/lease" || exit 0; done
+[ -n "$last" ] && cd "$state" || exit 0
+[ "$(cat lock/beat)" != "$last" ] || echo gone >lock/beat
+if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then rm -rf work; mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
+`;
+async function openLease(host, state, token) {
+    const pipe = await host.pipe(`exec 2>/dev/null; ${(0,shell/* assign */.kp)({ state, token, last: '' })}${renew}`);
+    pipe.stdout.resume();
+    pipe.stderr.resume();
+    return pipe;
+}
+function keepLease(pipe) {
+    let beats = 0;
+    const beat = () => pipe.stdin.write(`${++beats}\n`);
+    beat();
+    const timer = setInterval(beat, heartbeatMs);
+    timer.unref();
+    return {
+        stop() {
+            clearInterval(timer);
+            pipe.stdin.end();
+        },
+    };
+}
+function describe(text) {
+    try {
+        const owner = JSON.parse(text.slice(text.indexOf('{')));
+        return `${owner.run || owner.actor} (since ${owner.since})`;
+    }
+    catch {
+        return 'somebody who left no name';
+    }
+}
+
+// EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
+var reach = __nccwpck_require__(6196);
+;// CONCATENATED MODULE: ./lib/pipeline/begin.js
+
+
+
+
+
+
+
+
+
+/** The lock of the application on every host, and what the state directory says now that nobody else writes there. */
+async function begin_take(context, members, open) {
+    const { plan, log, signal } = context;
+    const { url: run, actor } = plan.run;
+    const owner = { run, actor, revision: plan.sync.commit, since: new Date().toISOString() };
+    return await (0,fleet/* onAll */.J)(context, 'Take the lock', members, async (member, note) => {
+        const { host, link, facts } = member;
+        const lock = await takeLock(host, facts.state, owner, {
+            timeoutMs: plan.safety.lockTimeout,
+            log,
+            signal,
+            whenTaken: (0,shell/* assign */.kp)({ state: facts.state }) + remote_state/* stateScript */.nB,
+        });
+        open.defer(() => lock.release(link.host));
+        note(lock.wasStale ? 'left behind by a run that died' : '');
+        return { ...member, lock, state: (0,remote_state/* parseState */.Bu)(lock.text) };
+    });
+}
+/** What is to run on this host afterwards, in scripts. */
+function choose(context, member, goal, open) {
+    const { plan, recorder, log, signal } = context;
+    const { facts, state, lock, link, host, record } = member;
+    const change = {
+        places: {
+            state: facts.state,
+            path: goal.path,
+            release: `${facts.state}/releases/${goal.id}`,
+            previous: state.current === '' ? '' : `${facts.state}/releases/${state.current}`,
+        },
+        filters: goal.filters,
+        strategy: goal.strategy.compile(goal.options, facts),
+        ...{ id: goal.id, previousId: state.current, revision: goal.revision, name: plan.name, tree: goal.tree },
+    };
+    Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path });
+    record.before = { id: state.current, revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '' };
+    const guard = open.use(new guard_guard/* Guard */.w(link, facts.state, change.id, {
+        log,
+        signal,
+        patienceMs: plan.safety.confirmTimeout + 60_000,
+        connect: () => (0,reach/* connectAgain */.t1)(context, member),
+        onReconnect: (again) => lock.keep(again),
+    }));
+    // Once it is said what would run afterwards, whoever confirms or takes back tidies up.
+    open.defer(async () => {
+        if (record.after !== undefined || host.ended.aborted)
+            return;
+        const line = (0,remote_state/* appendToLedger */.LT)(facts.state, ledgerLine(context, { change, record })('failed'));
+        const script = `${line}${(0,remote_state/* abandon */.e9)(facts.state, change.id)}`;
+        await host.run(script, { label: 'Tidying up', quiet: true, evenIfCancelled: true });
+    });
+    return { ...member, goal, change, guard };
+}
+/** From here on the host is able to make the change, or to take it back, without anybody. */
+function begin_begin(context, member, several) {
+    const { plan, recorder } = context;
+    const { change, goal, vitals, record, lock, facts } = member;
+    const transaction = compileTransaction(change, {
+        ...{ plan, vitals, record: goal.record, strategyName: goal.strategy.name, gated: several },
+        ...{ previousRevision: record.before?.revision ?? '', lockToken: lock.token, elapsedMs: recorder.elapsedMs },
+    });
+    record.after = { id: goal.id, revision: goal.revision };
+    context.remember(record.host, change.id);
+    return { ...member, transaction, arm: begin(transaction, facts) };
+}
+
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: external "node:path"
@@ -70040,9 +70258,11 @@ const script = {
     summary: 'Your own shell commands: `prepare`, `activate` and `restore`.',
     markers: [],
     needs: [],
-    compile: () => ({
+    checks: () => [],
+    compile: ({ commands }) => ({
         snapshot: '',
-        prepare: 'hd_user prepare "$release"',
+        build: '',
+        prepare: commands.includes('prepare') ? 'hd_user prepare "$release"' : '',
         apply: 'hd_user activate "$release"',
         // Without a `restore` of its own the way back is the way there: what activated the old release activates it again.
         restore: (0,shell.sh) `if [ -s "$release/scripts/restore" ]; then hd_user restore "$release" "$prev"; elif [ -n "$prev" ]; then hd_user activate "$prev"; fi`,
@@ -70789,7 +71009,7 @@ async function stage(host, facts, places, options, source, context) {
         if (entries.length === 0)
             return { ...difference, bytesSent: 0, by: '' };
         refuseSize(host, facts, entries);
-        const by = choose(options.method, facts, entries, difference);
+        const by = sync_choose(options.method, facts, entries, difference);
         const bytesSent = by === 'rsync'
             ? await sendRsync(host, places, source.root, entries, context)
             : await sendByTar(host, await receiver.open(), source.root, entries, context);
@@ -70805,7 +71025,7 @@ async function stage(host, facts, places, options, source, context) {
             await result_1;
     }
 }
-function choose(method, facts, entries, { changed }) {
+function sync_choose(method, facts, entries, { changed }) {
     if (method === 'rsync') {
         if (facts.tools['rsync'])
             return 'rsync';
@@ -70900,14 +71120,17 @@ function newRelease(context) {
     const strategy = chooseStrategy(plan.strategy, plan.sync.source);
     const reading = plan.sync.method === 'none' ? undefined : readSource(plan.sync, signal);
     reading?.catch(() => { });
-    const goal = async (facts, state) => {
+    // The same on every host.
+    const at = new Date();
+    const goal = async ({ facts, state }) => {
         const source = await reading;
-        const at = new Date();
         const id = (0,remote_state/* releaseId */.Bf)(at, plan.sync.commit, state);
         const { exclude, commit: revision } = plan.sync;
         const protect = [...plan.sync.protect, ...managedIn(facts.path.absolute, plan)];
         const { actor, ref, url } = plan.run;
-        const [path, tree, health] = [facts.path.absolute, source !== undefined, plan.health.checks];
+        const { options } = plan;
+        const [path, tree] = [facts.path.absolute, source !== undefined];
+        const health = plan.health.checks.length > 0 ? plan.health.checks : strategy.checks(options);
         const record = {
             ...{
                 schema: 1,
@@ -70920,10 +71143,10 @@ function newRelease(context) {
                 actor,
                 run: url,
             },
-            ...{ path, exclude, protect, synced: tree, health, fingerprint: fingerprint(plan, strategy, source) },
+            ...{ path, exclude, protect, synced: tree, health, options, fingerprint: fingerprint(plan, strategy, source) },
         };
         return {
-            ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, record },
+            ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, options, record },
             begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files),
             stage: async (host, hostFacts, places, first) => source === undefined
                 ? nothing
@@ -70943,7 +71166,10 @@ function managedIn(path, { files }) {
     return inside.filter((file) => !file.startsWith('/')).map(patternOf);
 }
 /** The release that `to` names, among those the host has. */
-function oldRelease({ plan }, state, facts) {
+function oldRelease({ plan }) {
+    return ({ facts, state }) => goalOf(plan, facts, state);
+}
+function goalOf(plan, facts, state) {
     const record = findRelease(state, plan.to);
     const { exclude, protect, synced } = record;
     return {
@@ -70957,6 +71183,10 @@ function oldRelease({ plan }, state, facts) {
         // Commands and files that are given win over those of the release, and are its own from now on.
         begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files),
         health: plan.given.has('health') ? plan.health.checks : record.health,
+        options: {
+            ...record.options,
+            commands: [...new Set([...record.options.commands, ...plan.options.commands])],
+        },
         stage: async (host, _facts, places, first) => {
             if (!synced)
                 return nothing;
@@ -71006,48 +71236,55 @@ function fingerprint(plan, { name }, source) {
 
 
 
+
+
 /** Looks once before the change, so that a service that was ill already is not blamed on it. */
-async function baseline(context, host, change, lines) {
-    const checks = lines.map(health/* parseCheck */.QB).filter((check) => typeof check !== 'string');
-    const vitals = { site: siteOf(change), checks, ill: new Map() };
-    if (checks.length === 0)
-        return vitals;
-    return await context.step('Look at its health before', async ({ note }) => {
+async function baseline(context, members) {
+    const looking = members.map((member) => {
+        const checks = member.goal.health.map(health/* parseCheck */.QB).filter((check) => typeof check !== 'string');
+        return { ...member, vitals: { site: siteOf(member.change), checks, ill: new Map() } };
+    });
+    if (looking.every(({ vitals }) => vitals.checks.length === 0))
+        return looking;
+    return await (0,fleet/* onAll */.J)(context, 'Look at its health before', looking, async (member, note) => {
+        const { site, checks, ill } = member.vitals;
         // A log line is looked for from the change on: before, it says nothing.
-        for (const [{ kind, text }, { healthy, seen }] of await (0,health/* sampleAll */.YM)(host, vitals.site, checks))
+        for (const [{ kind, text }, { healthy, seen }] of await (0,health/* sampleAll */.YM)(member.link.host, site, checks))
             if (!healthy && kind !== 'log')
-                vitals.ill.set(text, seen);
-        note(vitals.ill.size === 0
-            ? 'healthy'
-            : `not healthy: ${[...vitals.ill].map(([text, seen]) => `${text} (${seen})`).join(', ')}`);
-        return vitals;
+                ill.set(text, seen);
+        note(ill.size === 0 ? 'healthy' : `not healthy: ${[...ill].map(([text, seen]) => `${text} (${seen})`).join(', ')}`);
+        return member;
     });
 }
 function siteOf({ places }) {
     return { path: places.path, systemctl: '', since: `cat ${(0,shell/* quote */.hD)(`${places.state}/work/since`)}` };
 }
 /** Waits until the new version is healthy and stays so; throws when it does not. */
-async function checkHealth(context, guard, vitals) {
+async function checkHealth(context, member) {
+    const { vitals, link } = member;
     if (vitals.checks.length === 0)
         return;
-    await context.step('Check health', async ({ note }) => {
-        const watched = await observe(context, guard, vitals, true);
+    await context.step(titleOn(member, 'Check health'), async ({ note }) => {
+        const watched = await observe(context, member, vitals.checks, true);
         const bad = watched.filter(({ state }) => state !== 'healthy');
         if (bad.length > 0)
-            throw unhealthy(bad, vitals);
+            throw unhealthy(bad, vitals, member.transaction.gated ? ` on ${link.host.name}` : '');
         note(`${watched.length} ${watched.length === 1 ? 'check' : 'checks'} healthy`);
     });
 }
 /** The same checks once the old version is back, but for those that were ill before the deploy. */
-async function checkOldVersion(context, guard, vitals) {
-    const checks = vitals.checks.filter(({ text }) => !vitals.ill.has(text));
-    if (checks.length === 0)
+async function checkOldVersion(context, members) {
+    const looking = members.flatMap((member) => {
+        const checks = member.vitals.checks.filter(({ text }) => !member.vitals.ill.has(text));
+        return checks.length === 0 ? [] : [{ member, checks, record: member.record }];
+    });
+    if (looking.length === 0)
         return;
-    await context.step('Check the old version', async ({ note }) => {
-        const watched = await observe(context, guard, { ...vitals, checks }, false);
+    await (0,fleet/* onAll */.J)(context, 'Check the old version', looking, async ({ member, checks }, note) => {
+        const watched = await observe(context, member, checks, false);
         const bad = watched.filter(({ state }) => state !== 'healthy');
         if (bad.length > 0) {
-            throw new errors/* DeployError */.sH('HD-ROLL-03', 'The old version is back, and it is not healthy.', {
+            throw new errors/* DeployError */.sH('HD-ROLL-03', `The old version is back on ${member.link.host.name}, and it is not healthy.`, {
                 why: bad.map(health_describe).join('; '),
                 fix: 'Look at the host: something the deploy changed outside of `path` (data, a dependency, the network) was not put back.',
             });
@@ -71055,11 +71292,11 @@ async function checkOldVersion(context, guard, vitals) {
         note('healthy again');
     });
 }
-async function observe(context, guard, vitals, cancellable) {
+async function observe(context, { guard, link, vitals, record }, checks, cancellable) {
     const { within, stable } = context.plan.health;
     const signal = cancellable ? context.signal : undefined;
     const onLook = (watched) => {
-        context.recorder.health = watched.map(({ check, state, last }) => ({
+        record.health = watched.map(({ check, state, last }) => ({
             ...{ check: check.text, healthy: state === 'healthy', seen: last?.seen ?? '', latencyMs: last?.latencyMs ?? 0 },
         }));
         context.progress(watched
@@ -71068,7 +71305,7 @@ async function observe(context, guard, vitals, cancellable) {
     };
     for (;;) {
         try {
-            return await (0,health/* watch */.wB)(() => guard.host, vitals.site, vitals.checks, { within, stable }, { signal, onLook });
+            return await (0,health/* watch */.wB)(() => link.host, vitals.site, checks, { within, stable }, { signal, onLook });
         }
         catch (error) {
             if (!(error instanceof errors/* ConnectionLost */.pz))
@@ -71077,9 +71314,9 @@ async function observe(context, guard, vitals, cancellable) {
         }
     }
 }
-function unhealthy(bad, { ill }) {
+function unhealthy(bad, { ill }, where) {
     const before = bad.flatMap(({ check }) => ill.has(check.text) ? [`${check.text} was not healthy before this deploy either (${ill.get(check.text)})`] : []);
-    return new errors/* DeployError */.sH('HD-HEALTH-01', `The new version is not healthy: ${bad.map(({ check }) => check.text).join(', ')}.`, {
+    return new errors/* DeployError */.sH('HD-HEALTH-01', `The new version is not healthy${where}: ${bad.map(({ check }) => check.text).join(', ')}.`, {
         why: [...bad.map(health_describe), ...before].join('; '),
         fix: 'Its logs of that time are in the summary. If it only needs longer to start, raise `health-timeout` (and `confirm-timeout` with it).',
     });
@@ -71090,24 +71327,22 @@ function health_describe({ check, last, restarts, good, goodSince }) {
     return `${check.text}: ${last?.seen ?? 'never looked at'}${again}${lasted}`;
 }
 
-// EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
-var reach = __nccwpck_require__(6196);
 ;// CONCATENATED MODULE: ./lib/pipeline/settle.js
 
 
 
 /** A deploy that began and never ended is settled before anything new begins. */
-async function settlePending(context, host, facts, state) {
-    const { log, step } = context;
+async function settlePending({ log, step }, member) {
+    const { host, facts, state } = member;
     if (state.pending === '')
-        return state;
+        return member;
     return await step('Settle the deploy before', async ({ note }) => {
         log.info(`The deploy ${state.pending} never came to its end: it is settled first.`);
-        const { verdict } = await (0,guard_guard/* settle */.G)(host, facts.state);
+        const { verdict } = await (0,guard_guard/* settle */.G)(host, facts.state, state.pending);
         if (verdict === undefined || verdict.end === 'rollback-failed')
             throw rollbackFailed(host, facts.state, '');
         note(`${state.pending}: ${verdict.end}`);
-        return await (0,remote_state/* readState */.un)(host, facts.state);
+        return { ...member, state: await (0,remote_state/* readState */.un)(host, facts.state) };
     });
 }
 function rollbackFailed(host, state, detail) {
@@ -71123,78 +71358,115 @@ function rollbackFailed(host, state, detail) {
 
 
 
+
 const results = {
     'rolled-back': 'rolled-back',
     'rollback-failed': 'rollback-failed',
     left: 'failed',
+    untouched: 'failed',
     confirmed: 'deployed',
 };
-/** The vote against the new version; then the host takes it back. The first error is the cause, whatever comes here. */
-async function undo(context, guard, facts, change, vitals, cause) {
-    const { recorder, step, log, plan } = context;
+/** Of several hosts, the one that is worst off gives the run its result. */
+const worstFirst = ['rollback-failed', 'unknown', 'rolled-back', 'failed', 'deployed'];
+/** The vote against the new version; then each host takes it back. The first error is the cause, whatever comes here. */
+async function undo(context, members, cause) {
+    const { recorder, plan } = context;
     recorder.fail(cause);
+    const title = plan.safety.rollback === 'off' ? 'Leave it as it is' : 'Roll back';
+    const tried = async (member, note) => {
+        try {
+            return await takeBack(context, member, note);
+        }
+        catch (error) {
+            return failedToTakeBack(context, error);
+        }
+    };
+    const ends = await (0,fleet/* onAll */.J)(context, title, members, async (member, note) => {
+        member.record.result = await tried(member, note);
+        return member.record.result;
+    });
+    const back = members.filter(({ record }) => record.result === 'rolled-back');
     try {
-        const result = await step(plan.safety.rollback === 'off' ? 'Leave it as it is' : 'Roll back', async ({ note }) => {
-            const said = await vote(guard, recorder.failure?.code ?? '');
-            if (said === 'none') {
-                // It never came as far as the first change: what was made for it is tidied up at the end.
-                recorder.after = undefined;
-                context.remember('pending', '');
-                note('nothing was changed');
-                return 'failed';
-            }
-            const verdict = said ?? (await guard.verdict());
-            await collect(context, guard, facts);
-            if (verdict.end === 'rollback-failed')
-                throw rollbackFailed(guard.host, facts.state, '');
-            if (verdict.end === 'left') {
-                recorder.changed = true;
-                log.warning('`rollback: off`: the new version was left as it is.');
-            }
-            note(verdict.end === 'rolled-back'
-                ? change.previousId
-                    ? `to ${change.previousId}`
-                    : 'to what was there before'
-                : verdict.end);
-            context.remember('pending', '');
-            // The vote came too late: the new version was confirmed before, and serves.
-            if (verdict.end === 'confirmed')
-                recorder.forgive();
-            return results[verdict.end];
-        });
-        if (result === 'rolled-back')
-            await checkOldVersion(context, guard, vitals);
-        return result;
+        await checkOldVersion(context, back);
     }
     catch (error) {
-        recorder.failRollback(error);
-        const lost = error instanceof errors/* ConnectionLost */.pz || (error instanceof errors/* DeployError */.sH && /^HD-(NET|SSH-05)/.test(error.code));
-        return lost ? 'unknown' : 'rollback-failed';
+        return failedToTakeBack(context, error);
     }
+    const result = worstFirst.find((each) => ends.includes(each)) ?? 'failed';
+    // The vote came too late: the new version was confirmed before, and serves.
+    if (result === 'deployed')
+        recorder.forgive();
+    else if (ends.includes('deployed'))
+        recorder.failRollback(mixed(members));
+    return result;
 }
-async function vote(guard, code) {
+function failedToTakeBack({ recorder }, error) {
+    recorder.failRollback(error);
+    const lost = error instanceof errors/* ConnectionLost */.pz || (error instanceof errors/* DeployError */.sH && /^HD-(NET|SSH-05)/.test(error.code));
+    return lost ? 'unknown' : 'rollback-failed';
+}
+async function takeBack(context, member, note) {
+    const { recorder, log } = context;
+    const { guard, link, facts, change, record } = member;
+    const said = await vote(member, recorder.failure?.code ?? '');
+    context.remember(record.host, said === 'none' ? '' : change.id);
+    if (said === 'none') {
+        // It never came as far as the first change: what was made for it is tidied up at the end.
+        record.after = undefined;
+        note('nothing was changed');
+        return 'failed';
+    }
+    const verdict = said ?? (await guard.verdict());
+    await collect(context, member);
+    if (verdict.end === 'rollback-failed')
+        throw rollbackFailed(link.host, facts.state, '');
+    if (verdict.end === 'left')
+        log.warning('`rollback: off`: the new version was left as it is.');
+    record.changed = verdict.end === 'left' || verdict.end === 'confirmed';
+    note(undo_describe(verdict, change.previousId));
+    context.remember(record.host, '');
+    return results[verdict.end];
+}
+function undo_describe({ end }, previous) {
+    if (end === 'rolled-back')
+        return previous ? `to ${previous}` : 'to what was there before';
+    return end === 'untouched' ? 'nothing was changed' : end;
+}
+async function vote({ guard, link }, code) {
     try {
-        return await guard.decide('refused', { code });
+        return await guard.decide('refused', { code, over: link.host });
     }
     catch (error) {
         if (!(error instanceof errors/* ConnectionLost */.pz))
             throw error;
         await guard.reconnect();
-        return await guard.decide('refused', { code });
+        return await guard.decide('refused', { code, over: link.host });
     }
 }
 /** What the host kept to explain the failure, before the work directory goes. */
-async function collect({ recorder }, guard, facts) {
+async function collect({ recorder }, { link, facts, transaction }) {
     const script = `${(0,shell/* assign */.kp)({ work: `${facts.state}/work` })}[ ! -s "$work/evidence" ] || cat "$work/evidence" >&3
 case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -rf "$work" ;; esac`;
-    const { text } = await guard.host.run(script, {
+    const { text } = await link.host.run(script, {
         label: 'Collecting',
         quiet: true,
         evenIfCancelled: true,
         timeoutMs: 60_000,
     });
+    const where = transaction.gated ? ` (${link.host.name})` : '';
     if (text.trim() !== '')
-        recorder.notes.push({ title: 'Logs of the time, before the old version was put back', text });
+        recorder.notes.push({ title: `Logs of the time, before the old version was put back${where}`, text });
+}
+/** The votes of several hosts are as many moments: between two of them a host can be lost. */
+function mixed(members) {
+    const names = (result) => members
+        .filter(({ record }) => record.result === result)
+        .map(({ link }) => link.host.name)
+        .join(', ');
+    return new errors/* DeployError */.sH('HD-FLEET-01', 'The hosts do not run the same version.', {
+        why: `The new version was confirmed on ${names('deployed')}, and then not on all of the others.`,
+        fix: 'Run the deploy again for all of them, or go back on those by `mode: rollback`.',
+    });
 }
 
 ;// CONCATENATED MODULE: ./lib/pipeline/deploy.js
@@ -71258,106 +71530,48 @@ var deploy_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
-
-
-
-
-
-/** The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. */
+/**
+ * The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. Several
+ * hosts take each step together, up to the first change; then one follows the other, and all are confirmed at the end.
+ */
 async function deploy(context) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const { plan, recorder, signal, log, step } = context;
+        const { plan } = context;
         const reading = plan.mode === 'deploy' ? newRelease(context) : undefined;
         const open = deploy_addDisposableResource(env_1, new AsyncDisposableStack(), true);
-        const { host, facts } = await (0,reach/* reach */.gl)(context);
-        open.use(host);
+        const reached = await (0,reach/* reach */.gl)(context, open);
         // What cannot be read is told before anything is touched: no lock, no state directory.
         await reading?.read;
-        const lock = await step('Take the lock', async ({ note }) => {
-            const owner = {
-                run: plan.run.url,
-                actor: plan.run.actor,
-                revision: plan.sync.commit,
-                since: new Date().toISOString(),
-            };
-            const whenTaken = (0,shell/* assign */.kp)({ state: facts.state }) + remote_state/* stateScript */.nB;
-            const lock = await takeLock(host, facts.state, owner, {
-                timeoutMs: plan.safety.lockTimeout,
-                log,
-                signal,
-                whenTaken,
-            });
-            note(lock.wasStale ? 'left behind by a run that died' : '');
-            return lock;
-        });
-        const guard = open.use(new guard_guard/* Guard */.w(host, facts.state, {
-            log,
-            signal,
-            patienceMs: plan.safety.confirmTimeout + 60_000,
-            connect: () => (0,reach/* connectAgain */.t1)(context, host),
-            onReconnect: (again) => lock.keep(again),
-        }));
-        open.defer(() => lock.release(guard.host));
-        const state = await settlePending(context, host, facts, (0,remote_state/* parseState */.Bu)(lock.text));
-        const goal = reading ? await reading(facts, state) : oldRelease(context, state, facts);
-        const change = compile(context, goal, facts, state);
-        const before = { id: state.current, revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '' };
-        Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path, before });
-        // Once it is said what would run afterwards, whoever confirms or takes back tidies up.
-        open.defer(async () => {
-            if (recorder.after !== undefined || host.ended.aborted)
-                return;
-            const line = (0,remote_state/* appendToLedger */.LT)(facts.state, ledgerLine(context, change)('failed'));
-            await host.run(`${line}${(0,remote_state/* abandon */.e9)(facts.state, change.id)}`, {
-                label: 'Tidying up',
-                quiet: true,
-                evenIfCancelled: true,
-            });
-        });
-        await command(context, host, change, 'before', goal.begin);
-        const staged = await step('Compare and send', async ({ note }) => {
-            const first = plan.scripts.before ? '' : goal.begin;
-            if (!goal.tree)
-                await must(host, first, 'Preparing the release');
-            const staged = await goal.stage(host, facts, change.places, first);
-            recorder.changes = staged;
-            note(summarize(staged));
-            if (staged.drifted.length > 0)
-                log.warning(`Edited on the host since the last deploy, and replaced now (a copy is kept): ${staged.drifted.slice(0, 10).join(', ')}`);
-            return staged;
-        });
-        if (await isUnchanged(context, host, change, goal, state, staged)) {
-            recorder.after = before;
+        const locked = await begin_take(context, reached, open);
+        const settled = await (0,fleet/* each */._)(locked, async (member) => await settlePending(context, member));
+        const goalOf = reading ?? oldRelease(context);
+        const planned = await (0,fleet/* each */._)(settled, async (member) => choose(context, member, await goalOf(member), open));
+        await runCommand(context, planned, 'before');
+        const staged = await (0,fleet/* onAll */.J)(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note));
+        const looked = await baseline(context, staged);
+        const changing = await dropUnchanged(context, looked);
+        if (changing.length === 0)
             return 'unchanged';
-        }
-        const vitals = await baseline(context, host, change, goal.health);
-        const parts = {
-            plan,
-            record: goal.record,
-            vitals,
-            strategyName: goal.strategy.name,
-            previousRevision: before.revision,
-            lockToken: lock.token,
-            elapsedMs: recorder.elapsedMs,
-        };
-        const transaction = compileTransaction(change, parts);
-        recorder.after = { id: goal.id, revision: goal.revision };
-        context.remember('pending', change.id);
+        const begun = changing.map((member) => begin_begin(context, member, changing.length > 1));
         try {
-            await phase(context, guard, 'switch', 'Switch over', begin(transaction, facts));
-            if (transaction.phases.prepare)
-                await phase(context, guard, 'prepare', 'Prepare');
-            await phase(context, guard, 'apply', 'Activate');
-            const fresh = guard.fresh();
-            await checkHealth(context, guard, vitals);
-            await acts_confirm(context, guard, fresh);
+            await prepare(context, begun);
+            for (const member of begun) {
+                await phase(context, member, 'switch');
+                await phase(context, member, 'prepare');
+                await phase(context, member, 'migrate');
+                await phase(context, member, 'apply');
+                // Made while health is being checked: whoever confirms has to come by a connection of after the change.
+                const fresh = member.guard.fresh();
+                await checkHealth(context, member);
+                await hold(context, member, fresh);
+            }
+            await acts_confirm(context, begun);
         }
         catch (cause) {
-            return await undo(context, guard, facts, change, vitals, cause);
+            return await undo(context, begun, cause);
         }
-        recorder.changed = true;
-        await command(context, guard.host, change, 'after');
+        await runCommand(context, begun, 'after');
         return 'deployed';
     }
     catch (e_1) {
@@ -71423,12 +71637,14 @@ __nccwpck_require__.d(__webpack_exports__, {
 var core = __nccwpck_require__(7264);
 // EXTERNAL MODULE: ./lib/errors.js
 var errors = __nccwpck_require__(452);
-// EXTERNAL MODULE: ./lib/guard/guard.js + 1 modules
-var guard = __nccwpck_require__(352);
+// EXTERNAL MODULE: ./lib/guard/guard.js
+var guard = __nccwpck_require__(988);
 // EXTERNAL MODULE: ./lib/remote/ssh-host.js + 13 modules
 var ssh_host = __nccwpck_require__(5090);
 // EXTERNAL MODULE: ./lib/remote/state.js
 var remote_state = __nccwpck_require__(6915);
+// EXTERNAL MODULE: ./lib/remote/target.js
+var remote_target = __nccwpck_require__(9305);
 // EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
 var reach = __nccwpck_require__(6196);
 ;// CONCATENATED MODULE: ./lib/pipeline/finish.js
@@ -71488,21 +71704,29 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 
-/** What `post` does when main ended in the middle: it has the deploy settled, and waits for the host's verdict. */
+
+/** What `post` does when main ended in the middle: it has each deploy settled, and waits for the hosts' verdicts. */
 async function finish(plan, pending, log) {
+    const open = plan.targets.filter((target) => pending[(0,remote_target/* showAddress */.m)(target.address)]);
+    const ends = await Promise.allSettled(open.map(async (target) => {
+        const id = pending[(0,remote_target/* showAddress */.m)(target.address)] ?? '';
+        log.info(`Post: ${(0,remote_target/* showAddress */.m)(target.address)}: ${await finishOn(target, plan, id, log)}`);
+    }));
+    for (const end of ends)
+        if (end.status === 'rejected')
+            throw end.reason;
+}
+async function finishOn(target, plan, id, log) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const [target] = plan.targets;
-        if (target === undefined)
-            return 'nothing to do';
         const host = __addDisposableResource(env_1, await ssh_host/* SshHost */.f.connect(target, { log, hosted: plan.run.hosted }), true);
         const facts = await (0,reach/* learn */.nB)(host, plan);
         const state = await (0,remote_state/* readState */.un)(host, facts.state);
-        if (state.pending !== pending)
+        if (state.pending !== id)
             return 'the host had settled it already';
-        log.info(`The deploy ${pending} was left in the middle: settling it`);
-        const { verdict } = await (0,guard/* settle */.G)(host, facts.state);
-        return verdict === undefined ? 'nothing to do' : `${pending} was ${verdict.end} (${verdict.why || 'by the runner'})`;
+        log.info(`The deploy ${id} was left in the middle: settling it`);
+        const { verdict } = await (0,guard/* settle */.G)(host, facts.state, id);
+        return verdict === undefined ? 'nothing to do' : `${id} was ${verdict.end} (${verdict.why || 'by the runner'})`;
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -71521,17 +71745,18 @@ async function finish(plan, pending, log) {
 
 /** Finishes whatever main could not: cancelled too hard, killed, out of time. Says so, and never fails the job again. */
 async function post(sink, load) {
-    const pending = core/* getState */.Gu('pending');
-    if (pending === '')
+    const pending = JSON.parse(core/* getState */.Gu('pending') || '{}');
+    const ids = [...new Set(Object.values(pending).filter(Boolean))];
+    if (ids.length === 0)
         return 0;
     try {
         const loaded = load();
         if ('plan' in loaded)
-            sink.info(`Post: ${await finish(loaded.plan, pending, sink)}`);
+            await finish(loaded.plan, pending, sink);
     }
     catch (error) {
         const { what, why, fix } = (0,errors/* toDeployError */.pH)(error);
-        sink.warning(`The deploy ${pending} may still be open on the host, and could not be settled now: ${what} ${why} The next run settles it first. ${fix}`);
+        sink.warning(`The deploy ${ids.join(', ')} may still be open on the host, and could not be settled now: ${what} ${why} The next run settles it first. ${fix}`);
     }
     return 0;
 }
@@ -73625,13 +73850,8 @@ class Recorder {
     hosts;
     path;
     run;
-    system = '';
-    hostKey = '';
-    changed = false;
-    before;
-    after;
-    changes;
-    health = [];
+    /** One for each host that was reached for, the canary first. */
+    machines = [];
     warnings = [];
     notes = [];
     #now;
@@ -73651,6 +73871,12 @@ class Recorder {
         this.run = about.run;
         this.#now = now;
         this.#began = now();
+    }
+    machine(host) {
+        const [before, after, changes, result] = [undefined, undefined, undefined, undefined];
+        const machine = { host, system: '', hostKey: '', changed: false, before, after, changes, health: [], result };
+        this.machines.push(machine);
+        return machine;
     }
     /** One row of the table. What is thrown goes on its way; the innermost step is remembered as the place. */
     step(name, work) {
@@ -73674,7 +73900,9 @@ class Recorder {
         return this.#failure;
     }
     finish() {
-        const { result, mode, name, strategy, environment, url, hosts, path, system, hostKey, changed } = this;
+        const { result, mode, name, strategy, environment, url, hosts, path } = this;
+        const [canary = this.machine('')] = this.machines;
+        const changed = this.machines.some((machine) => machine.changed);
         return {
             schema: 1,
             result,
@@ -73684,16 +73912,16 @@ class Recorder {
             environment,
             url,
             hosts: [...hosts],
-            system,
-            hostKey,
+            system: canary.system,
+            hostKey: canary.hostKey,
             path,
-            ...(isKnown(this.before) && { before: this.before }),
-            ...(isKnown(this.after) && { after: this.after }),
+            ...refs(canary),
             // Put back is as it was: nobody who went that far has to remember to take this back too.
             changed: changed && result !== 'rolled-back',
-            ...(this.changes && { changes: onlyChanges(this.changes) }),
+            ...(canary.changes && { changes: onlyChanges(canary.changes) }),
             steps: this.#steps.records(),
-            health: [...this.health],
+            health: [...canary.health],
+            ...(this.machines.length > 1 && { machines: this.machines.map((machine) => recordOfMachine(machine, result)) }),
             ...(this.#failure && { failure: this.#failure }),
             ...(this.#rollbackFailure && { rollbackFailure: this.#rollbackFailure }),
             warnings: [...this.warnings],
@@ -73709,6 +73937,13 @@ class Recorder {
     #elapsed() {
         return Math.round(this.#now() - this.#began);
     }
+}
+function refs({ before, after }) {
+    return { ...(isKnown(before) && { before }), ...(isKnown(after) && { after }) };
+}
+function recordOfMachine(machine, result) {
+    const { host, system, hostKey, changed, health } = machine;
+    return { host, system, hostKey, result: machine.result ?? result, changed, ...refs(machine), health: [...health] };
 }
 /** On a host that has no release yet there is nothing to name. */
 function isKnown(release) {

@@ -220,6 +220,12 @@ export const codes = {
       'Its files and its activation were put back, and a check that was healthy before the deploy is not any more.',
     fix: 'Look for what the deploy changed outside of `path`: data, a dependency, the network.',
   },
+  'HD-FLEET-01': {
+    title: 'The hosts do not run the same version',
+    cause:
+      'The new version was confirmed on some hosts, and another was lost at that very moment and took its change back.',
+    fix: 'Run the deploy again for all of them, or go back on the others by `mode: rollback`.',
+  },
   'HD-CANCEL-01': {
     title: 'The job was cancelled',
     cause: 'Somebody cancelled the run, or the step reached its time limit.',

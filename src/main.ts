@@ -7,6 +7,7 @@ import { type Loaded, loadInputs, secretsIn } from './inputs.ts'
 import type { Plan } from './pipeline/plan.ts'
 import { run } from './pipeline/run.ts'
 import { post } from './post.ts'
+import { showAddress } from './remote/target.ts'
 import { type About, Recorder } from './report/recorder.ts'
 import { goodResults } from './report/report.ts'
 import { Sink } from './report/sink.ts'
@@ -35,7 +36,11 @@ async function main(): Promise<number> {
     } else {
       const plan = withTemp(loaded.plan, temp)
       Object.assign(recorder, about(plan))
-      await run(plan, recorder, sink, (name, value) => core.saveState(name, value))
+      const pending: Record<string, string> = {}
+      await run(plan, recorder, sink, (host, id) => {
+        pending[host] = id
+        core.saveState('pending', JSON.stringify(pending))
+      })
     }
   } catch (error) {
     recorder.fail(toDeployError(error))
@@ -47,7 +52,7 @@ async function main(): Promise<number> {
 }
 
 function about(plan?: Plan): About {
-  const hosts = plan?.targets.map(({ address }) => `${address.user}@${address.host}`) ?? []
+  const hosts = plan?.targets.map(({ address }) => showAddress(address)) ?? []
   const from = plan?.run ?? { repository: '', sha: '', ref: '', actor: '', workflow: '', url: '' }
   const { repository, sha, ref, actor, workflow, url } = from
   return {

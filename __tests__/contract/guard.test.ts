@@ -8,6 +8,8 @@ import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { Guard } from '../../src/guard/guard.ts'
+import { hold } from '../../src/guard/questions.ts'
+import { openGate } from '../../src/guard/transaction.ts'
 import type { Log } from '../../src/log.ts'
 import { Armed, makeNew, until } from '../helpers/armed.ts'
 import { shells } from '../helpers/local-host.ts'
@@ -55,7 +57,7 @@ describe.concurrent.each(shells())('$name', (shell) => {
               else if (act === 'kill' && site.has('work/pid')) await site.kill()
             })
             await Promise.all(running)
-            const word = site.read('work/verdict') || site.read('verdict')
+            const word = site.read('work/verdict') || site.read('verdict').replace(/^2 /, '')
             const last = await site.settle()
             if (word !== '') expect(last).toBe(word)
             const end = last?.split(' ')[0] ?? ''
@@ -110,6 +112,46 @@ describe.concurrent.each(shells())('$name', (shell) => {
       expect(site.ledger()).toMatchObject([{ result: 'rolled-back', code: 'HD-HEALTH-01' }])
       expect(site.read('work/evidence')).toBe('what was seen')
       expect(site.read('current')).toBe('')
+    })
+
+    it('concerns its own change: the last word on the one before is not its', async () => {
+      await using site = await Armed.create(shell)
+      writeFileSync(join(site.state, 'verdict'), '1 confirmed\n')
+      expect(await site.decide('refused')).toBe('none\n')
+      expect(await site.settle()).toBe(undefined)
+      writeFileSync(join(site.state, 'verdict'), '2 confirmed\n')
+      expect(await site.decide('refused')).toBe('verdict confirmed\n')
+    })
+
+    it('against it before its first change leaves what is there untouched', async () => {
+      await using site = await Armed.create(shell)
+      await site.arm({ phases: { build: slow, switch: makeNew, apply: ':' }, restore: 'echo never >"$live/a"' })
+      await site.reached('build')
+      expect(await site.decide('refused', 'HD-CANCEL-01')).toMatch(/^decided\n/)
+      expect(await site.verdict()).toBe('untouched refused')
+      expect(await site.tree()).toBe('old old')
+      expect(site.ledger()).toMatchObject([{ result: 'failed', code: 'HD-CANCEL-01' }])
+      expect(site.has('pending.json')).toBe(false)
+    })
+
+    it('waits for its turn before the first change, and for the others after the last', async () => {
+      await using site = await Armed.create(shell)
+      const phases = { build: 'echo built', switch: makeNew, apply: ':' }
+      await site.arm({ gated: true, confirmSeconds: 2, phases }, { silenceSeconds: 3, evidenceSeconds: 1 })
+      const beating = setInterval(() => writeFileSync(join(site.state, 'lock/beat'), `${performance.now()}\n`), 500)
+      await site.reached('turn')
+      // Longer than anybody may be silent, and later longer than it may stay unconfirmed.
+      await sleep(4_000)
+      expect(await site.tree()).toBe('old old')
+      await site.host.run(openGate(site.state))
+      await site.reached('wait')
+      await site.host.run(hold(site.state, '2'))
+      await sleep(4_000)
+      expect(site.has('work/verdict')).toBe(false)
+      clearInterval(beating)
+      // Nobody is there any more.
+      expect(await site.verdict()).toBe('rolled-back expired')
+      expect(await site.tree()).toBe('old old')
     })
 
     it('cannot be for a change that is not made yet', async () => {
@@ -200,7 +242,7 @@ describe.concurrent.each(shells())('$name', (shell) => {
       await site.arm({ phases: { switch: 'false' } }, { ...patient, silenceSeconds: 1 })
       await until('the end', () => !site.has('lock'))
       expect(site.has('work')).toBe(false)
-      expect(site.read('verdict')).toBe('rolled-back failed')
+      expect(site.read('verdict')).toBe('2 rolled-back failed')
       expect(await site.settle()).toBe('rolled-back failed')
       await until('no process', () => site.processes().length === 0)
       expect(readdirSync(site.state).toSorted()).toEqual(['ledger.jsonl', 'verdict'])
@@ -268,7 +310,9 @@ describe.concurrent.each(shells())('$name', (shell) => {
       const messages: string[] = []
       const log = { info() {}, warning: (text: string) => messages.push(text) } as unknown as Log
       const connect = async () => site.host
-      await using guard = new Guard(site.host, site.state, { log, connect, onReconnect: async () => {}, patienceMs: 1 })
+      await using guard = new Guard({ host: site.host }, site.state, '2', {
+        ...{ log, connect, onReconnect: async () => {}, patienceMs: 1 },
+      })
       const seen = guard.phase('switch')
       await until('the change', () => readFileSync(join(site.live, 'b'), 'utf8') === 'new\n')
       await site.kill()
@@ -302,7 +346,7 @@ describe.concurrent.each(shells())('$name', (shell) => {
       expect(path.split(':')).toEqual(expect.arrayContaining(shell.path.split(':')))
       expect(home).toBe(tmpdir())
       expect(Number.parseInt(umask, 8)).toBe(process.umask())
-      expect(site.read('verdict')).toBe('rolled-back expired')
+      expect(site.read('verdict')).toBe('2 rolled-back expired')
     })
 
     it('does nothing to a change that began while it waited', async () => {

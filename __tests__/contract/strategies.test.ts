@@ -23,7 +23,19 @@ const facts: Facts = {
 
 const installed = shells()
 const breakOut = 'hd_break_out'
-const parts = ['snapshot', 'prepare', 'apply', 'restore', 'inspect', 'diff'] as const satisfies (keyof Scripts)[]
+const parts = [
+  'snapshot',
+  'build',
+  'prepare',
+  'apply',
+  'restore',
+  'inspect',
+  'diff',
+] as const satisfies (keyof Scripts)[]
+
+/** Options without anything, and with everything that any strategy reads: its texts are this one. */
+const empty: StrategyOptions = { commands: [] }
+const filled = (_text: string): StrategyOptions => ({ commands: ['prepare', 'activate', 'restore'] })
 
 it('each has a name of its own', () => {
   const names = strategies.map(({ name }) => name)
@@ -33,8 +45,6 @@ it('each has a name of its own', () => {
 describe.each(strategies)('$name', testStrategy)
 
 function testStrategy(strategy: Strategy): void {
-  const compile = (scripts: StrategyOptions['scripts'], about: Facts = facts) => strategy.compile({ scripts }, about)
-
   it('is called and told in one line', () => {
     expect(strategy.name).toMatch(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/)
     expect(strategy.summary).toMatch(/^[A-Z].*\.$/)
@@ -47,7 +57,7 @@ function testStrategy(strategy: Strategy): void {
   })
 
   it('compiles the same text from the same values, which it leaves alone', () => {
-    const options = freeze({ scripts: { prepare: 'make', activate: 'make up', restore: 'make down' } })
+    const options = freeze(filled('some text'))
     const about = freeze(structuredClone(facts))
     const first = strategy.compile(options, about)
     expect(strategy.compile(structuredClone(options), structuredClone(about))).toEqual(first)
@@ -56,9 +66,9 @@ function testStrategy(strategy: Strategy): void {
   })
 
   it.each(installed)('is read by $name', (shell) => {
-    for (const scripts of [{}, { prepare: 'a', activate: 'b', restore: 'c' }])
+    for (const options of [empty, filled('some text')])
       for (const about of [facts, { ...facts, init: 'other' as const, busybox: true }]) {
-        const compiled = compile(scripts, about)
+        const compiled = strategy.compile(options, about)
         for (const part of parts) expect([part, complaint(shell, compiled[part])]).toEqual([part, ''])
       }
   })
@@ -73,10 +83,10 @@ function testStrategy(strategy: Strategy): void {
       )
       .map((pieces) => pieces.join(''))
     await fc.assert(
-      fc.asyncProperty(hostile, hostile, hostile, async (prepare, activate, path) => {
+      fc.asyncProperty(hostile, hostile, async (text, path) => {
         await using home = await scratch('strategy')
         const about = { ...facts, path: { ...facts.path, absolute: `${home.path}/${path}` } }
-        const compiled = compile({ prepare, activate, restore: path }, about)
+        const compiled = strategy.compile(filled(text), about)
         for (const part of parts)
           for (const shell of installed) {
             expect([part, complaint(shell, compiled[part])]).toEqual([part, ''])

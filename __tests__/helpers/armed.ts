@@ -85,6 +85,7 @@ export class Armed implements AsyncDisposable {
       {
         ...{ state: this.state, id: '2', previousId: '1', run: 'https://example.com/run/7', elapsedMs: 1_000 },
         ...{ head: assign({ live: this.live }), confirmSeconds: 60, rollback: 'auto', lockToken: 'the-token' },
+        gated: false,
         ...plain,
         ledger: {
           ...{ mode: 'deploy', strategy: 'script', release: '2', previous: '1', revision: 'abc' },
@@ -98,18 +99,18 @@ export class Armed implements AsyncDisposable {
   }
 
   async decide(decision: 'confirmed' | 'refused', code = ''): Promise<string> {
-    return (await this.host.run(decide(this.state, decision, code))).text
+    return (await this.host.run(decide(this.state, '2', decision, code))).text
   }
 
   /** What the next run does, or the unit at boot. */
   async settle(): Promise<string | undefined> {
-    const { verdict } = await settle(this.host, this.state)
+    const { verdict } = await settle(this.host, this.state, '2')
     return verdict && [verdict.end, verdict.why].filter(Boolean).join(' ')
   }
 
   /** The last word, which the host says by itself. */
   async verdict(): Promise<string> {
-    return await until('the verdict', () => this.read('work/verdict') || this.read('verdict'))
+    return await until('the verdict', () => this.read('work/verdict') || this.read('verdict').replace(/^2 /, ''))
   }
 
   /** Until this phase (or `wait`, or `restore`) is under way. */

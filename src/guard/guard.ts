@@ -3,12 +3,13 @@ import { ConnectionLost, DeployError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Host } from '../remote/host.ts'
 import { assign } from '../shell.ts'
-import { decide, follow } from './questions.ts'
+import { decide, follow, hold, verdictScript } from './questions.ts'
 import type { Phase } from './transaction.ts'
 
 /** The last word on a transaction, as the host wrote it. */
 export interface Verdict {
-  readonly end: 'confirmed' | 'rolled-back' | 'rollback-failed' | 'left'
+  /** `untouched`: it ended before the first change. `left`: it is not to be taken back. */
+  readonly end: 'confirmed' | 'rolled-back' | 'rollback-failed' | 'left' | 'untouched'
   /** Who decided: `refused` (the runner), `failed` (a phase), `expired` (nobody came). */
   readonly why: string
 }
@@ -38,23 +39,25 @@ export interface GuardContext {
   readonly patienceMs: number
 }
 
+/** The connection at hand: another takes its place when it is lost. */
+export interface Link {
+  host: Host
+}
+
 /** The runner's side of the guard: it watches, and has one vote. The host carries on without it. */
 export class Guard implements AsyncDisposable {
   readonly #state: string
+  readonly #id: string
   readonly #context: GuardContext
-  #host: Host
+  readonly #link: Link
   /** Connections made here, to be closed here. */
   readonly #own = new AsyncDisposableStack()
 
-  constructor(host: Host, state: string, context: GuardContext) {
-    this.#host = host
+  constructor(link: Link, state: string, id: string, context: GuardContext) {
+    this.#link = link
     this.#state = state
+    this.#id = id
     this.#context = context
-  }
-
-  /** The connection at hand. */
-  get host(): Host {
-    return this.#host
   }
 
   /** Shows the output of a phase until it ended. The verdict comes instead when the change was ended before. */
@@ -65,15 +68,21 @@ export class Guard implements AsyncDisposable {
   /** Waits for the last word. */
   async verdict(): Promise<Verdict> {
     const { verdict } = await this.#follow('', true)
-    if (verdict === undefined) throw new ConnectionLost(`${this.#host.name} has not said how the deploy ended.`)
+    if (verdict === undefined) throw new ConnectionLost(`${this.#link.host.name} has not said how the deploy ended.`)
     return verdict
   }
 
   /** Casts the vote. Whether it counted, the verdict says, when it is there already. */
-  async decide(decision: 'confirmed' | 'refused', { code = '', over = this.#host } = {}): Promise<Vote> {
+  async decide(decision: 'confirmed' | 'refused', { code = '', over = this.#link.host } = {}): Promise<Vote> {
     const options = { label: 'Deciding', quiet: true, timeoutMs: 60_000, evenIfCancelled: true }
-    const { text } = await over.run(decide(this.#state, decision, code), options)
+    const { text } = await over.run(decide(this.#state, this.#id, decision, code), options)
     return /^none$/m.test(text) ? 'none' : parse(text).verdict
+  }
+
+  /** The host is healthy: from now on no deadline ends its change, as long as the runner is there. */
+  async hold(over: Host): Promise<Vote> {
+    const { text } = await over.run(hold(this.#state, this.#id), { label: 'Holding', quiet: true, timeoutMs: 60_000 })
+    return parse(text).verdict
   }
 
   /** A connection that begins now: one that is open already may live on while no new one gets through. */
@@ -110,7 +119,7 @@ export class Guard implements AsyncDisposable {
         const onAnswer = (text: string) => {
           for (const [, offset] of text.matchAll(/^offset (\d+)$/gm)) shown = Number(offset)
         }
-        const { code, text, tail } = await this.#host.run(script, {
+        const { code, text, tail } = await this.#link.host.run(script, {
           label: phase || 'Waiting for the verdict',
           onAnswer,
           evenIfCancelled,
@@ -134,8 +143,8 @@ export class Guard implements AsyncDisposable {
   async #reconnect(away: Deadline, signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       try {
-        this.#host = await this.fresh()
-        return await this.#context.onReconnect(this.#host)
+        this.#link.host = await this.fresh()
+        return await this.#context.onReconnect(this.#link.host)
       } catch (error) {
         if (away.passed || !(error instanceof DeployError) || !/^HD-(NET|SSH-05)/.test(error.code)) throw error
         await sleep(1_000, signal)
@@ -146,14 +155,15 @@ export class Guard implements AsyncDisposable {
   /** The guard is gone: a reboot, a kill. What it left is decided and finished by the same rules. */
   async #settle(): Promise<{ verdict?: Verdict }> {
     this.#context.log.warning('The guard on the host is gone, so its deploy is settled now.')
-    return await settle(this.#host, this.#state)
+    return await settle(this.#link.host, this.#state, this.#id)
   }
 }
 
 /** Ends a transaction that nobody ends any more, and says how it ended. */
-export async function settle(host: Host, state: string): Promise<{ verdict?: Verdict }> {
-  const script = `${assign({ work: `${state}/work`, state })}[ ! -f "$work/settle.sh" ] || /bin/sh "$work/settle.sh"
-file=$work/verdict; [ -e "$file" ] || file=$state/verdict; [ ! -e "$file" ] || echo "verdict $(cat "$file")" >&3`
+export async function settle(host: Host, state: string, id: string): Promise<{ verdict?: Verdict }> {
+  const script = `${assign({ work: `${state}/work`, state, id })}${verdictScript}
+[ "$(cat "$work/id" 2>/dev/null)" != "$id" ] || [ ! -f "$work/settle.sh" ] || /bin/sh "$work/settle.sh"
+say_verdict || :`
   const { text } = await host.run(script, { label: 'Settling', timeoutMs: 900_000, evenIfCancelled: true })
   return parse(text)
 }

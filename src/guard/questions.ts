@@ -29,11 +29,29 @@ emit
 [ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
 `
 
+/**
+ * Shell: the last word on a change outlives its work directory, where it is found when the answer was lost on its way.
+ * It bears the id of its change, or else a change that never began would be taken for the one before it.
+ */
+export const verdictScript = sh`
+keep_verdict() { printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"; }
+say_verdict() {
+  if [ -e "$work/verdict" ] && [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then echo "verdict $(cat "$work/verdict")" >&3
+  elif read -r of end 2>/dev/null <"$state/verdict" && [ "$of" = "$id" ]; then echo "verdict $end" >&3
+  else return 1; fi
+}
+`
+
+/** Shell by which the runner says that a host is healthy, and has to wait for the others. */
+export const hold = (state: string, id: string): string =>
+  `${assign({ state, work: `${state}/work`, id })}${verdictScript}[ ! -e "$work/open" ] || : >"$work/held"; say_verdict || :\n`
+
 /** Shell by which the runner decides: one rename, which succeeds only where nobody decided before. */
-export const decide = (state: string, decision: 'confirmed' | 'refused', code = ''): string =>
-  `${assign({ state, work: `${state}/work`, decision, code })}${sh`
-if [ ! -e "$state/pending.json" ] && [ ! -e "$work/verdict" ]; then
-  if [ -e "$state/verdict" ]; then echo "verdict $(cat "$state/verdict")" >&3; else echo none >&3; fi
+export const decide = (state: string, id: string, decision: 'confirmed' | 'refused', code = ''): string =>
+  `${assign({ state, work: `${state}/work`, id, decision, code })}${verdictScript}${sh`
+if [ ! -e "$state/pending.json" ]; then
+  # None where no guard was ever started; with one, the last word may be a moment away.
+  say_verdict || { [ "$(cat "$work/id" 2>/dev/null)" = "$id" ] && [ -e "$work/pid" ]; } || echo none >&3
   exit 0
 fi
 cd -- "$work"
@@ -42,7 +60,6 @@ if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then
 [ -z "$code" ] || printf '%s\n' "$code" >code
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
 if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
-[ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
-# It stays where it is found when this answer is lost on its way.
-case $(cat verdict 2>/dev/null) in confirmed) mv -f verdict "$state/verdict" && cd / && rm -rf "$work" ;; esac
+say_verdict
+case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && cd / && rm -rf "$work" ;; esac
 `}`

@@ -12,6 +12,8 @@ import { sh } from '../shell.ts'
  *   phase/NAME  the scripts, in the order of $phases     done.NAME   the exit code of each, once it has one
  *   log.NAME    the output of each, and of the way back  evidence    logs of the time, taken before the way back
  *   child       the phase that was started last          verdict     the last word; written once, atomically
+ *   touched     from the first change on                 go, held    from the runner, where there are several hosts:
+ *               it is this host's turn; healthy, and waiting for the others, for as long as the runner is there
  *
  * Time is /proc/uptime: the clock of a host may jump.
  */
@@ -36,9 +38,10 @@ lease() { { true >"$state/lock/lease"; } 2>/dev/null || true; }
 reason() {
   why=
   if ended; then why=refused
-  elif [ -n "$at" ]; then now; [ "$up" -lt "$at" ] || why=expired
+  elif [ -n "$at" ] && [ ! -e held ]; then now; [ "$up" -lt "$at" ] || why=expired
   else
-    # Before the change itself there is no deadline, only the question whether anybody is still there.
+    # Before the change itself, and after it while other hosts are at theirs, there is no deadline, only the
+    # question whether anybody is still there.
     read -r beat 2>/dev/null <"$state/lock/beat" || beat=
     now
     [ "$beat" = "$last" ] || { last=$beat; last_at=$up; }
@@ -66,6 +69,19 @@ end_group() {
     signal_group "$next" "$1" || return 0
   done
 }
+# Waits for COMMAND to succeed, or for the end.
+stay() { # SECONDS COMMAND...
+  pause=$1; shift
+  last=none; last_at=0
+  until ended || "$@"; do
+    lease
+    reason
+    if [ -n "$why" ]; then mv open "$why" 2>/dev/null; return; fi
+    sleep "$pause"
+  done
+}
+# With several hosts the canary goes first.
+turn() { if [ -n "$gated" ] && [ ! -e go ]; then put phase-now turn; stay 0.2 [ -e go ]; fi; }
 # In a session of its own, so that it can be ended with all it started.
 start() { # SCRIPT LOG
   if command -v setsid >/dev/null 2>&1; then setsid /bin/sh "$1" >"$2" 2>&1 </dev/null &
@@ -107,8 +123,9 @@ finish() {
   rm -f reserve
   if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put verdict confirmed; return; fi
   for why in refused failed expired; do [ ! -e "$why" ] || break; done
+  if [ ! -e touched ]; then /bin/sh "$work/ended.sh" "$why" untouched >>log.restore 2>&1; put verdict "untouched $why"; return; fi
   collect
-  if [ "$rollback" = off ]; then /bin/sh "$work/ended.sh" "$why" failed >>log.restore 2>&1; put verdict "left $why"; return; fi
+  if [ "$rollback" = off ]; then /bin/sh "$work/ended.sh" "$why" left >>log.restore 2>&1; put verdict "left $why"; return; fi
   put phase-now restore
   if /bin/sh "$work/restore.sh" >log.restore 2>&1 </dev/null; then
     /bin/sh "$work/ended.sh" "$why" rolled-back >>log.restore 2>&1
@@ -135,7 +152,7 @@ leave() {
 clear_away() {
   # Without a verdict something could not be finished: the next run tries again, by what is here.
   case $(cat verdict 2>/dev/null) in '' | rollback-failed*) return 0 ;; esac
-  cp verdict "$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
+  keep_verdict
   # The lock last: with it the next run may come, and make this directory its own.
   cd / && rm -rf "$work"
   if [ "$(cat "$state/lock/token" 2>/dev/null)" = "$token" ]; then mv "$state/lock" "$state/lock.left.$$" && rm -rf "$state/lock.left.$$"; fi
@@ -147,17 +164,13 @@ export const guardMain = sh`
 put pid "$$"
 at=
 for name in $phases; do
+  case " $harmless " in *" $name "*) ;; *) turn ;; esac
   ended && break
   if [ "$name" = "$timed" ]; then now; at=$((up + confirm_seconds)); fi
   run "$name" || { mv open failed 2>/dev/null; break; }
 done
 put phase-now wait
-while ! ended; do
-  now
-  if [ "$up" -ge "$at" ]; then mv open expired 2>/dev/null; break; fi
-  lease
-  sleep 1
-done
+stay 1 false
 mine || exit 0
 # The runner that confirmed finishes by itself; only when it does not, this does.
 if [ -e confirmed ]; then for _ in 1 2 3 4 5 6 7 8 9 10; do [ ! -e verdict ] && mine || break; sleep 1; done; mine || exit 0; fi

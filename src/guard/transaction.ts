@@ -2,10 +2,13 @@ import type { Facts } from '../remote/facts.ts'
 import type { LedgerLine } from '../remote/state.ts'
 import { writeAtomically } from '../remote/state.ts'
 import { assign, heredoc, quote, sh } from '../shell.ts'
+import { verdictScript } from './questions.ts'
 import { guardMain, guardScript, settleMain } from './script.ts'
 
+/** What comes first and changes nothing: whatever becomes of it, the old version was never touched. */
+export const harmlessPhases = ['build', 'backup'] as const
 /** The phases of a change, in order. The deadline begins with `apply`; what is slow comes before it. */
-export const phases = ['switch', 'prepare', 'migrate', 'apply'] as const
+export const phases = [...harmlessPhases, 'switch', 'prepare', 'migrate', 'apply'] as const
 export type Phase = (typeof phases)[number]
 
 /** Everything the host needs to make a change, or to take it back, by itself. */
@@ -29,6 +32,8 @@ export interface Transaction {
   readonly confirmSeconds: number
   readonly rollback: 'auto' | 'off' | 'data'
   readonly lockToken: string
+  /** Waits, before its first change, until it is its turn among several hosts. */
+  readonly gated: boolean
 }
 
 export interface Limits {
@@ -37,6 +42,9 @@ export interface Limits {
   /** For no longer than this the way back waits for the logs of what failed. */
   readonly evidenceSeconds: number
 }
+
+/** Shell by which the runner lets a gated change begin. */
+export const openGate = (state: string): string => `: >${quote(`${state}/work/go`)}\necho armed >&3\n`
 
 /** What the scripts share. `hd_alone` and the fixed line make each end safe to repeat, and to be run by two at once. */
 const functions = sh`
@@ -59,7 +67,8 @@ hd_alone() { # NAME: waits for who is at it already; one that was killed does no
 }
 hd_phase() { # NAME: before its first change, so that either this sees the end or who ends it sees this
   read -r hd_boot 2>/dev/null </proc/sys/kernel/random/boot_id || hd_boot=
-  printf '%s\n' "$$ $hd_boot $1" >"$work/child"
+  printf '%s\n' "$$ $hd_boot $1" >"$work/child" || exit 74
+  case " $harmless " in *" $1 "*) ;; *) : >"$work/touched" || exit 74 ;; esac
   [ -e "$work/open" ] || exit 143
 }
 hd_code() { # WHY
@@ -96,7 +105,7 @@ function environment(work: string): string {
 
 /** What a change of before left here: the lists of this one are here already. */
 const clear = sh`( umask 077; mkdir -p "$work"; cd -- "$work"
-rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child code evidence ending settling ledger.out done.* log.* file.*
+rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child touched go held code evidence ending settling ledger.out done.* log.* file.*
 mkdir phase )`
 
 /** Where a unit has to be for systemd to start it after a reboot, while a change is open. */
@@ -127,6 +136,7 @@ export function begin(
     ...{ rollback: transaction.rollback, token: transaction.lockToken, elapsed_ms: transaction.elapsedMs },
     ...{ unit: unit.name, unit_dir: unit.dir, wanted_by: unit.target },
     phases: phases.filter((phase) => transaction.phases[phase] !== undefined).join(' '),
+    ...{ harmless: harmlessPhases.join(' '), gated: transaction.gated ? 'true' : '' },
   })
   const file = (name: string, body: string) => heredoc(`cat >"$work/${name}"`, body)
   const script = (name: string, body: string) => file(name, `. ${quote(`${work}/head.sh`)}\n${body}\n`)
@@ -146,7 +156,10 @@ export function begin(
     // A unit of systemd has neither the PATH nor the HOME of the login.
     sh`printf '%s\n' "$PATH" "$HOME" "$(id -un)" "\${XDG_RUNTIME_DIR-}" >"$work/env"`,
     // What the user's commands write gets the modes that a login gives; the guard itself writes for its user alone.
-    file('head.sh', `${environment(work)}${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${functions}`),
+    file(
+      'head.sh',
+      `${environment(work)}${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${functions}${verdictScript}`,
+    ),
     ...phases.map((phase) =>
       script(`phase/${phase}`, `hd_phase ${phase}\nset -eu\n${transaction.phases[phase] ?? ''}`),
     ),
@@ -155,13 +168,13 @@ export function begin(
     script('confirm.sh', `${once}\n${transaction.confirm}\nhd_ledger deployed ''\nhd_end`),
     script(
       'ended.sh',
-      `${once}\nif [ "$2" = rolled-back ]; then :\n${transaction.forget}\nfi\nhd_ledger "$2" "$(hd_code "$1")"\nhd_end`,
+      `${once}\nif [ "$2" != left ]; then :\n${transaction.forget}\nfi\ncase $2 in rolled-back) result=$2 ;; *) result=failed ;; esac\nhd_ledger "$result" "$(hd_code "$1")"\nhd_end`,
     ),
     file('id', id),
     file('ledger.line', JSON.stringify(transaction.ledger)),
     script('guard.sh', `${guardScript}\n${guardMain}`),
     script('settle.sh', `${guardScript}\n${settleMain}`),
-    'rm -f "$state/verdict"; date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
+    'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
     writeAtomically(`${state}/pending.json`, pending),
     start,
   ].join('\n')

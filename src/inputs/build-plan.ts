@@ -29,6 +29,7 @@ export function buildPlan(values: Values, given: Settings, env: Environment): Pl
     },
     files: filesOf(values),
     scripts: scriptsOf(values),
+    options: { commands: Object.keys(scriptsOf(values)) },
     health: { checks: values.health, within: values['health-timeout'], stable: values['health-stable'] },
     safety: {
       rollback: values.rollback,

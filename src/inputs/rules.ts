@@ -76,12 +76,6 @@ function checkConnection({ values, problems, has, env }: Case): void {
     if (places.has(place)) problems.add('host', `names ${place} twice`, 'Remove one of the lines.')
     places.add(place)
   }
-  if (places.size > 1)
-    problems.add(
-      'host',
-      'names several hosts: deploying to more than one is not built yet',
-      'Use a job for each, for instance by a matrix.',
-    )
   const jump = values['jump-host']
   if (jump && places.has(`${jump.host} port ${jump.port}`))
     problems.add('jump-host', 'is the host itself', 'Leave it out.')

@@ -1,79 +1,117 @@
 import { DeployError } from '../errors.ts'
-import type { Guard, Verdict } from '../guard/guard.ts'
-import type { Phase } from '../guard/transaction.ts'
-import type { Facts } from '../remote/facts.ts'
-import type { Answer, Host } from '../remote/host.ts'
-import type { HostState } from '../remote/state.ts'
+import type { Verdict } from '../guard/guard.ts'
+import { harmlessPhases, openGate, type Phase } from '../guard/transaction.ts'
+import type { Host } from '../remote/host.ts'
 import { transferFailed } from '../sync/compare.ts'
 import type { Staged } from '../sync/index.ts'
 import type { Context } from './context.ts'
-import type { Goal } from './goal.ts'
+import { type Begun, each, onAll, type Planned, type Staging } from './fleet.ts'
 import { ledgerLine } from './ledger-line.ts'
-import { type Change, head, unchanged } from './scripts.ts'
+import { head, unchanged } from './scripts.ts'
 
 /** How long a command of the user may take; the job's own limit ends it earlier where that is lower. */
 const commandTimeoutMs = 3 * 3_600_000
 
-export function compile(context: Context, goal: Goal, facts: Facts, state: HostState): Change {
-  const { plan } = context
-  return {
-    places: {
-      state: facts.state,
-      path: goal.path,
-      release: `${facts.state}/releases/${goal.id}`,
-      previous: state.current === '' ? '' : `${facts.state}/releases/${state.current}`,
-    },
-    filters: goal.filters,
-    strategy: goal.strategy.compile({ scripts: plan.scripts }, facts),
-    ...{ id: goal.id, previousId: state.current, revision: goal.revision, name: plan.name, tree: goal.tree },
-  }
+const titles: Readonly<Record<Phase, string>> = {
+  build: 'Build',
+  backup: 'Back up',
+  switch: 'Switch over',
+  prepare: 'Prepare',
+  migrate: 'Migrate',
+  apply: 'Activate',
 }
 
 /** A script of ours that must work. */
-export async function must(host: Host, text: string, label: string): Promise<Answer> {
+async function must(host: Host, text: string, label: string): Promise<void> {
   const answer = await host.run(text, { label, timeoutMs: 900_000 })
   if (answer.code !== 0) throw transferFailed(host, `${label} failed on ${host.name}.`, answer.tail)
-  return answer
 }
 
 /** A command of the user that is not part of the change: `before` and `after`. */
-export async function command(
+export async function runCommand(
   context: Context,
-  host: Host,
-  change: Change,
+  members: readonly Planned[],
   input: 'before' | 'after',
-  begin = '',
 ): Promise<void> {
   if (context.plan.scripts[input] === undefined) return
-  await context.step(capital(input), async () => {
-    const script = `${begin}${head(change)}\nhd_user ${input} "$release"`
-    const { code, tail } = await host.run(script, { label: `\`${input}\``, timeoutMs: commandTimeoutMs })
-    if (code !== 0) throw failed(host, input, code, tail)
+  await onAll(context, capital(input), members, async ({ link, change, goal }) => {
+    const script = `${input === 'before' ? goal.begin : ''}${head(change)}\nhd_user ${input} "$release"`
+    const { code, tail } = await link.host.run(script, { label: `\`${input}\``, timeoutMs: commandTimeoutMs })
+    if (code !== 0) throw failed(link.host, input, code, tail)
   })
 }
 
-/** A phase of the change: the guard runs it, and here its output is shown. The first one comes with what arms it. */
-export async function phase(context: Context, guard: Guard, name: Phase, title: string, arm = ''): Promise<void> {
-  await context.step(title, async () => {
-    const { code, verdict, output, expired, armed } = await guard.phase(name, arm)
-    if (!armed) throw transferFailed(guard.host, `The change could not be prepared on ${guard.host.name}.`, output)
-    if (code === 0 && verdict === undefined && !expired) return
-    throw code === undefined || code === 0 || expired
-      ? ended(guard.host, verdict, output)
-      : failed(guard.host, name, code, output)
-  })
+/** Makes the new tree complete on the host, beside the one that serves. */
+export async function stageTree(
+  { plan, log }: Context,
+  member: Planned,
+  note: (text: string) => void,
+): Promise<Planned & { readonly staged: Staged }> {
+  const { host, facts, goal, change, record } = member
+  const first = plan.scripts.before ? '' : goal.begin
+  if (!goal.tree) await must(host, first, 'Preparing the release')
+  const staged = await goal.stage(host, facts, change.places, first)
+  record.changes = staged
+  note(summarize(staged))
+  if (staged.drifted.length > 0)
+    log.warning(
+      `Edited on ${host.name} since the last deploy, and replaced now (a copy is kept): ${staged.drifted.slice(0, 10).join(', ')}`,
+    )
+  return { ...member, staged }
+}
+
+/** What is slow and changes nothing, on all hosts at once. */
+export async function prepare(context: Context, members: readonly Begun[]): Promise<void> {
+  for (const name of harmlessPhases) {
+    const wanted = members.filter(({ transaction }) => transaction.phases[name] !== undefined)
+    if (wanted.length > 0) await onAll(context, titles[name], wanted, (member) => follow(member, name))
+  }
+}
+
+/** A phase of the change on one host. */
+export async function phase(context: Context, member: Begun, name: Phase): Promise<void> {
+  if (member.transaction.phases[name] === undefined) return
+  await context.step(titleOn(member, titles[name]), () => follow(member, name))
+}
+
+/** One after another, each host has steps of its own. */
+export function titleOn({ transaction, link }: Begun, title: string): string {
+  return transaction.gated ? `${title} on ${link.host.name}` : title
+}
+
+/** The guard runs the phase, and here its output is shown. The first one comes with what begins the change. */
+async function follow(member: Begun, name: Phase): Promise<void> {
+  const { guard, link, transaction } = member
+  const first = transaction.gated && name === 'switch' ? `${member.arm}\n${openGate(transaction.state)}` : member.arm
+  member.arm = ''
+  const { code, verdict, output, expired, armed } = await guard.phase(name, first)
+  if (!armed) throw transferFailed(link.host, `The change could not be prepared on ${link.host.name}.`, output)
+  if (code === 0 && verdict === undefined && !expired) return
+  throw code === undefined || code === 0 || expired
+    ? ended(link.host, verdict, output)
+    : failed(link.host, name, code, output)
+}
+
+/** A healthy host among several waits for the others, for as long as this run is there. */
+export async function hold(context: Context, member: Begun, fresh: Promise<Host>): Promise<void> {
+  member.confirming = fresh
+  if (!member.transaction.gated) return
+  const vote = await member.guard.hold(await fresh)
+  if (vote !== undefined && vote !== 'none') throw ended(member.link.host, vote)
+  context.log.info(`${member.link.host.name} is healthy, and waits for the others.`)
 }
 
 /**
- * The vote for the new version, over a connection that begins now: one that is open already may live on while no new
- * one gets through, because the deploy cut the network, the firewall or sshd itself.
+ * The vote for the new version, over a connection of after the change: one that was open before may live on while no
+ * new one gets through, because the deploy cut the network, the firewall or sshd itself.
  */
-export async function confirm(context: Context, guard: Guard, fresh: Promise<Host>): Promise<void> {
-  await context.step('Confirm', async ({ note }) => {
-    const vote = await guard.decide('confirmed', { over: await fresh })
+export async function confirm(context: Context, members: readonly Begun[]): Promise<void> {
+  await onAll(context, 'Confirm', members, async ({ guard, link, record, confirming }, note) => {
+    const vote = await guard.decide('confirmed', { over: (await confirming) ?? link.host })
     const verdict = vote === undefined || vote === 'none' ? await guard.verdict() : vote
-    if (verdict.end !== 'confirmed') throw ended(guard.host, verdict)
-    context.remember('pending', '')
+    if (verdict.end !== 'confirmed') throw ended(link.host, verdict)
+    context.remember(record.host, '')
+    record.changed = true
     note('over a fresh connection')
   })
 }
@@ -104,20 +142,27 @@ function capital(word: string): string {
   return (word[0] ?? '').toUpperCase() + word.slice(1)
 }
 
-/** Whether what runs is this very release, with nothing edited since; then nothing is restarted. */
-export async function isUnchanged(
-  context: Context,
-  host: Host,
-  change: Change,
-  goal: Goal,
-  state: HostState,
-  staged: Staged,
-): Promise<boolean> {
+/**
+ * Hosts that run this very release already, healthy and with nothing edited since, are left alone: nothing is
+ * restarted there.
+ */
+export async function dropUnchanged(context: Context, members: readonly Staging[]): Promise<Staging[]> {
+  const same = await each(members, (member) => isUnchanged(context, member))
+  for (const { record } of members.filter((_, index) => same[index])) {
+    record.after = record.before
+    record.result = 'unchanged'
+  }
+  return members.filter((_, index) => !same[index])
+}
+
+async function isUnchanged(context: Context, member: Staging): Promise<boolean> {
+  const { goal, state, staged, vitals, change, link } = member
   const running = state.releases.find(({ id }) => id === state.current)
   const { added, changed, removed, folders } = staged.counts
   if (context.plan.safety.force || goal.record === undefined || added + changed + removed + folders > 0) return false
   if (running?.fingerprint !== goal.record.fingerprint || running.revision !== goal.revision) return false
-  const { code } = await host.run(unchanged(change, ledgerLine(context, change)('unchanged')), {
+  if (vitals.ill.size > 0) return false
+  const { code } = await link.host.run(unchanged(change, ledgerLine(context, member)('unchanged')), {
     label: 'Comparing the env files',
     quiet: true,
   })

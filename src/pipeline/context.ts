@@ -13,6 +13,6 @@ export interface Context {
   step<T>(name: string, work: (note: StepNote) => Promise<T>): Promise<T>
   /** Lines about something long, at a rate that a person can read. */
   progress(text: string): void
-  /** A value for `post`, should this process end before it is done. */
-  remember(name: string, value: string): void
+  /** For `post`, should this process end before it is done: the release that a host is at, or none any more. */
+  remember(host: string, id: string): void
 }

@@ -4,12 +4,13 @@ import type { Facts } from '../remote/facts.ts'
 import type { Host } from '../remote/host.ts'
 import { type HostState, type ReleaseRecord, releaseId } from '../remote/state.ts'
 import { chooseStrategy } from '../strategies/index.ts'
-import type { Strategy } from '../strategies/strategy.ts'
+import type { Strategy, StrategyOptions } from '../strategies/strategy.ts'
 import { compareTrees, wantedFromRelease } from '../sync/compare.ts'
 import { readSource, type Source, type Staged, stage } from '../sync/index.ts'
 import { patternOf } from '../sync/patterns.ts'
 import type { Filters, Places } from '../sync/script.ts'
 import type { Context } from './context.ts'
+import type { Locked } from './fleet.ts'
 import type { Plan } from './plan.ts'
 import { writeRelease } from './scripts.ts'
 
@@ -22,6 +23,7 @@ export interface Goal {
   readonly filters: Filters
   readonly tree: boolean
   readonly health: readonly string[]
+  readonly options: StrategyOptions
   /** Written when it was confirmed; a release of old has its record already. */
   readonly record: ReleaseRecord | undefined
   /** Shell that has to run before anything else concerns the release. */
@@ -42,21 +44,22 @@ const nothing: Staged = {
 }
 
 /** Reads the source while the connection is being made (`read` is the end of that); the goal is known once the host is. */
-export function newRelease(
-  context: Context,
-): ((facts: Facts, state: HostState) => Promise<Goal>) & { read: Promise<unknown> } {
+export function newRelease(context: Context): ((member: Locked) => Promise<Goal>) & { read: Promise<unknown> } {
   const { plan, signal } = context
   const strategy = chooseStrategy(plan.strategy, plan.sync.source)
   const reading = plan.sync.method === 'none' ? undefined : readSource(plan.sync, signal)
   reading?.catch(() => {})
-  const goal = async (facts: Facts, state: HostState): Promise<Goal> => {
+  // The same on every host.
+  const at = new Date()
+  const goal = async ({ facts, state }: Locked): Promise<Goal> => {
     const source = await reading
-    const at = new Date()
     const id = releaseId(at, plan.sync.commit, state)
     const { exclude, commit: revision } = plan.sync
     const protect = [...plan.sync.protect, ...managedIn(facts.path.absolute, plan)]
     const { actor, ref, url } = plan.run
-    const [path, tree, health] = [facts.path.absolute, source !== undefined, plan.health.checks]
+    const { options } = plan
+    const [path, tree] = [facts.path.absolute, source !== undefined]
+    const health = plan.health.checks.length > 0 ? plan.health.checks : strategy.checks(options)
     const record: ReleaseRecord = {
       ...{
         schema: 1,
@@ -69,10 +72,10 @@ export function newRelease(
         actor,
         run: url,
       },
-      ...{ path, exclude, protect, synced: tree, health, fingerprint: fingerprint(plan, strategy, source) },
+      ...{ path, exclude, protect, synced: tree, health, options, fingerprint: fingerprint(plan, strategy, source) },
     }
     return {
-      ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, record },
+      ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, options, record },
       begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files),
       stage: async (host, hostFacts, places, first) =>
         source === undefined
@@ -95,7 +98,11 @@ function managedIn(path: string, { files }: Plan): string[] {
 }
 
 /** The release that `to` names, among those the host has. */
-export function oldRelease({ plan }: Context, state: HostState, facts: Facts): Goal {
+export function oldRelease({ plan }: Context): (member: Locked) => Goal {
+  return ({ facts, state }) => goalOf(plan, facts, state)
+}
+
+function goalOf(plan: Plan, facts: Facts, state: HostState): Goal {
   const record = findRelease(state, plan.to)
   const { exclude, protect, synced } = record
   return {
@@ -109,6 +116,10 @@ export function oldRelease({ plan }: Context, state: HostState, facts: Facts): G
     // Commands and files that are given win over those of the release, and are its own from now on.
     begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files),
     health: plan.given.has('health') ? plan.health.checks : record.health,
+    options: {
+      ...record.options,
+      commands: [...new Set([...record.options.commands, ...plan.options.commands])],
+    },
     stage: async (host, _facts, places, first) => {
       if (!synced) return nothing
       const difference = await compareTrees(

@@ -1,10 +1,11 @@
 import { humanDuration } from '../clock.ts'
 import { ConnectionLost, DeployError } from '../errors.ts'
-import type { Guard } from '../guard/guard.ts'
 import { type Check, parseCheck, type Site, sampleAll, type Watched, watch } from '../health/index.ts'
-import type { Host } from '../remote/host.ts'
 import { quote } from '../shell.ts'
+import type { Staged } from '../sync/index.ts'
+import { titleOn } from './acts.ts'
 import type { Context } from './context.ts'
+import { type Begun, onAll, type Planned, type Staging } from './fleet.ts'
 import type { Change } from './scripts.ts'
 
 /** The checks of a run, what they were before the change, and where they are asked. */
@@ -18,23 +19,20 @@ export interface Vitals {
 /** Looks once before the change, so that a service that was ill already is not blamed on it. */
 export async function baseline(
   context: Context,
-  host: Host,
-  change: Change,
-  lines: readonly string[],
-): Promise<Vitals> {
-  const checks = lines.map(parseCheck).filter((check) => typeof check !== 'string')
-  const vitals: Vitals = { site: siteOf(change), checks, ill: new Map() }
-  if (checks.length === 0) return vitals
-  return await context.step('Look at its health before', async ({ note }) => {
+  members: readonly (Planned & { readonly staged: Staged })[],
+): Promise<Staging[]> {
+  const looking = members.map((member) => {
+    const checks = member.goal.health.map(parseCheck).filter((check) => typeof check !== 'string')
+    return { ...member, vitals: { site: siteOf(member.change), checks, ill: new Map<string, string>() } }
+  })
+  if (looking.every(({ vitals }) => vitals.checks.length === 0)) return looking
+  return await onAll(context, 'Look at its health before', looking, async (member, note) => {
+    const { site, checks, ill } = member.vitals
     // A log line is looked for from the change on: before, it says nothing.
-    for (const [{ kind, text }, { healthy, seen }] of await sampleAll(host, vitals.site, checks))
-      if (!healthy && kind !== 'log') vitals.ill.set(text, seen)
-    note(
-      vitals.ill.size === 0
-        ? 'healthy'
-        : `not healthy: ${[...vitals.ill].map(([text, seen]) => `${text} (${seen})`).join(', ')}`,
-    )
-    return vitals
+    for (const [{ kind, text }, { healthy, seen }] of await sampleAll(member.link.host, site, checks))
+      if (!healthy && kind !== 'log') ill.set(text, seen)
+    note(ill.size === 0 ? 'healthy' : `not healthy: ${[...ill].map(([text, seen]) => `${text} (${seen})`).join(', ')}`)
+    return member
   })
 }
 
@@ -43,28 +41,36 @@ function siteOf({ places }: Change): Site {
 }
 
 /** Waits until the new version is healthy and stays so; throws when it does not. */
-export async function checkHealth(context: Context, guard: Guard, vitals: Vitals): Promise<void> {
+export async function checkHealth(context: Context, member: Begun): Promise<void> {
+  const { vitals, link } = member
   if (vitals.checks.length === 0) return
-  await context.step('Check health', async ({ note }) => {
-    const watched = await observe(context, guard, vitals, true)
+  await context.step(titleOn(member, 'Check health'), async ({ note }) => {
+    const watched = await observe(context, member, vitals.checks, true)
     const bad = watched.filter(({ state }) => state !== 'healthy')
-    if (bad.length > 0) throw unhealthy(bad, vitals)
+    if (bad.length > 0) throw unhealthy(bad, vitals, member.transaction.gated ? ` on ${link.host.name}` : '')
     note(`${watched.length} ${watched.length === 1 ? 'check' : 'checks'} healthy`)
   })
 }
 
 /** The same checks once the old version is back, but for those that were ill before the deploy. */
-export async function checkOldVersion(context: Context, guard: Guard, vitals: Vitals): Promise<void> {
-  const checks = vitals.checks.filter(({ text }) => !vitals.ill.has(text))
-  if (checks.length === 0) return
-  await context.step('Check the old version', async ({ note }) => {
-    const watched = await observe(context, guard, { ...vitals, checks }, false)
+export async function checkOldVersion(context: Context, members: readonly Begun[]): Promise<void> {
+  const looking = members.flatMap((member) => {
+    const checks = member.vitals.checks.filter(({ text }) => !member.vitals.ill.has(text))
+    return checks.length === 0 ? [] : [{ member, checks, record: member.record }]
+  })
+  if (looking.length === 0) return
+  await onAll(context, 'Check the old version', looking, async ({ member, checks }, note) => {
+    const watched = await observe(context, member, checks, false)
     const bad = watched.filter(({ state }) => state !== 'healthy')
     if (bad.length > 0) {
-      throw new DeployError('HD-ROLL-03', 'The old version is back, and it is not healthy.', {
-        why: bad.map(describe).join('; '),
-        fix: 'Look at the host: something the deploy changed outside of `path` (data, a dependency, the network) was not put back.',
-      })
+      throw new DeployError(
+        'HD-ROLL-03',
+        `The old version is back on ${member.link.host.name}, and it is not healthy.`,
+        {
+          why: bad.map(describe).join('; '),
+          fix: 'Look at the host: something the deploy changed outside of `path` (data, a dependency, the network) was not put back.',
+        },
+      )
     }
     note('healthy again')
   })
@@ -72,14 +78,14 @@ export async function checkOldVersion(context: Context, guard: Guard, vitals: Vi
 
 async function observe(
   context: Context,
-  guard: Guard,
-  vitals: Vitals,
+  { guard, link, vitals, record }: Begun,
+  checks: readonly Check[],
   cancellable: boolean,
 ): Promise<readonly Watched[]> {
   const { within, stable } = context.plan.health
   const signal = cancellable ? context.signal : undefined
   const onLook = (watched: readonly Watched[]) => {
-    context.recorder.health = watched.map(({ check, state, last }) => ({
+    record.health = watched.map(({ check, state, last }) => ({
       ...{ check: check.text, healthy: state === 'healthy', seen: last?.seen ?? '', latencyMs: last?.latencyMs ?? 0 },
     }))
     context.progress(
@@ -93,7 +99,7 @@ async function observe(
   }
   for (;;) {
     try {
-      return await watch(() => guard.host, vitals.site, vitals.checks, { within, stable }, { signal, onLook })
+      return await watch(() => link.host, vitals.site, checks, { within, stable }, { signal, onLook })
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error
       await guard.reconnect()
@@ -101,13 +107,13 @@ async function observe(
   }
 }
 
-function unhealthy(bad: readonly Watched[], { ill }: Vitals): DeployError {
+function unhealthy(bad: readonly Watched[], { ill }: Vitals, where: string): DeployError {
   const before = bad.flatMap(({ check }) =>
     ill.has(check.text) ? [`${check.text} was not healthy before this deploy either (${ill.get(check.text)})`] : [],
   )
   return new DeployError(
     'HD-HEALTH-01',
-    `The new version is not healthy: ${bad.map(({ check }) => check.text).join(', ')}.`,
+    `The new version is not healthy${where}: ${bad.map(({ check }) => check.text).join(', ')}.`,
     {
       why: [...bad.map(describe), ...before].join('; '),
       fix: 'Its logs of that time are in the summary. If it only needs longer to start, raise `health-timeout` (and `confirm-timeout` with it).',

@@ -1,5 +1,6 @@
 import type { Target } from '../remote/target.ts'
 import type { Secret } from '../secret.ts'
+import type { StrategyOptions } from '../strategies/strategy.ts'
 import type { SyncOptions } from '../sync/options.ts'
 import type { TailnetOptions } from '../tailnet/options.ts'
 
@@ -53,6 +54,8 @@ export interface Plan {
   readonly sync: SyncOptions
   readonly files: readonly ManagedFile[]
   readonly scripts: UserScripts
+  /** What the strategies read. */
+  readonly options: StrategyOptions
   readonly health: {
     /** Lines that `parseCheck` understands. */
     readonly checks: readonly string[]

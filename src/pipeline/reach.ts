@@ -3,53 +3,45 @@ import { describeSystem, type Facts, probe } from '../remote/facts.ts'
 import { SshHost } from '../remote/ssh-host.ts'
 import { showAddress } from '../remote/target.ts'
 import type { Context } from './context.ts'
+import { onAll, type Reached } from './fleet.ts'
 
-export interface Reached {
-  readonly host: SshHost
-  readonly facts: Facts
-}
-
-/** Connects and learns all about the host that later decisions need; root when the inputs or the path ask for it. */
-export async function reach({ plan, log, signal, recorder, step }: Context): Promise<Reached> {
-  const [target] = plan.targets
-  if (target === undefined) throw new TypeError('a plan without a target')
-  const host = await step(`Connect to ${showAddress(target.address)}`, async ({ note }) => {
-    const connected = await SshHost.connect(target, { log, signal, hosted: plan.run.hosted })
-    recorder.hostKey = connected.hostKeyLine
+/** Connects and learns all about the hosts that later decisions need; root when the inputs or the path ask for it. */
+export async function reach(context: Context, open: AsyncDisposableStack): Promise<Reached[]> {
+  const { plan, log, signal, recorder } = context
+  const targets = plan.targets.map((target) => ({
+    target,
+    record: recorder.machine(showAddress(target.address)),
+  }))
+  const where = targets.map(({ target }) => showAddress(target.address)).join(', ')
+  const connected = await onAll(context, `Connect to ${where}`, targets, async ({ target, record }, note) => {
+    const connected = open.use(await SshHost.connect(target, { log, signal, hosted: plan.run.hosted }))
+    record.hostKey = connected.hostKeyLine
     note(`Host key ${connected.hostKey}`)
     if (target.hostKey.mode === 'accept-new') {
       log.warning(
         `The key of ${connected.name} was accepted without being known (\`host-key: accept-new\`). Pin it: host-key: ${connected.hostKeyLine}`,
       )
     }
-    return connected
+    return { target, record, host: connected }
   })
-  try {
-    const facts = await step('Read facts', async ({ note }) => {
-      const facts = await learn(host, plan)
-      recorder.system = describeSystem(facts)
-      log.info(
-        `Tools: ${Object.entries(facts.tools)
-          .map(([name, { path, version }]) => [path || name, version].filter(Boolean).join(' '))
-          .join(', ')}`,
-      )
-      note(`${recorder.system}; user ${facts.user.name}, sudo: ${facts.sudo}`)
-      if (Math.abs(facts.clockSkew) > 60)
-        log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`)
-      refusePath(host, facts)
-      return facts
-    })
-    return { host, facts }
-  } catch (error) {
-    await host[Symbol.asyncDispose]()
-    throw error
-  }
+  return await onAll(context, 'Read facts', connected, async ({ target, record, host }, note) => {
+    const facts = await learn(host, plan)
+    record.system = describeSystem(facts)
+    log.info(
+      `Tools: ${Object.entries(facts.tools)
+        .map(([name, { path, version }]) => [path || name, version].filter(Boolean).join(' '))
+        .join(', ')}`,
+    )
+    note(`${record.system}; user ${facts.user.name}, sudo: ${facts.sudo}`)
+    if (Math.abs(facts.clockSkew) > 60)
+      log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`)
+    refusePath(host, facts)
+    return { target, record, host, facts, link: { host } }
+  })
 }
 
-/** Another connection to the host of this run. It outlives a cancel: what has to be put back is put back over it. */
-export async function connectAgain({ plan, log, signal }: Context, first: SshHost): Promise<SshHost> {
-  const [target] = plan.targets
-  if (target === undefined) throw new TypeError('a plan without a target')
+/** Another connection to a host of this run. It outlives a cancel: what has to be put back is put back over it. */
+export async function connectAgain({ plan, log, signal }: Context, { target, host: first }: Reached): Promise<SshHost> {
   const host = await SshHost.connect(
     { ...target, connectTimeout: Math.min(target.connectTimeout, signal.aborted ? 2_000 : 20_000) },
     // After a cancel what is left to do has to be done; before it, a cancel ends this connection's work as well.

@@ -31,6 +31,8 @@ export interface Parts {
   readonly previousRevision: string
   readonly lockToken: string
   readonly elapsedMs: number
+  /** Among several hosts: waits for its turn before the first change. */
+  readonly gated: boolean
 }
 
 /** The user's commands, and the files beside the code. */
@@ -96,7 +98,9 @@ ${commands.join('')}${contents.join('')}${files.length > 0 ? heredoc('cat >"$rel
 export function compileTransaction(change: Change, parts: Parts): Transaction {
   const { strategy, places, tree, id, previousId, revision } = change
   const { record, plan } = parts
-  const user = (name: string) => `hd_user ${name} "$release"`
+  // A phase that has nothing to do does not exist.
+  const given = (phases: Transaction['phases']) =>
+    Object.fromEntries(Object.entries(phases).filter(([, text]) => text !== ''))
   return {
     ...{
       state: places.state,
@@ -106,15 +110,17 @@ export function compileTransaction(change: Change, parts: Parts): Transaction {
       head: head(change),
       elapsedMs: parts.elapsedMs,
       lockToken: parts.lockToken,
+      gated: parts.gated,
     },
     ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
     snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}`,
-    phases: {
+    phases: given({
+      build: strategy.build,
       switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put`,
-      ...(plan.scripts.prepare || plan.mode === 'rollback' ? { prepare: strategy.prepare } : {}),
-      ...(plan.scripts.migrate ? { migrate: user('migrate') } : {}),
-      apply: strategy.apply,
-    },
+      prepare: strategy.prepare,
+      migrate: plan.scripts.migrate ? 'hd_user migrate "$release"' : '',
+      apply: strategy.apply || ':',
+    }),
     evidence: evidence(parts.vitals.checks, parts.vitals.site),
     restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
 hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }

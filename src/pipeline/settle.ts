@@ -1,20 +1,20 @@
 import { DeployError } from '../errors.ts'
 import { settle } from '../guard/guard.ts'
-import type { Facts } from '../remote/facts.ts'
 import type { Host } from '../remote/host.ts'
-import { type HostState, readState } from '../remote/state.ts'
+import { readState } from '../remote/state.ts'
 import type { Context } from './context.ts'
+import type { Locked } from './fleet.ts'
 
 /** A deploy that began and never ended is settled before anything new begins. */
-export async function settlePending(context: Context, host: Host, facts: Facts, state: HostState): Promise<HostState> {
-  const { log, step } = context
-  if (state.pending === '') return state
+export async function settlePending({ log, step }: Context, member: Locked): Promise<Locked> {
+  const { host, facts, state } = member
+  if (state.pending === '') return member
   return await step('Settle the deploy before', async ({ note }) => {
     log.info(`The deploy ${state.pending} never came to its end: it is settled first.`)
-    const { verdict } = await settle(host, facts.state)
+    const { verdict } = await settle(host, facts.state, state.pending)
     if (verdict === undefined || verdict.end === 'rollback-failed') throw rollbackFailed(host, facts.state, '')
     note(`${state.pending}: ${verdict.end}`)
-    return await readState(host, facts.state)
+    return { ...member, state: await readState(host, facts.state) }
   })
 }
 

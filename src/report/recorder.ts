@@ -3,6 +3,7 @@ import type {
   Changes,
   FailureRecord,
   HealthRecord,
+  HostRecord,
   NoteRecord,
   ReleaseRef,
   Report,
@@ -25,6 +26,21 @@ export interface About {
   readonly run: RunRecord
 }
 
+/** What is known of one host of the run. */
+export interface MachineRecord {
+  /** `user@host` */
+  readonly host: string
+  system: string
+  hostKey: string
+  changed: boolean
+  before: ReleaseRef | undefined
+  after: ReleaseRef | undefined
+  changes: Changes | undefined
+  health: readonly HealthRecord[]
+  /** Where it differs from that of the run. */
+  result: Result | undefined
+}
+
 /** Filled in by the pipeline as the run goes; can be finished at any moment, even in the middle of a step. */
 export class Recorder {
   /** Failed, until somebody knows better: a run that ends in no known way was no success. */
@@ -37,13 +53,8 @@ export class Recorder {
   hosts: readonly string[]
   path: string
   run: RunRecord
-  system = ''
-  hostKey = ''
-  changed = false
-  before: ReleaseRef | undefined
-  after: ReleaseRef | undefined
-  changes: Changes | undefined
-  health: readonly HealthRecord[] = []
+  /** One for each host that was reached for, the canary first. */
+  readonly machines: MachineRecord[] = []
   readonly warnings: string[] = []
   readonly notes: NoteRecord[] = []
   readonly #now: () => number
@@ -64,6 +75,13 @@ export class Recorder {
     this.run = about.run
     this.#now = now
     this.#began = now()
+  }
+
+  machine(host: string): MachineRecord {
+    const [before, after, changes, result] = [undefined, undefined, undefined, undefined]
+    const machine = { host, system: '', hostKey: '', changed: false, before, after, changes, health: [], result }
+    this.machines.push(machine)
+    return machine
   }
 
   /** One row of the table. What is thrown goes on its way; the innermost step is remembered as the place. */
@@ -93,7 +111,9 @@ export class Recorder {
   }
 
   finish(): Report {
-    const { result, mode, name, strategy, environment, url, hosts, path, system, hostKey, changed } = this
+    const { result, mode, name, strategy, environment, url, hosts, path } = this
+    const [canary = this.machine('')] = this.machines
+    const changed = this.machines.some((machine) => machine.changed)
     return {
       schema: 1,
       result,
@@ -103,16 +123,16 @@ export class Recorder {
       environment,
       url,
       hosts: [...hosts],
-      system,
-      hostKey,
+      system: canary.system,
+      hostKey: canary.hostKey,
       path,
-      ...(isKnown(this.before) && { before: this.before }),
-      ...(isKnown(this.after) && { after: this.after }),
+      ...refs(canary),
       // Put back is as it was: nobody who went that far has to remember to take this back too.
       changed: changed && result !== 'rolled-back',
-      ...(this.changes && { changes: onlyChanges(this.changes) }),
+      ...(canary.changes && { changes: onlyChanges(canary.changes) }),
       steps: this.#steps.records(),
-      health: [...this.health],
+      health: [...canary.health],
+      ...(this.machines.length > 1 && { machines: this.machines.map((machine) => recordOfMachine(machine, result)) }),
       ...(this.#failure && { failure: this.#failure }),
       ...(this.#rollbackFailure && { rollbackFailure: this.#rollbackFailure }),
       warnings: [...this.warnings],
@@ -130,6 +150,15 @@ export class Recorder {
   #elapsed(): number {
     return Math.round(this.#now() - this.#began)
   }
+}
+
+function refs({ before, after }: MachineRecord): { before?: ReleaseRef; after?: ReleaseRef } {
+  return { ...(isKnown(before) && { before }), ...(isKnown(after) && { after }) }
+}
+
+function recordOfMachine(machine: MachineRecord, result: Result): HostRecord {
+  const { host, system, hostKey, changed, health } = machine
+  return { host, system, hostKey, result: machine.result ?? result, changed, ...refs(machine), health: [...health] }
 }
 
 /** On a host that has no release yet there is nothing to name. */

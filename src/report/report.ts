@@ -77,6 +77,19 @@ export interface FailureRecord {
   readonly detail: string
 }
 
+/** One host of several. */
+export interface HostRecord {
+  /** `user@host` */
+  readonly host: string
+  readonly system: string
+  readonly hostKey: string
+  readonly result: Result
+  readonly changed: boolean
+  readonly before?: ReleaseRef
+  readonly after?: ReleaseRef
+  readonly health: readonly HealthRecord[]
+}
+
 export interface Report {
   readonly schema: 1
   readonly result: Result
@@ -99,7 +112,10 @@ export interface Report {
   readonly changed: boolean
   readonly changes?: Changes
   readonly steps: readonly StepRecord[]
+  /** Of the first host. */
   readonly health: readonly HealthRecord[]
+  /** Each host by itself, where there are several. */
+  readonly machines?: readonly HostRecord[]
   /** The cause, when the result is not a good one. */
   readonly failure?: FailureRecord
   /** What went wrong while the failure was being undone. */

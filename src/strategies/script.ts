@@ -7,9 +7,11 @@ export const script: Strategy = {
   summary: 'Your own shell commands: `prepare`, `activate` and `restore`.',
   markers: [],
   needs: [],
-  compile: () => ({
+  checks: () => [],
+  compile: ({ commands }) => ({
     snapshot: '',
-    prepare: 'hd_user prepare "$release"',
+    build: '',
+    prepare: commands.includes('prepare') ? 'hd_user prepare "$release"' : '',
     apply: 'hd_user activate "$release"',
     // Without a `restore` of its own the way back is the way there: what activated the old release activates it again.
     restore: sh`if [ -s "$release/scripts/restore" ]; then hd_user restore "$release" "$prev"; elif [ -n "$prev" ]; then hd_user activate "$prev"; fi`,

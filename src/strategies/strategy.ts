@@ -7,9 +7,13 @@ export interface Tool {
   readonly hint: string
 }
 
-/** What a strategy may look at. Each declares the part it needs; the pipeline's plan holds them all. */
+/**
+ * What a strategy may look at: the inputs that it reads, of all strategies. The record of a release keeps them, so
+ * that one can go back to it without them; therefore nothing in here is secret.
+ */
 export interface StrategyOptions {
-  readonly scripts: Readonly<Partial<Record<'prepare' | 'activate' | 'restore', string>>>
+  /** The user's commands of the release: `hd_user NAME "$release"` runs one. */
+  readonly commands: readonly string[]
 }
 
 /**
@@ -19,7 +23,9 @@ export interface StrategyOptions {
 export interface Scripts {
   /** Records, as absolute values below `$work`, what `restore` will need. Changes nothing. */
   readonly snapshot: string
-  /** Slow things, before the guarded change. */
+  /** Slow things that change nothing, while the old version serves: in the new tree, `$release/tree`. */
+  readonly build: string
+  /** Slow things that need the new tree in its place, before the deadline begins. */
   readonly prepare: string
   /** The change itself. */
   readonly apply: string
@@ -44,4 +50,6 @@ export interface Strategy {
   readonly markers: readonly string[]
   readonly needs: readonly Tool[]
   compile(options: StrategyOptions, facts: Facts): Scripts
+  /** Health checks for those who wrote none: lines as in the input `health`. */
+  checks(options: StrategyOptions): readonly string[]
 }

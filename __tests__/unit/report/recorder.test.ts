@@ -119,8 +119,8 @@ describe('the recorder', () => {
       return 7
     })
     await recorder.step('backup', async ({ skip }) => skip('none asked for'))
-    Object.assign(recorder, {
-      result: 'deployed',
+    recorder.result = 'deployed'
+    Object.assign(recorder.machine('me@box'), {
       before: deployed.before,
       changed: true,
       hostKey: 'SHA256:x',
@@ -170,15 +170,17 @@ describe('the recorder', () => {
   it('reports no more than the schema knows, and no release that is none', () => {
     const { recorder } = newRecorder()
     const none = { id: '', revision: '' }
-    Object.assign(recorder, {
+    Object.assign(recorder.machine('me@box'), {
       before: none,
       changes: { ...deployed.changes, drifted: [], counts: { added: 1, changed: 2, removed: 1, folders: 3 } },
-      run: { ...deployed.run, sha: 'x' },
     })
+    recorder.run = { ...deployed.run, sha: 'x' }
     const report = recorder.finish()
     expect(problems(report, schema)).toEqual([])
     expect('before' in report).toBe(false)
-    Object.assign(recorder, { result: 'rolled-back', changed: true })
+    for (const machine of recorder.machines) machine.changed = true
+    expect(recorder.finish().changed).toBe(true)
+    recorder.result = 'rolled-back'
     expect(recorder.finish().changed).toBe(false)
     expect(report.run.sha).toBe('x')
   })
