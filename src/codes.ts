@@ -67,7 +67,8 @@ export const codes = {
   },
   'HD-TAILNET-06': {
     title: 'The host is in the tailnet and cannot be reached',
-    cause: 'It is offline, its key has expired, or the policy or a firewall keeps this port closed. The message says which.',
+    cause:
+      'It is offline, its key has expired, or the policy or a firewall keeps this port closed. The message says which.',
     fix: 'On the host look at `tailscale status`; compare the rule shown with the policy.',
   },
   'HD-TAILNET-07': {

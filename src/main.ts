@@ -37,9 +37,13 @@ async function main(): Promise<number> {
       const plan = withTemp(loaded.plan, temp)
       Object.assign(recorder, about(plan))
       const pending: Record<string, string> = {}
-      await run(plan, recorder, sink, (host, id) => {
-        pending[host] = id
-        core.saveState('pending', JSON.stringify(pending))
+      await run(plan, recorder, sink, {
+        remember: (host, id) => {
+          pending[host] = id
+          core.saveState('pending', JSON.stringify(pending))
+        },
+        rememberTailnet: (folder) => core.saveState('tailnet', folder),
+        idToken: (audience) => core.getIDToken(audience),
       })
     }
   } catch (error) {

@@ -44,7 +44,11 @@ function checkWay({ values, env, problems, has }: Case): void {
   const audience = has('tailnet-audience')
   if (authkey && (id || secret || audience)) {
     const others = ways.slice(1).filter(has).join('` and `')
-    problems.add('tailnet-authkey', `is given, and so is \`${others}\``, 'Choose one way to join; leave the others out.')
+    problems.add(
+      'tailnet-authkey',
+      `is given, and so is \`${others}\``,
+      'Choose one way to join; leave the others out.',
+    )
     return
   }
   if (secret && audience) {
@@ -59,8 +63,14 @@ function checkWay({ values, env, problems, has }: Case): void {
     problems.addAbsent('tailnet-client-id', 'is empty', 'Give the id of the OAuth client or federated identity.')
   }
   if (authkey && /^tskey-(client|api)-/.test(values['tailnet-authkey'])) {
-    const kind = values['tailnet-authkey'].startsWith('tskey-api') ? 'an API access token' : 'the secret of an OAuth client'
-    problems.add('tailnet-authkey', `holds ${kind}`, 'An auth key begins with `tskey-auth-`. A secret goes into `tailnet-client-secret`.')
+    const kind = values['tailnet-authkey'].startsWith('tskey-api')
+      ? 'an API access token'
+      : 'the secret of an OAuth client'
+    problems.add(
+      'tailnet-authkey',
+      `holds ${kind}`,
+      'An auth key begins with `tskey-auth-`. A secret goes into `tailnet-client-secret`.',
+    )
   }
   // An id alone means OIDC; without the permission it is far more likely that the secret is what is missing.
   if (id && !secret && !env.ACTIONS_ID_TOKEN_REQUEST_URL) {
@@ -71,7 +81,11 @@ function checkWay({ values, env, problems, has }: Case): void {
     )
   }
   if (values.tailnet === 'join' && !authkey && !id && !secret && !audience) {
-    problems.addAbsent('tailnet-authkey', 'is empty, and so are the other ways to join', 'Give one, or leave `tailnet` out.')
+    problems.addAbsent(
+      'tailnet-authkey',
+      'is empty, and so are the other ways to join',
+      'Give one, or leave `tailnet` out.',
+    )
   }
 }
 

@@ -60,7 +60,10 @@ export function tailnetOf(values: Values, run: Run, env: Environment): TailnetOp
         },
     apiUrl: values['tailnet-api-url'] || 'https://api.tailscale.com',
     // The API allows fifty letters, digits, spaces and hyphens.
-    description: `homelab-deploy run ${run.id} ${run.repository}`.replace(/[^A-Za-z0-9 -]/g, ' ').slice(0, 50).trim(),
+    description: `homelab-deploy run ${run.id} ${run.repository}`
+      .replace(/[^A-Za-z0-9 -]/g, ' ')
+      .slice(0, 50)
+      .trim(),
     hostSocket: env.TS_SOCKET || '/var/run/tailscale/tailscaled.sock',
   }
 }

@@ -1,13 +1,14 @@
 import { Cancelled } from '../errors.ts'
+import { ownNetwork } from '../remote/network.ts'
 import type { Recorder } from '../report/recorder.ts'
 import type { Result } from '../report/report.ts'
 import type { Sink } from '../report/sink.ts'
-import type { Context } from './context.ts'
+import type { Context, Runner } from './context.ts'
 import { deploy } from './deploy.ts'
 import type { Plan } from './plan.ts'
 
 /** One run from plan to result: what happens outside of the story, such as signals, groups and the last word. */
-export async function run(plan: Plan, recorder: Recorder, sink: Sink, remember: Context['remember']): Promise<Result> {
+export async function run(plan: Plan, recorder: Recorder, sink: Sink, runner: Runner): Promise<Result> {
   const cancelled = new AbortController()
   const onSignal = (signal: NodeJS.Signals) => {
     sink.info(`${signal}: the job was cancelled. Leaving the host in one known state…`)
@@ -16,7 +17,8 @@ export async function run(plan: Plan, recorder: Recorder, sink: Sink, remember: 
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   const progress = sink.progress('progress')
   const context: Context = {
-    ...{ plan, recorder, remember, log: sink, signal: cancelled.signal },
+    ...runner,
+    ...{ plan, recorder, log: sink, signal: cancelled.signal, network: ownNetwork },
     progress: (text) => progress.update(text),
     step: (name, work) => sink.group(name, () => recorder.step(name, (row) => work({ ...row, note: say(row.note) }))),
   }

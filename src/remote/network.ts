@@ -17,6 +17,8 @@ export interface Network {
   dial(place: Place, timeoutMs: number, signal?: AbortSignal): Promise<Duplex>
   /** Who is at a place, where the network itself can tell. */
   identify?(place: Place): Promise<Identity | undefined>
+  /** How packets get to a place: `direct, 2 ms`; empty when nobody can tell. */
+  path?(place: Place): Promise<string>
   /** Why nothing got through for all that time, where the network knows better than the error does. */
   diagnose?(place: Place, error: unknown): Promise<DeployError | undefined>
 }

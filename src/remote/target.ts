@@ -14,7 +14,8 @@ export type Place = Pick<Address, 'host' | 'port'>
 export type HostKeyPolicy =
   | { readonly mode: 'strict' }
   | { readonly mode: 'accept-new' }
-  | { readonly mode: 'tailnet' }
+  /** `peer` is there once the network has proven that the address is this machine's own. */
+  | { readonly mode: 'tailnet'; readonly peer?: string }
   | { readonly mode: 'pinned'; readonly entries: readonly PinnedKey[] }
 
 export type PinnedKey =

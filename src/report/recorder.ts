@@ -32,6 +32,8 @@ export interface MachineRecord {
   readonly host: string
   system: string
   hostKey: string
+  /** How packets got there, where the network can tell. */
+  path: string
   changed: boolean
   before: ReleaseRef | undefined
   after: ReleaseRef | undefined
@@ -79,7 +81,18 @@ export class Recorder {
 
   machine(host: string): MachineRecord {
     const [before, after, changes, result] = [undefined, undefined, undefined, undefined]
-    const machine = { host, system: '', hostKey: '', changed: false, before, after, changes, health: [], result }
+    const machine = {
+      host,
+      system: '',
+      hostKey: '',
+      path: '',
+      changed: false,
+      before,
+      after,
+      changes,
+      health: [],
+      result,
+    }
     this.machines.push(machine)
     return machine
   }

@@ -32,7 +32,8 @@ export async function findPrograms(
     log.info(`Tailscale ${version}, from the cache of the runner, verified`)
     return into
   }
-  if (flaw !== undefined) log.warning(`What the cache of the runner holds as Tailscale ${version} is not used: ${flaw}.`)
+  if (flaw !== undefined)
+    log.warning(`What the cache of the runner holds as Tailscale ${version} is not used: ${flaw}.`)
   const files = await download(wanted, signal)
   const wrong = flawOf(wanted, files)
   if (wrong !== undefined) throw notTheirs(wanted, wrong)

@@ -1,7 +1,7 @@
 import { DeployError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { type Answer, request } from '../runner/http.ts'
 import { Secret } from '../secret.ts'
-import { type Answer, request } from './http.ts'
 import type { TailnetOptions } from './options.ts'
 
 /** A key for one attempt to join. */
@@ -164,5 +164,8 @@ function textField(answer: Buffer, name: string): string {
 /** What a server says about a failure, on one line. */
 function messageOf(answer: Buffer): string {
   const text = textField(answer, 'message') || answer.toString()
-  return text.replace(/[\p{Cc}\s]+/gu, ' ').trim().slice(0, 300)
+  return text
+    .replace(/[\p{Cc}\s]+/gu, ' ')
+    .trim()
+    .slice(0, 300)
 }

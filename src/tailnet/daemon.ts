@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chown, copyFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Deadline, sleep } from '../clock.ts'
@@ -12,12 +13,11 @@ import { LocalApi } from './local-api.ts'
 import type { BinarySource } from './options.ts'
 
 /**
- * The keeper of the daemon: it starts it, waits until the pipe on its standard input ends, logs out, ends the daemon,
+ * The keeper of the daemon: it starts it, waits until the pipe that it holds ends, logs out, ends the daemon,
  * and takes the folder away. Whether main closes the pipe or dies of `kill -9` is the same to it, so there is one way
  * to leave. It is started by a shell that ends at once: nobody's child, it survives the end of main's process tree.
  */
 const keeper = `dir=$1 bin=$2; shift 2
-exec 3<&0
 trap : TERM INT HUP
 "$bin/tailscaled" "$@" </dev/null >"$dir/log" 2>&1 3<&- &
 daemon=$!
@@ -28,6 +28,10 @@ wait "$pipe"
 trap '' TERM INT HUP
 kill "$pipe" 2>/dev/null
 ends() { n=$2; while kill -0 "$1" 2>/dev/null; do [ "$n" -gt 0 ] || { kill -KILL "$1"; return; }; n=$((n - 1)); sleep 0.1; done; }
+n=50
+while [ -e "$dir/key" ] && [ "$n" -gt 0 ] && ! "$bin/tailscale" --socket="$dir/socket" status >/dev/null 2>&1; do
+  n=$((n - 1)); sleep 0.1
+done
 "$bin/tailscale" --socket="$dir/socket" logout </dev/null >/dev/null 2>&1 3<&- &
 ends $! 50
 kill -TERM "$daemon" 2>/dev/null
@@ -39,20 +43,29 @@ rm -rf "$dir"
 const nobody = { uid: 65_534, gid: 65_534 }
 
 /** What a daemon needs to know of the world: the way out. */
-const waysOut = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy', 'SSL_CERT_FILE', 'SSL_CERT_DIR']
+const waysOut = [
+  'HTTPS_PROXY',
+  'https_proxy',
+  'HTTP_PROXY',
+  'http_proxy',
+  'NO_PROXY',
+  'no_proxy',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+]
 
 /** Our own tailscaled: in userspace, without root, its state in memory, its socket in a private folder. */
 export class Daemon implements AsyncDisposable {
   readonly folder: string
   readonly programs: string
   readonly api: LocalApi
-  readonly #keeper: ChildProcess
+  readonly #pipe: Socket
 
-  private constructor(folder: string, programs: string, keeper: ChildProcess) {
+  private constructor(folder: string, programs: string, pipe: Socket) {
     this.folder = folder
     this.programs = programs
     this.api = new LocalApi(join(folder, 'socket'))
-    this.#keeper = keeper
+    this.#pipe = pipe
   }
 
   static async start(
@@ -98,15 +111,17 @@ export class Daemon implements AsyncDisposable {
     return state !== '' && !/\) [ZX] /.test(state)
   }
 
-  /** A file that only we, and root, can read, for as long as the work takes. */
+  /**
+   * A file that only we, and root, can read, for as long as the work takes. When the work is broken off it stays for the
+   * keeper to see: then a login may be on its way, and is waited for, or its node would come when nobody is there to log
+   * it out.
+   */
   async withFile<T>(text: string, work: (file: string) => Promise<T>): Promise<T> {
     const file = join(this.folder, 'key')
     await writeFile(file, text, { mode: 0o600 })
-    try {
-      return await work(file)
-    } finally {
-      await rm(file, { force: true })
-    }
+    const result = await work(file)
+    await rm(file, { force: true })
+    return result
   }
 
   async #answers(signal: AbortSignal | undefined): Promise<void> {
@@ -134,33 +149,36 @@ export class Daemon implements AsyncDisposable {
 
   /** Closes the pipe; the keeper does the rest, and closes its own end when it is done. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { stdin, stdout } = this.#keeper
-    if (stdin === null || stdout === null || stdout.readableEnded) return
-    const gone = once(stdout, 'end', { signal: AbortSignal.timeout(15_000) }).catch(() => {})
-    stdin.end()
+    if (this.#pipe.destroyed) return
+    const gone = once(this.#pipe, 'close', { signal: AbortSignal.timeout(15_000) }).catch(() => {})
+    this.#pipe.end()
     await gone
     await rm(this.folder, { recursive: true, force: true })
   }
 }
 
-function keep(folder: string, programs: string, uploadLogs: boolean, user: typeof nobody | undefined): ChildProcess {
+function keep(folder: string, programs: string, uploadLogs: boolean, user: typeof nobody | undefined): Socket {
   const words = [
-    ...['--tun=userspace-networking', '--port=0', '--state=mem:', `--statedir=${folder}`, `--socket=${join(folder, 'socket')}`],
+    ...[
+      '--tun=userspace-networking',
+      '--port=0',
+      '--state=mem:',
+      `--statedir=${folder}`,
+      `--socket=${join(folder, 'socket')}`,
+    ],
     // Nobody of Tailscale's looks at the logs of a network that is not theirs.
     ...(uploadLogs ? [] : ['--no-logs-no-support']),
   ]
   const outside = waysOut.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))
   // Without RUNNER_TRACKING_ID the runner does not kill it at the end of the job, before it could log out.
   const env = { ...cleanEnvironment(), ...Object.fromEntries(outside), HOME: folder, TS_LOGS_DIR: folder }
-  const start = 'exec 3<&0; "$@" <&3 3<&- &'
-  const child = spawn('/bin/sh', ['-c', start, 'sh', '/bin/sh', '-c', keeper, 'sh', folder, programs, ...words], {
-    ...{ cwd: folder, env, detached: true, stdio: ['pipe', 'pipe', 'ignore'] },
+  const child = spawn('/bin/sh', ['-c', '"$@" &', 'sh', '/bin/sh', '-c', keeper, 'sh', folder, programs, ...words], {
+    ...{ cwd: folder, env, detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] },
     ...user,
   })
   child.on('error', () => {})
-  child.stdin?.on('error', () => {})
-  child.stdout?.on('error', () => {}).resume()
-  return child
+  // Not its standard input: that one Node would close when the first shell ends.
+  return (child.stdio[3] as Socket).on('error', () => {}).resume()
 }
 
 async function handOver(programs: string, folder: string, { uid, gid }: typeof nobody): Promise<string> {

@@ -2,8 +2,8 @@ import { unlessAborted } from '../abort.ts'
 import { Deadline, humanDuration, sleep } from '../clock.ts'
 import { DeployError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { quote } from '../shell.ts'
 import { runTool, type ToolResult } from '../runner/exec.ts'
+import { quote } from '../shell.ts'
 import { ApiSilent, type Issuer, keyFor } from './credentials.ts'
 import { Daemon } from './daemon.ts'
 import { existingTailnet } from './existing.ts'
@@ -107,7 +107,9 @@ async function up(daemon: Daemon, options: TailnetOptions, file: string, seconds
 }
 
 function isFinal({ stdout, stderr }: ToolResult): boolean {
-  return /backend error|invalid key|expired|already used|not valid|requested tags|unauthori[sz]ed/i.test(stdout + stderr)
+  return /backend error|invalid key|expired|already used|not valid|requested tags|unauthori[sz]ed/i.test(
+    stdout + stderr,
+  )
 }
 
 async function refused(

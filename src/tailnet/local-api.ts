@@ -56,7 +56,9 @@ export class LocalApi {
 
   /** Finds the path to a peer; answers when the peer does, whatever its firewall thinks of us. */
   async ping(ip: string, wait: Wait = { timeoutMs: 3_000 }): Promise<Ping> {
-    return JSON.parse(await this.#ask('POST', `/localapi/v0/ping?type=disco&ip=${encodeURIComponent(ip)}`, wait)) as Ping
+    return JSON.parse(
+      await this.#ask('POST', `/localapi/v0/ping?type=disco&ip=${encodeURIComponent(ip)}`, wait),
+    ) as Ping
   }
 
   /** A connection through the tailnet; `{ self }` is an address outside of it, which the caller has to dial. */

@@ -40,7 +40,7 @@ export class TailnetNetwork implements Network {
   }
 
   /** `direct, 2 ms` or `relayed by fra, 24 ms`; empty when the host is no peer, or does not say. */
-  async path(host: string): Promise<string> {
+  async path({ host }: Place): Promise<string> {
     try {
       const peer = findPeer(await this.#api.status(), host)
       const [ip] = peer?.TailscaleIPs ?? []

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { arch } from 'node:process'
 import { sleep } from '../clock.ts'
 import { DeployError } from '../errors.ts'
-import { type Answer, request } from './http.ts'
+import { type Answer, request } from '../runner/http.ts'
 import { isSigned, type Signatures } from './signature.ts'
 
 export const defaultVersion = '1.102.4'
@@ -80,7 +80,9 @@ export function flawOf({ name, digest }: Package, files: ReadonlyMap<string, Buf
     const seen = createHash('sha256').update(file).digest('hex')
     return seen === digest ? undefined : `its SHA-256 is ${seen}, and must be ${digest}`
   }
-  const [keys, keysSignature, signature] = proofs.map((proof) => files.get(proof.startsWith('.') ? name + proof : proof))
+  const [keys, keysSignature, signature] = proofs.map((proof) =>
+    files.get(proof.startsWith('.') ? name + proof : proof),
+  )
   const complete = keys !== undefined && keysSignature !== undefined && signature !== undefined
   const signatures: Signatures | undefined = complete ? { keys, keysSignature, signature } : undefined
   return signatures && isSigned(file, signatures) ? undefined : 'it does not bear the signature of Tailscale'

@@ -35,5 +35,10 @@ function signingKeys(pem: string): Buffer[] {
 function verifies(key: Buffer, message: Buffer, signature: Buffer): boolean {
   if (key.length !== 32 || signature.length !== 64) return false
   const frame = Buffer.from('302a300506032b6570032100', 'hex')
-  return verify(null, message, createPublicKey({ key: Buffer.concat([frame, key]), format: 'der', type: 'spki' }), signature)
+  return verify(
+    null,
+    message,
+    createPublicKey({ key: Buffer.concat([frame, key]), format: 'der', type: 'spki' }),
+    signature,
+  )
 }

@@ -62,7 +62,8 @@ export const tailnet = {
   },
   'tailnet-mirror': {
     group: 'tailnet',
-    description: 'Where to download from, laid out as `https://pkgs.tailscale.com`; what comes is verified all the same.',
+    description:
+      'Where to download from, laid out as `https://pkgs.tailscale.com`; what comes is verified all the same.',
     otherwise: '`https://pkgs.tailscale.com`',
     form: webAddress,
   },
