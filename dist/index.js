@@ -66055,8 +66055,6 @@ class Guard {
     #id;
     #context;
     #link;
-    /** Connections made here, to be closed here. */
-    #own = new AsyncDisposableStack();
     constructor(link, state, id, context) {
         this.#link = link;
         this.#state = state;
@@ -66087,7 +66085,7 @@ class Guard {
     }
     /** A connection that begins now: one that is open already may live on while no new one gets through. */
     fresh() {
-        const connecting = this.#context.connect().then((host) => this.#own.use(host));
+        const connecting = this.#context.connect().then((host) => this.#link.others.use(host));
         // Whoever waits for it is told; when nobody does any more, it is no concern of anybody's.
         connecting.catch(() => { });
         return connecting;
@@ -66095,9 +66093,6 @@ class Guard {
     /** Another connection in the place of one that was lost. */
     async reconnect() {
         await this.#reconnect(new _clock_js__WEBPACK_IMPORTED_MODULE_0__/* .Deadline */ .B2(this.#patience), undefined);
-    }
-    async [Symbol.asyncDispose]() {
-        await this.#own.disposeAsync();
     }
     /** A job that was cancelled has seconds left; the host takes the change back by itself. */
     get #patience() {
@@ -68892,7 +68887,7 @@ async function reach(context, open) {
         if (Math.abs(facts.clockSkew) > 60)
             log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`);
         refusePath(host, facts);
-        return { target, record, host, facts, link: { host } };
+        return { target, record, host, facts, link: { host, others: open.use(new AsyncDisposableStack()) } };
     });
 }
 /** Another connection to a host of this run. It outlives a cancel: what has to be put back is put back over it. */
@@ -70216,13 +70211,13 @@ function choose(context, member, goal, open) {
     };
     Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path });
     record.before = { id: state.current, revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '' };
-    const guard = open.use(new guard_guard/* Guard */.w(link, facts.state, change.id, {
+    const guard = new guard_guard/* Guard */.w(link, facts.state, change.id, {
         log,
         signal,
         patienceMs: plan.safety.confirmTimeout + 60_000,
         connect: () => (0,reach/* connectAgain */.t1)(context, member),
         onReconnect: (again) => lock.keep(again),
-    }));
+    });
     // Once it is said what would run afterwards, whoever confirms or takes back tidies up.
     open.defer(async () => {
         if (record.after !== undefined || host.ended.aborted)

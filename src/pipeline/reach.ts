@@ -16,8 +16,8 @@ export async function reach(context: Context, open: AsyncDisposableStack): Promi
   const connected = await onAll(context, `Connect to ${where}`, targets, async ({ target, record }, note) => {
     const connected = open.use(await SshHost.connect(target, { log, signal, hosted: plan.run.hosted, network }))
     record.hostKey = connected.hostKeyLine
-    record.path = (await network.path?.((target.jump ?? target).address)) ?? ''
-    note([`Host key ${connected.hostKey}`, record.path].filter(Boolean).join('; '))
+    record.network = (await network.path?.((target.jump ?? target).address)) ?? ''
+    note([`Host key ${connected.hostKey}`, record.network].filter(Boolean).join('; '))
     if (target.hostKey.mode === 'accept-new') {
       log.warning(
         `The key of ${connected.name} was accepted without being known (\`host-key: accept-new\`). Pin it: host-key: ${connected.hostKeyLine}`,

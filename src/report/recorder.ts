@@ -32,8 +32,8 @@ export interface MachineRecord {
   readonly host: string
   system: string
   hostKey: string
-  /** How packets got there, where the network can tell. */
-  path: string
+  /** How packets get there, where the network can tell: `direct, 2 ms`. */
+  network: string
   changed: boolean
   before: ReleaseRef | undefined
   after: ReleaseRef | undefined
@@ -85,7 +85,7 @@ export class Recorder {
       host,
       system: '',
       hostKey: '',
-      path: '',
+      network: '',
       changed: false,
       before,
       after,
@@ -138,6 +138,7 @@ export class Recorder {
       hosts: [...hosts],
       system: canary.system,
       hostKey: canary.hostKey,
+      ...(canary.network && { network: canary.network }),
       path,
       ...refs(canary),
       // Put back is as it was: nobody who went that far has to remember to take this back too.

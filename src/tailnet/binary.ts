@@ -12,25 +12,38 @@ import { download, flawOf, latestVersion, type Package, packageOf } from './pack
 
 const programs = ['tailscale', 'tailscaled']
 
-/**
- * A folder that holds both programs. What was downloaded once is kept as the package it came in, and judged anew each
- * time: whoever can write to the cache of a runner cannot make us run what Tailscale did not sign.
- */
-export async function findPrograms(
-  source: BinarySource,
-  into: string,
-  { log, signal }: { log: Log; signal?: AbortSignal | undefined },
-): Promise<string> {
+/** A folder that holds both programs: that of the user, or `into`, where they are unpacked. */
+export async function findPrograms(source: BinarySource, into: string, context: BinaryContext): Promise<string> {
   if ('folder' in source) return await ownFolder(source.folder)
-  const version = source.version === 'latest' ? await latestVersion(source.mirror, signal) : source.version
-  const wanted = packageOf(version, source.mirror)
-  const place = join(source.cache, 'homelab-deploy-tailscale', version, wanted.name)
+  const { mirror, cache } = source
+  const version = source.version === 'latest' ? await latestVersion(mirror, context.signal) : source.version
+  await obtain(packageOf(version, mirror), cache, into, context)
+  return into
+}
+
+interface BinaryContext {
+  readonly log: Log
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * What was downloaded once is kept as the package it came in, and judged anew each time: whoever can write to the cache
+ * of a runner cannot make us run what Tailscale did not make.
+ */
+export async function obtain(
+  wanted: Package,
+  cache: string,
+  into: string,
+  { log, signal }: BinaryContext,
+): Promise<void> {
+  const { version, name, folder, digest } = wanted
+  const place = join(cache, 'homelab-deploy-tailscale', version, name)
   const kept = await readKept(place)
   const flaw = kept && flawOf(wanted, kept)
   if (kept && flaw === undefined) {
     await unpack(wanted, kept, into)
     log.info(`Tailscale ${version}, from the cache of the runner, verified`)
-    return into
+    return
   }
   if (flaw !== undefined)
     log.warning(`What the cache of the runner holds as Tailscale ${version} is not used: ${flaw}.`)
@@ -38,10 +51,9 @@ export async function findPrograms(
   const wrong = flawOf(wanted, files)
   if (wrong !== undefined) throw notTheirs(wanted, wrong)
   await unpack(wanted, files, into)
-  log.info(`Tailscale ${version}, from ${wanted.folder}, verified by its ${wanted.digest ? 'digest' : 'signature'}`)
+  log.info(`Tailscale ${version}, from ${folder}, verified by its ${digest ? 'digest' : 'signature'}`)
   // A cache that cannot be written is a pity and no more.
   await keep(place, files).catch((error: Error) => log.info(`Not kept for the next run: ${error.message}`))
-  return into
 }
 
 async function ownFolder(folder: string): Promise<string> {

@@ -3,7 +3,7 @@ import { arch } from 'node:process'
 import { sleep } from '../clock.ts'
 import { DeployError } from '../errors.ts'
 import { type Answer, request } from '../runner/http.ts'
-import { isSigned, type Signatures } from './signature.ts'
+import { isSigned, type Signatures, tailscaleRoots } from './signature.ts'
 
 export const defaultVersion = '1.102.4'
 export const defaultMirror = 'https://pkgs.tailscale.com'
@@ -23,6 +23,8 @@ export interface Package {
   readonly name: string
   /** Known for the default version; the others are judged by their signature. */
   readonly digest: string | undefined
+  /** Whoever may vouch for those who sign. */
+  readonly roots: readonly string[]
   readonly folder: string
 }
 
@@ -39,6 +41,7 @@ export function packageOf(version: string, mirror: string): Package {
     version,
     name: `tailscale_${version}_${architecture}.tgz`,
     digest: version === defaultVersion ? digests[architecture] : undefined,
+    roots: tailscaleRoots,
     folder: `${mirror.replace(/\/+$/, '')}/${track}`,
   }
 }
@@ -73,7 +76,7 @@ export async function download({ name, folder, digest }: Package, signal?: Abort
 }
 
 /** Says what is wrong with the files of a package, or nothing when they are what Tailscale made. */
-export function flawOf({ name, digest }: Package, files: ReadonlyMap<string, Buffer>): string | undefined {
+export function flawOf({ name, digest, roots }: Package, files: ReadonlyMap<string, Buffer>): string | undefined {
   const file = files.get(name)
   if (file === undefined) return `${name} is missing`
   if (digest !== undefined) {
@@ -85,7 +88,7 @@ export function flawOf({ name, digest }: Package, files: ReadonlyMap<string, Buf
   )
   const complete = keys !== undefined && keysSignature !== undefined && signature !== undefined
   const signatures: Signatures | undefined = complete ? { keys, keysSignature, signature } : undefined
-  return signatures && isSigned(file, signatures) ? undefined : 'it does not bear the signature of Tailscale'
+  return signatures && isSigned(file, signatures, roots) ? undefined : 'it does not bear the signature of Tailscale'
 }
 
 /** Three tries: what a busy server or a bad line does once it seldom does three times. */

@@ -17,7 +17,7 @@ export interface Signatures {
 }
 
 /** Whether a package is what Tailscale signed: a root vouches for the signing keys, and one of these for the package. */
-export function isSigned(file: Buffer, signatures: Signatures, roots: readonly string[] = tailscaleRoots): boolean {
+export function isSigned(file: Buffer, signatures: Signatures, roots: readonly string[]): boolean {
   const { keys, keysSignature, signature } = signatures
   if (!roots.some((root) => verifies(Buffer.from(root, 'base64'), keys, keysSignature))) return false
   const length = Buffer.alloc(8)
