@@ -67,7 +67,11 @@ describe('a runner that is in a tailnet already', () => {
 describe('the policy', () => {
   test('that shows no host, or opens no port, is named', async () => {
     try {
-      await headscale.setPolicy({ ...openPolicy, acls: [] })
+      await headscale.setPolicy({
+        ...openPolicy,
+        acls: [{ action: 'accept', src: ['tag:ci'], dst: ['tag:ci:*'] }],
+        ssh: [],
+      })
       const hidden = await jobs.deploy(nas, 'v1', { ...jobs.byIdentity, 'connect-timeout': '6s' })
       expect(hidden.errors[0]?.message, hidden.maskedLog).toMatch(/HD-TAILNET-05/)
       await headscale.setPolicy({
@@ -132,6 +136,13 @@ describe('the host', () => {
     })
     expect(beyond.errors[0]?.message, beyond.maskedLog).toMatch(/does not vouch for.*HD-SSH-01/s)
   })
+})
+
+test('a host outside of the tailnet is dialled as ever', async () => {
+  const inputs = { host: nas.target, 'host-key': nas.knownHostsLine }
+  const run = await jobs.deploy(nas, 'v6', { ...withKey(), ...jobs.byIdentity, ...inputs })
+  expect(run.outputs.result, run.maskedLog).toBe('deployed')
+  expect(run.summary).not.toContain('through the tailnet')
 })
 
 test('over a relay, where no UDP gets through', async () => {

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { scratch } from '../helpers/scratch.ts'
@@ -88,7 +88,12 @@ describe('joins', () => {
   test('without root and without /dev/net/tun, as in a job container', async () => {
     await using folder = await scratch('lab-node')
     const node = await unprivilegedNode(folder.path)
-    const run = await jobs.deploy(keyless, 'v6', jobs.byIdentity, { node, watchArgv: true })
+    const run = await jobs.deploy(
+      keyless,
+      'v6',
+      { ...jobs.byIdentity, 'tailnet-binary': join(folder.path, 'programs') },
+      { node },
+    )
     expect(run.outputs.result, run.maskedLog).toBe('deployed')
     await jobs.expectNothingLeft()
   })
@@ -141,14 +146,17 @@ describe('says in words that', () => {
   })
 })
 
-/** node as somebody who may read, since all of this may lie in a folder of root, and nothing else; without the device. */
+/** node as somebody without any right, where there is no such device; what it needs is shown to it in `folder`. */
 async function unprivilegedNode(folder: string): Promise<string> {
   const file = join(folder, 'node')
-  const caps = '--bounding-set -all,+dac_read_search --inh-caps +dac_read_search --ambient-caps +dac_read_search'
-  const drop = `mount --bind /dev/null /dev/net/tun; exec setpriv --reuid 65534 --regid 65534 --clear-groups ${caps} "$@"`
-  const script = `#!/bin/sh
-chmod -R a+rwX "$HOME" "$GITHUB_WORKSPACE"
-exec unshare --mount sh -c '${drop}' sh ${process.execPath} "$@"
+  await mkdir(join(folder, 'programs'))
+  const hide = `mount --bind ${headscale.programs} ${folder}/programs; mount --bind /dev/null /dev/net/tun`
+  // Not sh: that of Debian drops variables whose names hold a hyphen, and with them our inputs.
+  const script = `#!/bin/bash
+chmod -R a+rwX "$HOME" "$GITHUB_WORKSPACE" ${folder}
+cp ${headscale.authority} "$HOME/authority"
+exec unshare --mount bash -c '${hide}; exec setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps +dac_read_search --ambient-caps +dac_read_search "$@"' bash \\
+  env SSL_CERT_FILE="$HOME/authority" ${process.execPath} "$@"
 `
   await writeFile(file, script, { mode: 0o755 })
   return file

@@ -11,8 +11,6 @@ describe('an input is refused', () => {
     ['STRATEGY', 'compose', /`strategy` "compose": the strategy for Docker Compose is not built yet/],
     ['MODE', 'plan', /`mode` "plan": a plan is not built yet/],
     ['ROLLBACK', 'data', /restoring backups is not built yet/],
-    ['TAILNET', 'join', /joining a tailnet is not built yet/],
-    ['HOST-KEY', 'tailnet', /`host-key` "tailnet": trusting the identity that a tailnet gives is not built yet/],
     ['NAME', '../x', /`name` "..\/x" is no safe name/],
     ['NAME', '-x', /is no safe name/],
     ['NAME', 'x'.repeat(65), /is no safe name/],
