@@ -310,7 +310,8 @@ describe.concurrent.each(shells())('$name', (shell) => {
       const messages: string[] = []
       const log = { info() {}, warning: (text: string) => messages.push(text) } as unknown as Log
       const connect = async () => site.host
-      await using guard = new Guard({ host: site.host }, site.state, '2', {
+      await using others = new AsyncDisposableStack()
+      const guard = new Guard({ host: site.host, others }, site.state, '2', {
         ...{ log, connect, onReconnect: async () => {}, patienceMs: 1 },
       })
       const seen = guard.phase('switch')

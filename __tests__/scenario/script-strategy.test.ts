@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { startHost } from '../helpers/embedded-host.ts'
@@ -207,4 +207,20 @@ it.concurrent('the ledger has a line for each run that came as far as the host',
     { result: 'rolled-back', mode: 'deploy', code: 'HD-STEP-01' },
   ])
   expect(statSync(stateOf(host)).mode & 0o777).toBe(0o700)
+})
+
+it.concurrent('the same version again is left alone while it is healthy, and deployed anew when it is not', async () => {
+  await using host = await startHost()
+  const inputs = {
+    activate: 'touch "$HOME/runs"; echo activated >>"$HOME/times"',
+    health: 'command: test -e "$HOME/runs"',
+    'health-stable': '0s',
+  }
+  const times = async () => (await readFile(join(host.home, 'times'), 'utf8')).split('\n').length - 1
+  expectResult(await deploy(host, { inputs }), 'deployed')
+  expectResult(await deploy(host, { inputs }), 'unchanged')
+  expect(await times()).toBe(1)
+  await rm(join(host.home, 'runs'))
+  expectResult(await deploy(host, { inputs }), 'deployed')
+  expect(await times()).toBe(2)
 })

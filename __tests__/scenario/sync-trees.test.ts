@@ -147,7 +147,7 @@ describe('what is on the host already', () => {
     await writeTree(join(host.home, 'app'), { b: 'edited by hand\n' })
     const result = await deploy(host, { source: { a: 'one\n', b: 'two\n' } })
     expectResult(result, 'deployed')
-    expect(result.warnings.map(({ message }) => message)).toEqual([expect.stringMatching(/Edited on the host.*: b$/)])
+    expect(result.warnings.map(({ message }) => message)).toEqual([expect.stringMatching(/Edited on deploy@.*: b$/)])
     expect(await liveTree(host)).toEqual({ a: 'one\n', b: 'two\n' })
   })
 })

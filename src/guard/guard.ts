@@ -42,16 +42,16 @@ export interface GuardContext {
 /** The connection at hand: another takes its place when it is lost. */
 export interface Link {
   host: Host
+  /** Those that were made later, to be closed when nobody needs them any more. */
+  readonly others: AsyncDisposableStack
 }
 
 /** The runner's side of the guard: it watches, and has one vote. The host carries on without it. */
-export class Guard implements AsyncDisposable {
+export class Guard {
   readonly #state: string
   readonly #id: string
   readonly #context: GuardContext
   readonly #link: Link
-  /** Connections made here, to be closed here. */
-  readonly #own = new AsyncDisposableStack()
 
   constructor(link: Link, state: string, id: string, context: GuardContext) {
     this.#link = link
@@ -87,7 +87,7 @@ export class Guard implements AsyncDisposable {
 
   /** A connection that begins now: one that is open already may live on while no new one gets through. */
   fresh(): Promise<Host> {
-    const connecting = this.#context.connect().then((host) => this.#own.use(host))
+    const connecting = this.#context.connect().then((host) => this.#link.others.use(host))
     // Whoever waits for it is told; when nobody does any more, it is no concern of anybody's.
     connecting.catch(() => {})
     return connecting
@@ -96,10 +96,6 @@ export class Guard implements AsyncDisposable {
   /** Another connection in the place of one that was lost. */
   async reconnect(): Promise<void> {
     await this.#reconnect(new Deadline(this.#patience), undefined)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#own.disposeAsync()
   }
 
   /** A job that was cancelled has seconds left; the host takes the change back by itself. */

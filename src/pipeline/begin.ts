@@ -50,15 +50,13 @@ export function choose(context: Context, member: Locked, goal: Goal, open: Async
   }
   Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path })
   record.before = { id: state.current, revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '' }
-  const guard = open.use(
-    new Guard(link, facts.state, change.id, {
-      log,
-      signal,
-      patienceMs: plan.safety.confirmTimeout + 60_000,
-      connect: () => connectAgain(context, member),
-      onReconnect: (again) => lock.keep(again),
-    }),
-  )
+  const guard = new Guard(link, facts.state, change.id, {
+    log,
+    signal,
+    patienceMs: plan.safety.confirmTimeout + 60_000,
+    connect: () => connectAgain(context, member),
+    onReconnect: (again) => lock.keep(again),
+  })
   // Once it is said what would run afterwards, whoever confirms or takes back tidies up.
   open.defer(async () => {
     if (record.after !== undefined || host.ended.aborted) return

@@ -37,7 +37,7 @@ export async function reach(context: Context, open: AsyncDisposableStack): Promi
     if (Math.abs(facts.clockSkew) > 60)
       log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`)
     refusePath(host, facts)
-    return { target, record, host, facts, link: { host } }
+    return { target, record, host, facts, link: { host, others: open.use(new AsyncDisposableStack()) } }
   })
 }
 

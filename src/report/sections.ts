@@ -2,7 +2,7 @@
 import { humanDuration } from '../clock.ts'
 import { quote } from '../shell.ts'
 import { code, details, fence, link, plain, table } from './markdown.ts'
-import type { Changes, ReleaseRef, Report } from './report.ts'
+import type { Changes, ReleaseRef, Report, Result } from './report.ts'
 import { count, humanBytes, line } from './text.ts'
 import { shortVersion } from './verdict.ts'
 
@@ -92,6 +92,33 @@ export function health(report: Report): string {
       check.latencyMs > 0 ? humanDuration(check.latencyMs) : '',
     ])
   return table(['', 'Health', 'Last seen', 'Latency'], rows)
+}
+
+const words: Readonly<Record<Result, string>> = {
+  deployed: '✓ deployed',
+  unchanged: '✓ unchanged',
+  planned: '◇ planned',
+  healthy: '✓ healthy',
+  unhealthy: '✗ not healthy',
+  'rolled-back': '↩ rolled back',
+  failed: '✗ failed',
+  'rollback-failed': '✗ rollback failed',
+  unknown: '? unknown',
+}
+
+/** Where there are several, a row for each; of one alone the page says all that there is to say. */
+export function machines(report: Report): string {
+  const rows = (report.machines ?? []).slice(0, 100).map((machine) => [
+    code(machine.host, 120),
+    machine.result === 'failed' && !machine.changed ? '– not touched' : words[machine.result],
+    [machine.before, machine.after]
+      .map(shortVersion)
+      .filter((version, at, all) => version && all.indexOf(version) === at)
+      .map((version) => code(version, 64))
+      .join(' → '),
+    machine.health.map(({ healthy, check }) => `${healthy ? '✓' : '✗'} ${code(check, 80)}`).join(', '),
+  ])
+  return rows.length === 0 ? '' : table(['Host', 'Result', 'Version', 'Health'], rows)
 }
 
 export function changes(found: Changes | undefined): string {

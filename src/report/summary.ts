@@ -1,7 +1,7 @@
 import { failure, foldTitle } from './failure.ts'
 import { code, details, fence, plain, prose } from './markdown.ts'
 import { goodResults, type NoteRecord, type Report, type Result } from './report.ts'
-import { byHand, changes, facts, health, steps } from './sections.ts'
+import { byHand, changes, facts, health, machines, steps } from './sections.ts'
 import { bytes, tail } from './text.ts'
 import { timeline } from './timeline.ts'
 import { verdict } from './verdict.ts'
@@ -34,6 +34,7 @@ function render(report: Report, docsBase: string, room: number): string {
     failure(report.rollbackFailure, 'What failed while it was being undone', docsBase, room),
     facts(report),
     warnings(report.warnings),
+    machines(report),
     health(report),
     changes(report.changes),
     ...report.notes.slice(0, 4).map((each) => note(each, room)),
