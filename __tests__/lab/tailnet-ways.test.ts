@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { openSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SshHost } from '../../src/remote/ssh-host.ts'
 import { Secret } from '../../src/secret.ts'
@@ -185,22 +186,31 @@ test('what goes through the daemon is at least half as fast as what does not', a
   const measure = async (host: string, network?: Tailnet['network']) => {
     const address = { user: 'deploy', host, port: 22 }
     await using connected = await SshHost.connect({ ...target, address }, { log: silent, network })
-    const megabytes = 150
+    const megabytes = 100
+    const block = Buffer.alloc(1_000_000)
     const began = performance.now()
-    const pipe = await connected.pipe(`head -c ${megabytes * 1_000_000} /dev/zero`)
-    pipe.stdout.resume()
-    expect(await pipe.exit).toBe(0)
-    return megabytes / ((performance.now() - began) / 1_000)
+    // To the host, as a deploy sends, and back.
+    const up = await connected.pipe('cat >/dev/null')
+    up.stdout.resume()
+    await pipeline(
+      Array.from({ length: megabytes }, () => block),
+      up.stdin,
+    )
+    expect(await up.exit).toBe(0)
+    const half = performance.now()
+    const down = await connected.pipe(`head -c ${megabytes * 1_000_000} /dev/zero`)
+    down.stdout.resume()
+    expect(await down.exit).toBe(0)
+    return { up: megabytes / ((half - began) / 1_000), down: megabytes / ((performance.now() - half) / 1_000) }
   }
-  const rounds: { direct: number; through: number }[] = []
-  for (let round = 0; round < 3; round++)
-    rounds.push({ direct: await measure(nas.address), through: await measure(`nas.${domain}`, tailnet.network) })
-  console.log(
-    rounds
-      .map(({ direct, through }) => `${direct.toFixed(0)} MB/s direct, ${through.toFixed(0)} through the tailnet`)
-      .join('\n'),
-  )
-  expect(Math.max(...rounds.map(({ direct, through }) => through / direct))).toBeGreaterThan(0.5)
+  const ratios: number[] = []
+  for (let round = 0; round < 3; round++) {
+    const [direct, through] = [await measure(nas.address), await measure(`nas.${domain}`, tailnet.network)]
+    console.log('MB/s', { direct, through })
+    ratios.push((through.up + through.down) / (direct.up + direct.down))
+  }
+  // The other end runs on the same two processors, with a daemon of its own: the best of three says what is possible.
+  expect(Math.max(...ratios)).toBeGreaterThan(0.5)
 })
 
 const silent = { info() {}, warning() {}, output() {}, mask() {} }

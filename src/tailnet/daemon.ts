@@ -27,10 +27,12 @@ echo "$daemon $$" >"$dir/pids"
 wait "$pipe"
 trap '' TERM INT HUP
 kill "$pipe" 2>/dev/null
-ends() { n=$2; while kill -0 "$1" 2>/dev/null; do [ "$n" -gt 0 ] || { kill -KILL "$1"; return; }; n=$((n - 1)); sleep 0.1; done; }
+# Not every sleep knows fractions.
+nap() { sleep 0.1 2>/dev/null || sleep 1; }
+ends() { n=$2; while kill -0 "$1" 2>/dev/null; do [ "$n" -gt 0 ] || { kill -KILL "$1"; return; }; n=$((n - 1)); nap; done; }
 n=50
 while [ -e "$dir/key" ] && [ "$n" -gt 0 ] && ! "$bin/tailscale" --socket="$dir/socket" status >/dev/null 2>&1; do
-  n=$((n - 1)); sleep 0.1
+  n=$((n - 1)); nap
 done
 "$bin/tailscale" --socket="$dir/socket" logout </dev/null >/dev/null 2>&1 3<&- &
 ends $! 50

@@ -21,9 +21,14 @@ export class TailnetNetwork implements Network {
     const peer = findPeer(status, host)
     // By its address: whom we asked about is then who answers, whatever a name server says.
     const [ip] = peer?.TailscaleIPs ?? []
-    if (ip === undefined && belongsToTailnet(status, host)) throw coded('ENOPEER', `${host} is not in sight yet`)
+    const ours = belongsToTailnet(status, host)
+    const unseen = () => coded('ENOPEER', `${host} is not in sight yet`)
+    if (ip === undefined && ours === 'yes') throw unseen()
     const answer = await this.#api.dial(ip ?? host, port, wait).catch((error: unknown) => {
-      throw error instanceof DialRefused ? coded(codeOf(error.message), error.message) : error
+      if (!(error instanceof DialRefused)) throw error
+      const code = codeOf(error.message)
+      // A name that nobody knows yet: the tailnet may need a moment to tell.
+      throw code === 'ENOTFOUND' && ours !== 'no' ? unseen() : coded(code, error.message)
     })
     return 'self' in answer ? await dial(placeOf(answer.self), timeoutMs, signal) : answer
   }
@@ -67,7 +72,10 @@ export class TailnetNetwork implements Network {
     }
     if (status.BackendState !== 'Running') return notRunning(status, error)
     const peer = findPeer(status, host)
-    if (peer === undefined) return belongsToTailnet(status, host) ? notInSight(status, host, error) : undefined
+    if (peer === undefined)
+      return belongsToTailnet(status, host) === 'yes' || errorCode(error) === 'ENOPEER'
+        ? notInSight(status, host, error)
+        : undefined
     const name = nameOf(peer) || peer.HostName
     if (peer.Expired) {
       return new DeployError('HD-TAILNET-06', `The key of ${name} in the tailnet has expired.`, {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { arch } from 'node:process'
+import { arch, platform } from 'node:process'
 import { sleep } from '../clock.ts'
 import { DeployError } from '../errors.ts'
 import { type Answer, request } from '../runner/http.ts'
@@ -29,11 +29,15 @@ export interface Package {
 }
 
 export function packageOf(version: string, mirror: string): Package {
-  const architecture = { x64: 'amd64', arm64: 'arm64' }[arch as string]
+  const architecture = platform === 'linux' ? { x64: 'amd64', arm64: 'arm64' }[arch as string] : undefined
   if (architecture === undefined) {
-    throw new DeployError('HD-TAILNET-02', `There is no Tailscale for this runner's processor (${arch}).`, {
-      fix: 'Use a runner with x64 or arm64, or put the programs on it and set `tailnet-binary`.',
-    })
+    throw new DeployError(
+      'HD-TAILNET-02',
+      `There is no Tailscale to download for this runner (${platform}, ${arch}).`,
+      {
+        fix: 'Use a runner with Linux on x64 or arm64, or put the programs on it and set `tailnet-binary`.',
+      },
+    )
   }
   // Tailscale's own rule: an odd number in the middle is an unstable version.
   const track = Number(version.split('.')[1]) % 2 === 0 ? 'stable' : 'unstable'

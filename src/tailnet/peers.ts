@@ -25,12 +25,13 @@ export function nameOf({ DNSName }: PeerStatus): string {
   return DNSName.toLowerCase().replace(/\.$/, '')
 }
 
-/** Whether only a tailnet can know this host: one of its addresses, or a name in its domain. */
-export function belongsToTailnet({ MagicDNSSuffix }: Status, host: string): boolean {
+/** Whether only a tailnet can know this host: one of its addresses, or a name in its domain. A bare name is anybody's. */
+export function belongsToTailnet({ MagicDNSSuffix }: Status, host: string): 'yes' | 'perhaps' | 'no' {
   const name = host.toLowerCase().replace(/\.$/, '')
-  if (isIP(name)) return /^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./.test(name) || name.startsWith('fd7a:115c:a1e0:')
+  if (isIP(name)) return /^(100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|fd7a:115c:a1e0:)/.test(name) ? 'yes' : 'no'
   const suffix = (MagicDNSSuffix ?? '').toLowerCase()
-  return !name.includes('.') || (suffix !== '' && name.endsWith(`.${suffix}`)) || name.endsWith('.ts.net')
+  if (!name.includes('.')) return 'perhaps'
+  return (suffix !== '' && name.endsWith(`.${suffix}`)) || name.endsWith('.ts.net') ? 'yes' : 'no'
 }
 
 /** IPv6 addresses have several spellings. */
