@@ -67691,7 +67691,6 @@ const operation = {
         group: 'safety',
         description: 'Deploy a commit that does not descend from the one that runs.',
         default: 'false',
-        pending: 'comparing commits is not built yet',
         form: flag,
     },
     force: { group: 'safety', description: 'Deploy although nothing changed.', default: 'false', form: flag },
@@ -67994,6 +67993,7 @@ function buildPlan(values, given, env) {
             confirmTimeout: values['confirm-timeout'],
             keep: values.keep,
             force: values.force,
+            allowDowngrade: values['allow-downgrade'],
             sudo: values.sudo,
             ifUnconfigured: values['if-unconfigured'],
         },
@@ -68581,7 +68581,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7264);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1389);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3534);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4362);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2080);
 /* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9305);
 /* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
@@ -68848,8 +68848,8 @@ function describeSystem(facts) {
         .join(', ');
 }
 
-// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 13 modules
-var ssh_host = __nccwpck_require__(5090);
+// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 10 modules
+var ssh_host = __nccwpck_require__(4120);
 // EXTERNAL MODULE: ./lib/remote/target.js
 var remote_target = __nccwpck_require__(9305);
 // EXTERNAL MODULE: ./lib/pipeline/fleet.js
@@ -68938,7 +68938,7 @@ function refusePath(host, { path, user }) {
 
 /***/ }),
 
-/***/ 3534:
+/***/ 4362:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -69273,6 +69273,8 @@ function begin(transaction, facts, { silenceSeconds, evidenceSeconds } = { silen
         script('guard.sh', `${guardScript}\n${guardMain}`),
         script('settle.sh', `${guardScript}\n${settleMain}`),
         'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
+        // A record on the disk whose scripts were lost with the power could neither finish nor take back what it records.
+        (0,remote_state/* flush */.bX)('"$work"'),
         (0,remote_state/* writeAtomically */.vK)(`${state}/pending.json`, pending),
         start,
     ].join('\n');
@@ -69557,6 +69559,7 @@ function protectedBy({ protect }) {
 
 /** The lists above are for people; the counts are exact. */
 const shown = 100;
+/** Shell: all lists of the switch to what \`hd_wanted\` says, in $work. */
 const compare = (0,shell.sh) `
 mkdir -p "$work" "$release"
 cd "$work"
@@ -69568,6 +69571,8 @@ if [ -d "$path" ]; then hd_owners=$work/owners; hd_scan "$path" >live; hd_owners
 hd_keep
 hd_compare
 hd_foreign >foreign
+`;
+const tell = (0,shell.sh) `
 awk -v limit="$limit_shown" -v drift="\${prev:+1}" '
   function list(mark, name) { if (++count[name] <= limit) print mark $0 }
   FILENAME == "save" { saved[$0]; next }
@@ -69589,6 +69594,7 @@ async function compareTrees(host, places, filters, wanted, first = '') {
         (0,shell/* assign */.kp)({ limit_shown: shown }),
         wanted.manifest,
         compare,
+        tell,
         // Nothing is prepared for a deploy that will be refused.
         (0,shell.sh) `if [ "$(wc -l <del)" -le "$delete_limit" ] && [ ! -s foreign ]; then`,
         wanted.whenAllowed,
@@ -69623,6 +69629,15 @@ const wantedFromRelease = {
     manifest: (0,shell.sh) `hd_wanted() { cp "$release/manifest" new; cp "$release/protected" protected; }`,
     whenAllowed: '',
 };
+/** Shell, for somebody at the console: the lists of the switch to a release of before, or the reason why there is none. */
+const compareWithRelease = `${wantedFromRelease.manifest}${compare}${(0,shell.sh) `
+if [ -s foreign ]; then printf 'Files at %s belong to another user:\n' "$path" >&2; head -n 5 foreign >&2; exit 1; fi
+printf 'Files at %s: %s to write, %s to remove.\n' "$path" "$(wc -l <put | tr -d ' ')" "$(wc -l <del | tr -d ' ')"
+if [ "$(wc -l <del)" -gt "\${DELETE_LIMIT:-$delete_limit}" ]; then
+  echo "These are more than delete-limit lets go. The first are:" >&2; head -n 8 del >&2
+  echo "To do it nevertheless, set DELETE_LIMIT=$(wc -l <del | tr -d ' ') for this command." >&2; exit 1
+fi
+`}`;
 function parse(text) {
     const lines = text.split('\n');
     const names = (mark) => lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(2));
@@ -69776,10 +69791,11 @@ function compileTransaction(change, parts) {
             gated: parts.gated,
         },
         ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
-        snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}`,
+        snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}\n${parts.console.keep}`,
         phases: given({
             build: strategy.build,
-            switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put`,
+            // On the disk before it is activated, and before the deadline begins: a slow disk costs no time that is counted.
+            switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put\n${(0,remote_state/* flush */.bX)('"$path"')}`,
             prepare: strategy.prepare,
             migrate: plan.scripts.migrate ? 'hd_user migrate "$release"' : '',
             apply: strategy.apply || ':',
@@ -69787,12 +69803,12 @@ function compileTransaction(change, parts) {
         evidence: (0,health/* evidence */.MX)(parts.vitals.checks, parts.vitals.site),
         restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
 hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
-cd -- "$path" 2>/dev/null || cd
+${(0,remote_state/* flush */.bX)('"$path"')}cd -- "$path" 2>/dev/null || cd
 set -e
 ${strategy.restore}`,
         confirm: `${record === undefined ? '' : (0,remote_state/* writeAtomically */.vK)(`${places.release}/record.json`, JSON.stringify(record))}
 [ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }
-${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}`,
+${parts.console.install}${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}`,
         forget: '[ -f "$release/record.json" ] || rm -rf "$release"',
         ledger: {
             ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
@@ -69979,6 +69995,49 @@ var guard_guard = __nccwpck_require__(988);
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./lib/clock.js
 var clock = __nccwpck_require__(5233);
+;// CONCATENATED MODULE: ./lib/remote/lock-script.js
+
+/**
+ * The lock as the host sees it: shell functions that stand in `$state` and want `$token`, and a function `owner` that
+ * prints who takes it. Used by the runner, and by a person at the console.
+ *
+ * `mkdir` either makes the directory or fails: on every file system, and for two who come at the same moment. A lock
+ * whose lease nobody renewed for two minutes belongs to a runner that died, and one from before a reboot to a
+ * connection that did; it is moved aside by a rename, which again only one can do.
+ *
+ * `maintenance` is a file that a person puts there, with a reason in it. It belongs to nobody's run, so nothing but a
+ * person takes it away.
+ */
+const lockScript = (0,shell.sh) `
+lock_stale() {
+  [ -d lock ] || return 1
+  if [ -f lock/boot ] && [ "$(cat lock/boot)" != "$boot" ]; then return 0; fi
+  [ -n "$(find lock/lease -mmin +1 2>/dev/null)" ]
+}
+lock_make() {
+  boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || :)
+  if lock_stale && mv lock "lock.stale.$token" 2>/dev/null; then echo stale >&3; rm -rf "lock.stale.$token"; fi
+  mkdir lock 2>/dev/null
+}
+lock_sign() { printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; owner >lock/owner.json; }
+lock_free() { if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi; }
+held() { [ -e maintenance ] || [ -L maintenance ]; }
+held_since() { date -u -r maintenance +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || :; }
+held_why() { head -c 500 maintenance 2>/dev/null | tr -s '[:space:][:cntrl:]' ' ' || :; }
+`;
+/** The runner takes it, unless somebody has it, or holds the application for maintenance. */
+const takeScript = (0,shell.sh) `
+umask 077; mkdir -p "$state"; cd "$state"
+say_held() { printf 'held %s %s\n' "$(held_since)" "$(held_why)" >&3; }
+if held; then say_held
+elif ! lock_make; then echo busy >&3; cat lock/owner.json >&3 2>/dev/null || :
+else
+  lock_sign
+  # Who holds it looks at the lock only after the file is there: one of the two sees the other.
+  if held; then lock_free; say_held; else echo taken >&3; when_taken; fi
+fi
+`;
+
 ;// CONCATENATED MODULE: ./lib/remote/lock.js
 var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -70036,22 +70095,8 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 
+
 const heartbeatMs = 10_000;
-/**
- * `mkdir` either makes the directory or fails: on every file system, and for two who come at the same moment. A lock
- * whose lease nobody renewed for two minutes belongs to a runner that died, and one from before a reboot to a
- * connection that did; it is moved aside by a rename, which again only one can do.
- */
-const take = (0,shell.sh) `
-umask 077; mkdir -p "$state"; cd "$state"
-boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || :)
-before() { [ -f lock/boot ] && [ "$(cat lock/boot)" != "$boot" ]; }
-if [ -d lock ] && { before || [ -n "$(find lock/lease -mmin +1 2>/dev/null)" ]; }; then
-  mv lock "lock.stale.$token" 2>/dev/null && { echo stale >&3; rm -rf "lock.stale.$token"; }
-fi
-if mkdir lock 2>/dev/null; then printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; owner >lock/owner.json; echo taken >&3; when_taken
-else echo busy >&3; cat lock/owner.json >&3 2>/dev/null || :; fi
-`;
 /** Takes the lock of the application on this host, waiting for whoever holds it. */
 async function takeLock(host, state, owner, options) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -70063,7 +70108,7 @@ async function takeLock(host, state, owner, options) {
         opening.catch(() => { });
         const unneeded = __addDisposableResource(env_1, new AsyncDisposableStack(), true);
         unneeded.defer(() => opening.then((pipe) => pipe.close()).catch(() => { }));
-        const script = `${(0,shell/* assign */.kp)({ state, token })}owner() {\n${(0,shell/* heredoc */.lt)('cat', JSON.stringify(owner))}}\nwhen_taken() {\n${options.whenTaken}\n}\n${take}`;
+        const script = `${(0,shell/* assign */.kp)({ state, token })}owner() {\n${(0,shell/* heredoc */.lt)('cat', JSON.stringify(owner))}}\nwhen_taken() {\n${options.whenTaken}\n}\n${lockScript}${takeScript}`;
         let wasStale = false;
         let answer = '';
         for (let said = '';;) {
@@ -70075,19 +70120,16 @@ async function takeLock(host, state, owner, options) {
                     detail: tail,
                 });
             }
-            wasStale ||= text.includes('stale\n');
+            wasStale ||= /^stale$/m.test(text);
             answer = text;
-            if (text.includes('taken\n'))
+            if (/^taken$/m.test(text))
                 break;
-            const holder = describe(text);
-            if (deadline.passed) {
-                throw new errors/* DeployError */.sH('HD-LOCK-01', `Another deploy of this application holds the lock on ${host.name}.`, {
-                    why: `Held by ${holder}; waited for ${(0,clock/* humanDuration */.UU)(options.timeoutMs)}.`,
-                    fix: `Wait for that run, or raise \`lock-timeout\`. If nobody works there any more, remove ${state}/lock on the host.`,
-                });
-            }
+            const held = heldFor(text);
+            const holder = held ?? describe(text);
+            if (deadline.passed)
+                throw busy(host, state, holder, held !== undefined, options.timeoutMs);
             if (holder !== said)
-                options.log.info(`Waiting for the lock: held by ${holder}`);
+                options.log.info(`Waiting for the lock: held ${held ?? `by ${holder}`}`);
             said = holder;
             await (0,clock/* sleep */.yy)(Math.min(2_000, deadline.left + 1), options.signal);
         }
@@ -70105,8 +70147,7 @@ async function takeLock(host, state, owner, options) {
                 lease.stop();
                 if (holder.ended.aborted)
                     return;
-                const done = (0,shell.sh) `cd "$state"; if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi`;
-                await holder.run((0,shell/* assign */.kp)({ state, token }) + done, {
+                await holder.run(`${(0,shell/* assign */.kp)({ state, token })}${lockScript}cd "$state"; lock_free`, {
                     label: 'Releasing the lock',
                     quiet: true,
                     timeoutMs: 30_000,
@@ -70163,6 +70204,305 @@ function describe(text) {
         return 'somebody who left no name';
     }
 }
+/** For maintenance, since when, and why: as whoever holds it wrote it. */
+function heldFor(text) {
+    const [, since, why] = /^held (\S*) (.*)$/m.exec(text) ?? [];
+    if (why === undefined)
+        return undefined;
+    return `for maintenance${since ? ` since ${since}` : ''}: ${why.trim() || 'no reason was given'}`;
+}
+function busy(host, state, holder, maintenance, waitedMs) {
+    const waited = `waited for ${(0,clock/* humanDuration */.UU)(waitedMs)}`;
+    return maintenance
+        ? new errors/* DeployError */.sH('HD-LOCK-02', `Somebody holds this application on ${host.name}.`, {
+            why: `Held ${holder}; ${waited}.`,
+            fix: `Ask whoever holds it. When the work is done, on the host: \`${state}/rollback release\`, or \`rm ${state}/maintenance\`.`,
+        })
+        : new errors/* DeployError */.sH('HD-LOCK-01', `Another deploy of this application holds the lock on ${host.name}.`, {
+            why: `Held by ${holder}; ${waited}.`,
+            fix: `Wait for that run, or raise \`lock-timeout\`. If nobody works there any more, remove ${state}/lock on the host.`,
+        });
+}
+
+// EXTERNAL MODULE: ./lib/remote/session.js + 2 modules
+var session = __nccwpck_require__(9839);
+;// CONCATENATED MODULE: ./lib/guard/console-change.js
+
+
+const console_change_functions = (0,shell.sh) `
+# As a run does, so that the host can tell when nobody is here any more.
+keep_lock() {
+  beats=0
+  while kill -0 "$$" 2>/dev/null && [ "$(cat lock/token 2>/dev/null)" = "$token" ]; do
+    beats=$((beats + 1)); echo "$beats" >lock/beat; : >lock/lease; sleep 5
+  done 2>/dev/null
+}
+take_lock() {
+  token=console-$$-$(date +%s)
+  owner() { printf '{"run":"","actor":"%s, at the console","revision":"%s","since":"%s"}\n' "$actor" "$(release "$id" revision)" "$(date -u +%Y-%m-%dT%H:%M:%SZ)"; }
+  lock_make 3>/dev/null || fail "A deploy is under way: $(holder). Try again when it has ended."
+  trap leave EXIT
+  trap interrupted INT HUP TERM PIPE
+  lock_sign || { rm -rf lock; fail 'The state directory cannot be written: is its disk full?'; }
+  keep_lock </dev/null >/dev/null 2>&1 & keeper=$!
+}
+leave() {
+  trap '' INT HUP TERM PIPE
+  [ -z "$keeper" ] || kill "$keeper" 2>/dev/null
+  rm -f "$state/console.sh" "$state/console.answer"
+  cd "$state" && lock_free
+}
+interrupted() {
+  trap '' INT HUP TERM PIPE
+  say 'Interrupted.' >&2
+  [ -n "$armed" ] || exit 130
+  vote refused
+  last_word
+}
+settle() {
+  [ -e pending.json ] || return 0
+  say "The change $(value pending.json id) never came to its end: it is settled first."
+  [ ! -f work/settle.sh ] || /bin/sh "$work/settle.sh"
+  [ ! -e pending.json ] || stuck
+}
+stuck() { fail "The way back failed. What it says is in the way: sh $work/restore.sh (it may be repeated). When all is well, remove $state/pending.json."; }
+
+# Shows what the guard does until it is through with the phase $1, or for good without one.
+watch() { ( phase=$1; offset=0; exec 3>"$state/console.answer"
+FOLLOW
+) </dev/null; }
+answered() { sed -n "s/^$1 \{0,1\}//p" "$state/console.answer" 2>/dev/null | head -n 1; }
+vote() { /bin/sh "$state/console.sh" "$1" 3>"$state/console.answer"; }
+# What the guard made of it.
+last_word() {
+  if grep -qx none "$state/console.answer"; then rm -rf "$work"; fail 'Nothing was changed.'; fi
+  word=$(answered verdict)
+  for turn in 1 2 3; do
+    [ -z "$word" ] || break
+    watch ''
+    word=$(answered verdict)
+    # A guard that was killed is no reason to stay in the middle.
+    [ -n "$word" ] || [ ! -f "$work/settle.sh" ] || { /bin/sh "$work/settle.sh"; word=$(cat verdict 2>/dev/null); word=\${word#"$id "}; }
+  done
+  case $word in
+    confirmed*)
+      say "$id runs now."
+      /bin/sh "$state/console.sh" checks
+      exit 0 ;;
+    rolled-back*)
+      if [ -s "$work/evidence" ]; then say 'Logs of the time:'; tail -n 40 "$work/evidence"; fi
+      rm -rf "$work"
+      fail "It did not work and was taken back: \${current:-what was there before} runs as before." ;;
+    untouched*) rm -rf "$work"; fail 'Nothing was changed.' ;;
+    *) stuck ;;
+  esac
+}
+
+go() {
+  find_release "$1"
+  actor=$(login); armed=; keeper=
+  take_lock
+  settle
+  # Who held the lock may have deployed, and removed what is old.
+  current=$(cat current 2>/dev/null); find_release "$1"
+  [ -f "releases/$id/again.sh" ] || fail "$id keeps no scripts to bring it about again: it was deployed by an earlier version of homelab-deploy. Use \`mode: rollback\`."
+  say "From \${current:-what is there} to $id, which $(release "$id" actor) deployed at $(release "$id" at)."
+  ( umask 077; sed -e "s/@HD-PREVIOUS@/$(plain "$current")/g" -e "s/@HD-PREVIOUS-REVISION@/$(plain "$(release "$current" revision)")/g" \
+    -e "s/@HD-ACTOR@/$actor/g" -e "s/@HD-TOKEN@/$token/g" "releases/$id/again.sh" >console.sh ) || fail 'The state directory cannot be written: is its disk full?'
+  armed=true
+  /bin/sh "$state/console.sh" begin 3>/dev/null || {
+    [ -e pending.json ] || armed=
+    [ -n "$armed" ] || { rm -rf "$work"; fail 'Nothing was changed.'; }
+    vote refused; last_word
+  }
+  for each in $(/bin/sh "$state/console.sh" phases); do
+    watch "$each"
+    code=$(answered code)
+    if [ "$code" != 0 ] || [ -n "$(answered verdict)" ]; then
+      [ -z "$code" ] || [ "$code" = 0 ] || say "$each ended with exit code $code: taking it back." >&2
+      last_word
+    fi
+  done
+  vote confirmed
+  last_word
+}
+`;
+/**
+ * How the program `rollback` brings a release about: the functions by which it is to the guard what the runner is. It
+ * has the lock, gives signs of life, shows what the guard does, and has one vote. Its `console.sh` is the script that
+ * the release keeps, with its blanks filled.
+ */
+const consoleChange = console_change_functions.replace('FOLLOW', () => questions/* follow */.e6.trim());
+
+;// CONCATENATED MODULE: ./lib/guard/console.js
+
+
+
+
+/**
+ * What a release keeps so that somebody at the console can bring it about again. Each blank stands for what only that
+ * moment knows, and is filled with letters, digits, `.`, `_` and `-` alone.
+ */
+const blanks = {
+    previous: '@HD-PREVIOUS@',
+    previousRevision: '@HD-PREVIOUS-REVISION@',
+    actor: '@HD-ACTOR@',
+    token: '@HD-TOKEN@',
+};
+/**
+ * The program `rollback` of the state directory, for a person at the console of the host, with neither network nor
+ * GitHub. It holds no way to change anything: it takes the lock as a run does, and lets the script that the release
+ * keeps arm the guard as a run does; then it is to the guard what the runner is, who follows, and has one vote.
+ */
+function consoleScript(state, name, home) {
+    return `#!/bin/sh
+# Goes back to another release, at the console of this host. \`rollback help\` tells more.
+# Part of homelab-deploy, which writes it anew with each deploy.
+unset CDPATH ENV BASH_ENV
+${(0,shell/* assign */.kp)({ name, state, work: `${state}/work`, HOME: home, places: session/* remotePath */.Q })}export HOME
+PATH=$places:$PATH; export PATH
+${lockScript}${consoleChange}${program}`;
+}
+const program = (0,shell.sh) `
+say() { printf '%s\n' "$*"; }
+fail() { printf '%s\n' "$*" >&2; exit 1; }
+plain() { printf %s "$1" | tr -cd 'A-Za-z0-9._-'; }
+value() { grep -o "\"$2\":\"[^\"]*\"" "$1" 2>/dev/null | head -n 1 | cut -d '"' -f 4 | tr -d '[:cntrl:]'; }
+release() { value "$state/releases/$1/record.json" "$2"; }
+releases() { for dir in $(ls -r "$state/releases" 2>/dev/null); do [ ! -f "$state/releases/$dir/record.json" ] || echo "$dir"; done; }
+# Who sits there: sudo and su change who one is, not who one was.
+login() { plain "\${SUDO_USER:-\${DOAS_USER:-$(logname 2>/dev/null || id -un)}}"; }
+holder() {
+  who=$(value lock/owner.json run); [ -n "$who" ] || who=$(value lock/owner.json actor)
+  say "\${who:-somebody who left no name} (since $(value lock/owner.json since))"
+}
+show_hold() { say "Held for maintenance since $(held_since): $(held_why)"; }
+
+usage() {
+  say "Usage: $0 [list]             the releases of $name, and which one runs
+       $0 ID                 goes to that release; the beginning of a commit will do
+       $0 previous           goes to the release before the one that runs
+       $0 hold [REASON]      no deploy and no rollback begins, but those made here
+       $0 release            lets them begin again"
+}
+
+list() {
+  current=$(cat current 2>/dev/null)
+  [ -n "$(releases)" ] || fail "This host has no release of $name."
+  printf '%-28s %-20s %-12s %s\n' RELEASE DEPLOYED COMMIT BY
+  for id in $(releases); do
+    at=$(release "$id" at); revision=$(release "$id" revision); runs=
+    [ "$id" != "$current" ] || runs='  <- runs now'
+    printf '%-28s %-20s %-12s %s\n' "$id" "\${at%.*}" "$(printf %.12s "$revision")" "$(release "$id" actor)$runs"
+  done
+  [ ! -d lock ] || say "A deploy is under way: $(holder)"
+  [ ! -e pending.json ] || say "A change is open: $(value pending.json id)"
+  ! held || show_hold
+}
+
+find_release() { # Into $id.
+  id=
+  if [ "$1" = previous ]; then
+    seen=; [ -f "releases/$current/record.json" ] || seen=true
+    for each in $(releases); do
+      if [ -n "$seen" ]; then id=$each; return; fi
+      [ "$each" != "$current" ] || seen=true
+    done
+    list >&2; fail 'There is no earlier release to go back to.'
+  fi
+  for each in $(releases); do [ "$each" != "$1" ] || { id=$1; return; }; done
+  [ "\${#1}" -ge 4 ] || fail "$1 is too short: four characters at least."
+  for each in $(releases); do
+    case $each in "$1"*) id=$each; return ;; esac
+    case $(release "$each" revision) in "$1"*) id=$each; return ;; esac
+  done
+  list >&2; fail "No release matches $1."
+}
+
+hold() {
+  if held; then show_hold; fail 'It is held already.'; fi
+  ( umask 077; printf '%s (%s)\n' "\${*:-no reason given}" "$(login)" >maintenance.new && mv maintenance.new maintenance ) || fail 'The state directory cannot be written.'
+  say "Held: deploys and rollbacks of $name wait until \"$0 release\"."
+  [ ! -d lock ] || say "One is under way and goes on to its end: $(holder)"
+}
+lift() {
+  held || { say 'Nobody holds it.'; exit 0; }
+  rm -f maintenance || exit 1
+  say "Deploys of $name may begin again."
+}
+
+cd "$state" || exit 1
+user=$(stat -c %U .); uid=$(id -u)
+[ "$(stat -c %u .)" = "$uid" ] || fail "This belongs to $user: sudo -u $user $0 $*"
+[ ! -d "/run/user/$uid" ] || { XDG_RUNTIME_DIR=/run/user/$uid; export XDG_RUNTIME_DIR; }
+current=$(cat current 2>/dev/null)
+case \${1-list} in
+  list) list ;;
+  hold) shift; hold "$@" ;;
+  release) lift ;;
+  help | -*) usage ;;
+  *) [ $# = 1 ] || { usage >&2; exit 2; }; go "$1" ;;
+esac
+`;
+
+;// CONCATENATED MODULE: ./lib/pipeline/console.js
+
+
+
+
+
+
+
+
+/**
+ * Shell by which somebody at the console can bring this release about again, when neither the runner nor the network
+ * is there. The release keeps its part from before its first change on; the program `rollback`, which uses it, comes
+ * with the confirmation.
+ */
+function forConsole(change, parts, facts) {
+    const { places, name } = change;
+    return {
+        keep: `( umask 077; ${(0,shell/* heredoc */.lt)('cat >"$release/again.new"', again(change, parts, facts))})\nmv -f "$release/again.new" "$release/again.sh"\n`,
+        install: (0,remote_state/* writeAtomically */.vK)(`${places.state}/rollback`, consoleScript(places.state, name, facts.user.home), '700'),
+    };
+}
+/** The very transaction that `mode: rollback` to this release would be, compiled now, with blanks for what it will find. */
+function again(change, parts, facts) {
+    const { places, filters } = change;
+    const then = {
+        ...change,
+        places: { ...places, previous: `${places.state}/releases/${blanks.previous}` },
+        previousId: blanks.previous,
+    };
+    const { plan } = parts;
+    const transaction = compileTransaction(then, {
+        ...{ ...parts, record: undefined, console: { keep: '', install: '' } },
+        ...{ previousRevision: blanks.previousRevision, lockToken: blanks.token, elapsedMs: 0, gated: false },
+        plan: {
+            ...plan,
+            mode: 'rollback',
+            run: { ...plan.run, url: 'console', actor: blanks.actor },
+            safety: { ...plan.safety, rollback: 'auto' },
+        },
+    });
+    const { migrate: _, ...phases } = transaction.phases;
+    const compare = `${treeScript(then.places, filters)}\n${(0,shell/* assign */.kp)({ delete_limit: plan.sync.deleteLimit })}${compareWithRelease}`;
+    const checks = parts.vitals.checks.map(({ text }) => `  ${text}\n`).join('');
+    return `set -eu
+case $1 in
+begin)
+${change.tree ? compare : ''}${begin({ ...transaction, phases }, facts)}
+;;
+confirmed)
+${(0,questions/* decide */.LD)(places.state, change.id, 'confirmed')};;
+refused)
+${(0,questions/* decide */.LD)(places.state, change.id, 'refused', 'HD-CANCEL-01')};;
+phases) echo ${Object.keys(phases).join(' ')} ;;
+checks)
+${checks === '' ? ':\n' : (0,shell/* heredoc */.lt)('cat', `Nobody has asked its health checks. Look yourself:\n${checks}`)};;
+esac
+`;
+}
 
 // EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
 var reach = __nccwpck_require__(6196);
@@ -70176,8 +70516,9 @@ var reach = __nccwpck_require__(6196);
 
 
 
+
 /** The lock of the application on every host, and what the state directory says now that nobody else writes there. */
-async function begin_take(context, members, open) {
+async function take(context, members, open) {
     const { plan, log, signal } = context;
     const { url: run, actor } = plan.run;
     const owner = { run, actor, revision: plan.sync.commit, since: new Date().toISOString() };
@@ -70232,13 +70573,95 @@ function choose(context, member, goal, open) {
 function begin_begin(context, member, several) {
     const { plan, recorder } = context;
     const { change, goal, vitals, record, lock, facts } = member;
-    const transaction = compileTransaction(change, {
+    const parts = {
         ...{ plan, vitals, record: goal.record, strategyName: goal.strategy.name, gated: several },
         ...{ previousRevision: record.before?.revision ?? '', lockToken: lock.token, elapsedMs: recorder.elapsedMs },
-    });
+    };
+    const transaction = compileTransaction(change, { ...parts, console: forConsole(change, parts, facts) });
     record.after = { id: goal.id, revision: goal.revision };
     context.remember(record.host, change.id);
     return { ...member, transaction, arm: begin(transaction, facts) };
+}
+
+// EXTERNAL MODULE: ./lib/runner/exec.js
+var exec = __nccwpck_require__(3981);
+;// CONCATENATED MODULE: ./lib/sync/descent.js
+
+/** Asks the repository that `source` lies in. Nothing is fetched: what a job may read is for its workflow to say. */
+async function descent(source, commit, running) {
+    const git = async (...args) => {
+        try {
+            return await (0,exec/* runTool */.q)('git', ['-c', 'safe.directory=*', ...args], { cwd: source });
+        }
+        catch {
+            return { code: 127, stdout: '', stderr: '' };
+        }
+    };
+    const has = async (sha) => (await git('cat-file', '-e', `${sha}^{commit}`)).code === 0;
+    const leadsTo = async (old, young) => (await git('merge-base', '--is-ancestor', old, young)).code === 0;
+    if (commit === running)
+        return 'descends';
+    if (!isCommit(commit) || !isCommit(running) || !(await has(commit)))
+        return 'unasked';
+    const whole = (await git('rev-parse', '--is-shallow-repository')).stdout.trim() === 'false';
+    // In a whole clone each ancestor of the commit is there: one that is not is none.
+    if (!(await has(running)))
+        return whole ? 'elsewhere' : 'unknown';
+    if (await leadsTo(running, commit))
+        return 'descends';
+    if (await leadsTo(commit, running))
+        return 'older';
+    // A runner that keeps its folder may have both, and nothing of what lies between.
+    return whole ? 'elsewhere' : 'unknown';
+}
+const isCommit = (text) => /^([\da-f]{40}|[\da-f]{64})$/.test(text);
+
+;// CONCATENATED MODULE: ./lib/pipeline/downgrade.js
+
+
+/** Refuses a commit that does not descend from what runs: an old run started again, a branch that was left. */
+async function refuseDowngrade(context, members) {
+    if (context.plan.mode !== 'deploy' || context.plan.safety.allowDowngrade)
+        return;
+    const running = new Map();
+    for (const { state } of members)
+        running.set(revisionOf(state), state);
+    for (const [revision, state] of running)
+        if (revision !== '')
+            await downgrade_compare(context, state, revision);
+}
+const revisionOf = ({ releases, current }) => releases.find(({ id }) => id === current)?.revision ?? '';
+async function downgrade_compare({ plan, log, step }, state, running) {
+    const { source, commit } = plan.sync;
+    const asked = await descent(source, commit, running);
+    if (commit === running || asked === 'unasked')
+        return;
+    const [from, to] = [running.slice(0, 12), commit.slice(0, 12)];
+    await step('Compare commits', async ({ note }) => {
+        if (asked === 'descends')
+            return note(`${to} descends from ${from}`);
+        const earlier = asked === 'unknown' ? ranBefore(state, commit, running) : undefined;
+        if (asked === 'unknown' && earlier === undefined) {
+            note('cannot be told');
+            return log.warning(`Whether ${to} descends from ${from}, which runs, cannot be told: the checkout holds too little of the history. Set \`fetch-depth: 0\` for actions/checkout, and a deploy that would go back is refused.`);
+        }
+        const whys = {
+            older: `${from} runs (release ${state.current}), and ${to} is one of its ancestors: this deploy would go back.`,
+            elsewhere: `${from} runs (release ${state.current}) and is not in the history of ${to}: what it brought would be lost.`,
+            unknown: `${from} runs (release ${state.current}), and ${to} ran before it (release ${earlier}).`,
+        };
+        const again = Number(plan.run.attempt) > 1;
+        throw new errors/* DeployError */.sH('HD-REV-01', `The commit ${to} does not descend from the one that runs.`, {
+            why: `${whys[asked]}${again ? ` This is attempt ${plan.run.attempt} of a run that began with an older commit.` : ''}`,
+            fix: 'Start a new run from the branch that is to be deployed: a run that is started again deploys its old commit. To go back, use `mode: rollback`; to deploy this very commit, set `allow-downgrade: true`.',
+        });
+    });
+}
+/** The release of this commit, where the host had it before the one that runs: the host remembers what a checkout does not hold. */
+function ranBefore({ releases }, commit, running) {
+    const first = (revision) => releases.findLast((release) => release.revision === revision);
+    const [candidate, now] = [first(commit), first(running)];
+    return candidate && now && candidate.at < now.at ? candidate.id : undefined;
 }
 
 // EXTERNAL MODULE: external "node:fs"
@@ -70372,8 +70795,6 @@ async function firstLine(socket) {
     }
 }
 
-// EXTERNAL MODULE: ./lib/runner/exec.js
-var exec = __nccwpck_require__(3981);
 ;// CONCATENATED MODULE: ./lib/sync/git.js
 var git_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -71525,6 +71946,7 @@ var deploy_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
 /**
  * The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. Several
  * hosts take each step together, up to the first change; then one follows the other, and all are confirmed at the end.
@@ -71538,10 +71960,11 @@ async function deploy(context) {
         const reached = await (0,reach/* reach */.gl)(context, open);
         // What cannot be read is told before anything is touched: no lock, no state directory.
         await reading?.read;
-        const locked = await begin_take(context, reached, open);
+        const locked = await take(context, reached, open);
         const settled = await (0,fleet/* each */._)(locked, async (member) => await settlePending(context, member));
         const goalOf = reading ?? oldRelease(context);
         const planned = await (0,fleet/* each */._)(settled, async (member) => choose(context, member, await goalOf(member), open));
+        await refuseDowngrade(context, planned);
         await runCommand(context, planned, 'before');
         const staged = await (0,fleet/* onAll */.J)(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note));
         const looked = await baseline(context, staged);
@@ -71634,8 +72057,8 @@ var core = __nccwpck_require__(7264);
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/guard/guard.js
 var guard = __nccwpck_require__(988);
-// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 13 modules
-var ssh_host = __nccwpck_require__(5090);
+// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 10 modules
+var ssh_host = __nccwpck_require__(4120);
 // EXTERNAL MODULE: ./lib/remote/state.js
 var remote_state = __nccwpck_require__(6915);
 // EXTERNAL MODULE: ./lib/remote/target.js
@@ -71771,7 +72194,263 @@ Object.assign(globalThis, { __dirname: import.meta.dirname });
 
 /***/ }),
 
-/***/ 5090:
+/***/ 9839:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  N: () => (/* binding */ Session),
+  Q: () => (/* binding */ remotePath)
+});
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
+// EXTERNAL MODULE: ./lib/errors.js
+var errors = __nccwpck_require__(452);
+// EXTERNAL MODULE: ./lib/shell.js
+var shell = __nccwpck_require__(621);
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
+;// CONCATENATED MODULE: ./lib/remote/frames.js
+
+/**
+ * Cuts one stream of a remote shell into what belongs to each script. A frame ends with a mark that nobody can guess
+ * and the rest of its line; whatever came before the first mark (motd, a noisy .bashrc) belongs to no script.
+ */
+class FrameReader {
+    #mark;
+    #onText;
+    #onEnd;
+    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+    #buffer = '';
+    /** `onText` gets text as soon as it cannot be part of a mark; `onEnd` what stands behind the mark on its line. */
+    constructor(mark, onText, onEnd) {
+        this.#mark = mark;
+        this.#onText = onText;
+        this.#onEnd = onEnd;
+    }
+    push(chunk) {
+        this.#buffer += this.#decoder.write(chunk);
+        for (;;) {
+            const at = this.#buffer.indexOf(this.#mark);
+            const lineEnd = at < 0 ? -1 : this.#buffer.indexOf('\n', at + this.#mark.length);
+            const sure = at < 0 ? this.#buffer.length - this.#overlap() : at;
+            if (sure > 0) {
+                this.#onText(this.#buffer.slice(0, sure));
+                this.#buffer = this.#buffer.slice(sure);
+            }
+            if (lineEnd < 0)
+                return;
+            const from = lineEnd - sure;
+            const rest = this.#buffer.slice(this.#mark.length, from).trim();
+            this.#buffer = this.#buffer.slice(from + 1);
+            this.#onEnd(rest);
+        }
+    }
+    /** How many characters at the end may be the beginning of a mark. */
+    #overlap() {
+        for (let length = Math.min(this.#mark.length, this.#buffer.length); length > 0; length--) {
+            if (this.#buffer.endsWith(this.#mark.slice(0, length)))
+                return length;
+        }
+        return 0;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/remote/session.js
+
+
+
+
+
+/** Where tools live on the systems we know; sshd gives a non-login command almost none of these. */
+const remotePath = '/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/nix/var/nix/profiles/default/bin:/opt/bin:/usr/syno/bin';
+const tailLength = 4_000;
+/**
+ * A POSIX shell kept open on one channel, so that a script costs one round trip instead of three. Scripts go in by
+ * stdin (never argv), each in a subshell of its own; their answers come back on stdout, framed, and everything that
+ * they or their tools print on stderr.
+ */
+class Session {
+    #connection;
+    #log;
+    #name;
+    #mark = `HD-${(0,external_node_crypto_.randomBytes)(12).toString('hex')}`;
+    #channel;
+    #pid = '';
+    #job;
+    /** Why no script can run any more. */
+    #over;
+    /** Each stream belongs to scripts only after its first frame; what came before is kept to explain a missing shell. */
+    #ready = { stdout: false, stderr: false };
+    #noise = '';
+    #signal;
+    constructor(connection, { log, name, signal }) {
+        this.#connection = connection;
+        this.#log = log;
+        this.#name = name;
+        this.#signal = signal;
+    }
+    /** `shell` is the command that gives a POSIX shell reading its commands from stdin: `/bin/sh`, or sudo with it. */
+    static async open(connection, context, shell = 'exec /bin/sh') {
+        const session = new Session(connection, context);
+        await session.#start(shell);
+        return session;
+    }
+    async #start(shell) {
+        const refused = (error) => this.#fail(this.#noShell(error.message));
+        const channel = await this.#connection.exec(shell, refused).catch((error) => {
+            throw error instanceof errors/* ConnectionLost */.pz
+                ? error
+                : this.#noShell(String(error instanceof Error ? error.message : error));
+        });
+        this.#channel = channel;
+        const stdout = new FrameReader(this.#mark, (text) => this.#onAnswer(text), (rest) => this.#onAnswerEnd(rest));
+        const stderr = new FrameReader(this.#mark, (text) => this.#onOutput(text), () => this.#onOutputEnd());
+        channel.on('data', (chunk) => stdout.push(chunk));
+        channel.stderr.on('data', (chunk) => stderr.push(chunk));
+        channel.on('error', () => { });
+        channel.on('close', (code, signal) => this.#onClose(signal ? `signal ${signal}` : typeof code === 'number' ? `exit code ${code}` : ''));
+        this.#connection.ended.addEventListener('abort', () => this.#fail(this.#connection.ended.reason), { once: true });
+        // Written before anybody answered: the login, the shell and the first script share their round trips.
+        channel.write(`PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '${this.#mark} %s\\n' "$1"; printf '${this.#mark}\\n' >&2; }; hd_end "pid $$"\n`);
+    }
+    /** Whether no script can run any more. */
+    get over() {
+        return this.#over !== undefined;
+    }
+    async run(script, options) {
+        if (this.#job !== undefined)
+            throw new TypeError(`two scripts at once: ${this.#job.options.label} and ${options.label}`);
+        const channel = this.#channel;
+        if (this.#over !== undefined || channel === undefined)
+            throw this.#over;
+        const signal = options.evenIfCancelled ? undefined : this.#signal;
+        signal?.throwIfAborted();
+        const { timeoutMs } = options;
+        const timer = timeoutMs === undefined ? undefined : setTimeout(() => void this.#stop(this.#late(options)), timeoutMs);
+        const cancel = () => void this.#stop(signal?.reason);
+        signal?.addEventListener('abort', cancel, { once: true });
+        try {
+            return await new Promise((resolve, reject) => {
+                this.#job = { options, resolve, reject, text: '', tail: '', code: undefined, open: 2 };
+                channel.write(`( exec 3>&1 1>&2 </dev/null\nset -eu\n${script}\n)\nhd_end "$?"\n`);
+            });
+        }
+        finally {
+            clearTimeout(timer);
+            signal?.removeEventListener('abort', cancel);
+            this.#job = undefined;
+        }
+    }
+    close() {
+        this.#channel?.end();
+    }
+    /** Ends the running script with all its children: sshd made the shell the leader of their process group. */
+    async #stop(why) {
+        const channel = this.#channel;
+        // What ends now ends for this reason, however the host puts it.
+        this.#over ??= why;
+        // BusyBox takes no -- here, and dash needs it.
+        const group = `k() { kill -s "$1" -- "-${this.#pid}" 2>/dev/null || kill -s "$1" "-${this.#pid}" 2>/dev/null; }`;
+        const kill = `${group}; k TERM; for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || exit 0; sleep 0.2; done; k KILL`;
+        try {
+            const killer = await this.#connection.exec(`exec /bin/sh -c ${(0,shell/* quote */.hD)(kill)} 2>/dev/null`);
+            await new Promise((resolve) => killer.on('error', resolve).on('close', resolve).resume());
+        }
+        catch {
+            // The connection is gone, and with it any way to end something there.
+        }
+        this.#fail(why);
+        channel?.close();
+    }
+    #late({ label, timeoutMs = 0 }) {
+        return new errors/* DeployError */.sH('HD-SSH-04', `${label} did not finish on ${this.#name} within ${(0,clock/* humanDuration */.UU)(timeoutMs)}.`, {
+            why: 'It was ended, with everything it had started.',
+            fix: 'Look at the last lines of its output; raise the time limit if the work is really that long.',
+            detail: lastLines(this.#job?.tail ?? ''),
+        });
+    }
+    #onAnswer(text) {
+        if (this.#ready.stdout && this.#job) {
+            this.#job.text += text;
+            this.#job.options.onAnswer?.(text);
+        }
+        else
+            this.#noise += text;
+    }
+    #onOutput(text) {
+        const job = this.#job;
+        if (!this.#ready.stderr || job === undefined) {
+            this.#noise += text;
+            return;
+        }
+        job.tail = (job.tail + text).slice(-tailLength);
+        if (!job.options.quiet)
+            this.#log.output(this.#name, text);
+    }
+    #onAnswerEnd(rest) {
+        if (!this.#ready.stdout) {
+            this.#ready.stdout = true;
+            this.#pid = rest.replace('pid ', '');
+            return;
+        }
+        if (this.#job)
+            this.#job.code = Number(rest);
+        this.#streamEnd();
+    }
+    #onOutputEnd() {
+        if (this.#ready.stderr)
+            this.#streamEnd();
+        this.#ready.stderr = true;
+    }
+    #streamEnd() {
+        const job = this.#job;
+        if (job === undefined)
+            return;
+        job.open -= 1;
+        if (job.open > 0 || job.code === undefined)
+            return;
+        if (!job.options.quiet)
+            this.#log.output(this.#name, '');
+        job.resolve({ code: job.code, text: job.text, tail: lastLines(job.tail) });
+    }
+    #onClose(exit) {
+        if (!this.#ready.stdout)
+            this.#fail(this.#noShell(exit));
+        else
+            this.#fail(new errors/* ConnectionLost */.pz(`The shell on ${this.#name} ended in the middle (${exit || 'no exit code'}).`, {
+                detail: lastLines(this.#job?.tail ?? ''),
+            }));
+    }
+    #fail(error) {
+        this.#over ??= error;
+        this.#channel = undefined;
+        this.#job?.reject(this.#over);
+    }
+    #noShell(why) {
+        const said = this.#noise.trim().slice(-500);
+        return new errors/* DeployError */.sH('HD-SSH-07', `${this.#name} can log in, but gets no usable shell.`, {
+            why: [`The shell ended at once (${why || 'no exit code'})`, said && `and said: ${said.split('\n').at(-1)}`]
+                .filter(Boolean)
+                .join(' ') + '.',
+            fix: 'Give the user a POSIX shell (`chsh -s /bin/sh USER`), or remove `command=` from its authorized_keys line.',
+            detail: said,
+        });
+    }
+}
+/** Whole lines only: of a line that was cut, the rest may be the second half of a secret, which nothing can mask. */
+function lastLines(tail) {
+    return (tail.length < tailLength ? tail : tail.slice(tail.indexOf('\n') + 1)).trim();
+}
+
+
+/***/ }),
+
+/***/ 4120:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -73331,241 +74010,8 @@ function said(failure) {
     return failure instanceof Error ? failure.message : String(failure);
 }
 
-;// CONCATENATED MODULE: external "node:string_decoder"
-const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
-;// CONCATENATED MODULE: ./lib/remote/frames.js
-
-/**
- * Cuts one stream of a remote shell into what belongs to each script. A frame ends with a mark that nobody can guess
- * and the rest of its line; whatever came before the first mark (motd, a noisy .bashrc) belongs to no script.
- */
-class FrameReader {
-    #mark;
-    #onText;
-    #onEnd;
-    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
-    #buffer = '';
-    /** `onText` gets text as soon as it cannot be part of a mark; `onEnd` what stands behind the mark on its line. */
-    constructor(mark, onText, onEnd) {
-        this.#mark = mark;
-        this.#onText = onText;
-        this.#onEnd = onEnd;
-    }
-    push(chunk) {
-        this.#buffer += this.#decoder.write(chunk);
-        for (;;) {
-            const at = this.#buffer.indexOf(this.#mark);
-            const lineEnd = at < 0 ? -1 : this.#buffer.indexOf('\n', at + this.#mark.length);
-            const sure = at < 0 ? this.#buffer.length - this.#overlap() : at;
-            if (sure > 0) {
-                this.#onText(this.#buffer.slice(0, sure));
-                this.#buffer = this.#buffer.slice(sure);
-            }
-            if (lineEnd < 0)
-                return;
-            const from = lineEnd - sure;
-            const rest = this.#buffer.slice(this.#mark.length, from).trim();
-            this.#buffer = this.#buffer.slice(from + 1);
-            this.#onEnd(rest);
-        }
-    }
-    /** How many characters at the end may be the beginning of a mark. */
-    #overlap() {
-        for (let length = Math.min(this.#mark.length, this.#buffer.length); length > 0; length--) {
-            if (this.#buffer.endsWith(this.#mark.slice(0, length)))
-                return length;
-        }
-        return 0;
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/remote/session.js
-
-
-
-
-
-/** Where tools live on the systems we know; sshd gives a non-login command almost none of these. */
-const remotePath = '/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/nix/var/nix/profiles/default/bin:/opt/bin:/usr/syno/bin';
-const tailLength = 4_000;
-/**
- * A POSIX shell kept open on one channel, so that a script costs one round trip instead of three. Scripts go in by
- * stdin (never argv), each in a subshell of its own; their answers come back on stdout, framed, and everything that
- * they or their tools print on stderr.
- */
-class Session {
-    #connection;
-    #log;
-    #name;
-    #mark = `HD-${(0,external_node_crypto_.randomBytes)(12).toString('hex')}`;
-    #channel;
-    #pid = '';
-    #job;
-    /** Why no script can run any more. */
-    #over;
-    /** Each stream belongs to scripts only after its first frame; what came before is kept to explain a missing shell. */
-    #ready = { stdout: false, stderr: false };
-    #noise = '';
-    #signal;
-    constructor(connection, { log, name, signal }) {
-        this.#connection = connection;
-        this.#log = log;
-        this.#name = name;
-        this.#signal = signal;
-    }
-    /** `shell` is the command that gives a POSIX shell reading its commands from stdin: `/bin/sh`, or sudo with it. */
-    static async open(connection, context, shell = 'exec /bin/sh') {
-        const session = new Session(connection, context);
-        await session.#start(shell);
-        return session;
-    }
-    async #start(shell) {
-        const refused = (error) => this.#fail(this.#noShell(error.message));
-        const channel = await this.#connection.exec(shell, refused).catch((error) => {
-            throw error instanceof errors/* ConnectionLost */.pz
-                ? error
-                : this.#noShell(String(error instanceof Error ? error.message : error));
-        });
-        this.#channel = channel;
-        const stdout = new FrameReader(this.#mark, (text) => this.#onAnswer(text), (rest) => this.#onAnswerEnd(rest));
-        const stderr = new FrameReader(this.#mark, (text) => this.#onOutput(text), () => this.#onOutputEnd());
-        channel.on('data', (chunk) => stdout.push(chunk));
-        channel.stderr.on('data', (chunk) => stderr.push(chunk));
-        channel.on('error', () => { });
-        channel.on('close', (code, signal) => this.#onClose(signal ? `signal ${signal}` : typeof code === 'number' ? `exit code ${code}` : ''));
-        this.#connection.ended.addEventListener('abort', () => this.#fail(this.#connection.ended.reason), { once: true });
-        // Written before anybody answered: the login, the shell and the first script share their round trips.
-        channel.write(`PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '${this.#mark} %s\\n' "$1"; printf '${this.#mark}\\n' >&2; }; hd_end "pid $$"\n`);
-    }
-    /** Whether no script can run any more. */
-    get over() {
-        return this.#over !== undefined;
-    }
-    async run(script, options) {
-        if (this.#job !== undefined)
-            throw new TypeError(`two scripts at once: ${this.#job.options.label} and ${options.label}`);
-        const channel = this.#channel;
-        if (this.#over !== undefined || channel === undefined)
-            throw this.#over;
-        const signal = options.evenIfCancelled ? undefined : this.#signal;
-        signal?.throwIfAborted();
-        const { timeoutMs } = options;
-        const timer = timeoutMs === undefined ? undefined : setTimeout(() => void this.#stop(this.#late(options)), timeoutMs);
-        const cancel = () => void this.#stop(signal?.reason);
-        signal?.addEventListener('abort', cancel, { once: true });
-        try {
-            return await new Promise((resolve, reject) => {
-                this.#job = { options, resolve, reject, text: '', tail: '', code: undefined, open: 2 };
-                channel.write(`( exec 3>&1 1>&2 </dev/null\nset -eu\n${script}\n)\nhd_end "$?"\n`);
-            });
-        }
-        finally {
-            clearTimeout(timer);
-            signal?.removeEventListener('abort', cancel);
-            this.#job = undefined;
-        }
-    }
-    close() {
-        this.#channel?.end();
-    }
-    /** Ends the running script with all its children: sshd made the shell the leader of their process group. */
-    async #stop(why) {
-        const channel = this.#channel;
-        // What ends now ends for this reason, however the host puts it.
-        this.#over ??= why;
-        // BusyBox takes no -- here, and dash needs it.
-        const group = `k() { kill -s "$1" -- "-${this.#pid}" 2>/dev/null || kill -s "$1" "-${this.#pid}" 2>/dev/null; }`;
-        const kill = `${group}; k TERM; for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || exit 0; sleep 0.2; done; k KILL`;
-        try {
-            const killer = await this.#connection.exec(`exec /bin/sh -c ${(0,lib_shell/* quote */.hD)(kill)} 2>/dev/null`);
-            await new Promise((resolve) => killer.on('error', resolve).on('close', resolve).resume());
-        }
-        catch {
-            // The connection is gone, and with it any way to end something there.
-        }
-        this.#fail(why);
-        channel?.close();
-    }
-    #late({ label, timeoutMs = 0 }) {
-        return new errors/* DeployError */.sH('HD-SSH-04', `${label} did not finish on ${this.#name} within ${(0,clock/* humanDuration */.UU)(timeoutMs)}.`, {
-            why: 'It was ended, with everything it had started.',
-            fix: 'Look at the last lines of its output; raise the time limit if the work is really that long.',
-            detail: lastLines(this.#job?.tail ?? ''),
-        });
-    }
-    #onAnswer(text) {
-        if (this.#ready.stdout && this.#job) {
-            this.#job.text += text;
-            this.#job.options.onAnswer?.(text);
-        }
-        else
-            this.#noise += text;
-    }
-    #onOutput(text) {
-        const job = this.#job;
-        if (!this.#ready.stderr || job === undefined) {
-            this.#noise += text;
-            return;
-        }
-        job.tail = (job.tail + text).slice(-tailLength);
-        if (!job.options.quiet)
-            this.#log.output(this.#name, text);
-    }
-    #onAnswerEnd(rest) {
-        if (!this.#ready.stdout) {
-            this.#ready.stdout = true;
-            this.#pid = rest.replace('pid ', '');
-            return;
-        }
-        if (this.#job)
-            this.#job.code = Number(rest);
-        this.#streamEnd();
-    }
-    #onOutputEnd() {
-        if (this.#ready.stderr)
-            this.#streamEnd();
-        this.#ready.stderr = true;
-    }
-    #streamEnd() {
-        const job = this.#job;
-        if (job === undefined)
-            return;
-        job.open -= 1;
-        if (job.open > 0 || job.code === undefined)
-            return;
-        if (!job.options.quiet)
-            this.#log.output(this.#name, '');
-        job.resolve({ code: job.code, text: job.text, tail: lastLines(job.tail) });
-    }
-    #onClose(exit) {
-        if (!this.#ready.stdout)
-            this.#fail(this.#noShell(exit));
-        else
-            this.#fail(new errors/* ConnectionLost */.pz(`The shell on ${this.#name} ended in the middle (${exit || 'no exit code'}).`, {
-                detail: lastLines(this.#job?.tail ?? ''),
-            }));
-    }
-    #fail(error) {
-        this.#over ??= error;
-        this.#channel = undefined;
-        this.#job?.reject(this.#over);
-    }
-    #noShell(why) {
-        const said = this.#noise.trim().slice(-500);
-        return new errors/* DeployError */.sH('HD-SSH-07', `${this.#name} can log in, but gets no usable shell.`, {
-            why: [`The shell ended at once (${why || 'no exit code'})`, said && `and said: ${said.split('\n').at(-1)}`]
-                .filter(Boolean)
-                .join(' ') + '.',
-            fix: 'Give the user a POSIX shell (`chsh -s /bin/sh USER`), or remove `command=` from its authorized_keys line.',
-            detail: said,
-        });
-    }
-}
-/** Whole lines only: of a line that was cut, the rest may be the second half of a secret, which nothing can mask. */
-function lastLines(tail) {
-    return (tail.length < tailLength ? tail : tail.slice(tail.indexOf('\n') + 1)).trim();
-}
-
+// EXTERNAL MODULE: ./lib/remote/session.js + 2 modules
+var session = __nccwpck_require__(9839);
 ;// CONCATENATED MODULE: ./lib/remote/ssh-host.js
 
 
@@ -73616,11 +74062,11 @@ class SshHost {
         await this.#session;
     }
     async #open() {
-        return await Session.open(this.#connection, this.#context, this.#root ? 'exec sudo -n /bin/sh' : undefined);
+        return await session/* Session */.N.open(this.#connection, this.#context, this.#root ? 'exec sudo -n /bin/sh' : undefined);
     }
     async pipe(command) {
         // The user's own shell (fish, csh, …) sees nothing but one quoted word; sudo would reset a PATH set outside of it.
-        const inner = `PATH=${remotePath}:"$PATH"; export PATH; ${command}`;
+        const inner = `PATH=${session/* remotePath */.Q}:"$PATH"; export PATH; ${command}`;
         const refusal = Promise.withResolvers();
         refusal.promise.catch(() => { });
         const shell = `exec ${this.#root ? 'sudo -n ' : ''}/bin/sh -c ${(0,lib_shell/* quote */.hD)(inner)}`;
@@ -73671,6 +74117,7 @@ class SshHost {
 /* harmony export */   Bu: () => (/* binding */ parseState),
 /* harmony export */   LT: () => (/* binding */ appendToLedger),
 /* harmony export */   R3: () => (/* binding */ prune),
+/* harmony export */   bX: () => (/* binding */ flush),
 /* harmony export */   e9: () => (/* binding */ abandon),
 /* harmony export */   nB: () => (/* binding */ stateScript),
 /* harmony export */   un: () => (/* binding */ readState),
@@ -73708,10 +74155,15 @@ function parseRecord(json) {
         return [];
     }
 }
-/** Shell: a file with this content appears whole or not at all, also after a power cut. */
-function writeAtomically(file, content) {
-    return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ hd_file: file })}(umask 077; ${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .heredoc */ .lt)('cat >"$hd_file.new"', content).trimEnd()}\n)\nsync "$hd_file.new" 2>/dev/null || sync\nmv -f "$hd_file.new" "$hd_file"\n`;
+/**
+ * Shell: a file with this content appears whole or not at all, also after a power cut. What comes after it in time comes
+ * after it on the disk: the folder is written out as well, for other file systems know nothing of the order of this one.
+ */
+function writeAtomically(file, content, mode = '600') {
+    return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ hd_file: file })}(umask 077; ${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .heredoc */ .lt)('cat >"$hd_file.new"', content).trimEnd()}\n)\nchmod ${mode} "$hd_file.new"\nsync "$hd_file.new" 2>/dev/null || sync\nmv -f "$hd_file.new" "$hd_file"\nsync "\${hd_file%/*}" 2>/dev/null || sync\n`;
 }
+/** Shell: all that was written below this folder, a word of shell, is on the disk. One call for its whole file system: a call for each file takes longer. */
+const flush = (folder) => `sync -f ${folder} 2>/dev/null || sync\n`;
 /** Shell: one more line at the end of the ledger, on a line of its own even when the last one was torn. */
 function appendToLedger(state, line) {
     return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ hd_ledger: `${state}/ledger.jsonl` })}(umask 077; [ -z "$(tail -c 1 "$hd_ledger" 2>/dev/null)" ] || echo >>"$hd_ledger"\n${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .heredoc */ .lt)('cat >>"$hd_ledger"', JSON.stringify(line)).trimEnd()}\n)\n`;

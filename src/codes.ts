@@ -152,6 +152,17 @@ export const codes = {
     cause: 'A run with the same `name` is deploying to this host, or somebody took the lock by hand.',
     fix: 'Wait for the run shown, or raise `lock-timeout`.',
   },
+  'HD-LOCK-02': {
+    title: 'Held for maintenance',
+    cause: 'Somebody at the host put the file `maintenance` into the state directory, with a reason in it.',
+    fix: 'Ask whoever holds it. When the work is done: `STATE/rollback release` on the host, or remove the file.',
+  },
+  'HD-REV-01': {
+    title: 'The commit does not descend from the one that runs',
+    cause:
+      'An old workflow run was started again, another branch was deployed, or the history was rewritten. What the running commit brought would be lost.',
+    fix: 'Start a new run from the right branch. To go back use `mode: rollback`; to do it nevertheless, `allow-downgrade: true`.',
+  },
   'HD-SYNC-01': {
     title: 'The sync would delete too many files',
     cause:

@@ -115,7 +115,7 @@ export async function expectSettled(host: TestHost): Promise<void> {
   const { verdict = 'id confirmed\n', ...state } = await readTree(stateOf(host))
   const word = typeof verdict === 'object' && 'text' in verdict ? verdict.text : verdict
   expect(word).toMatch(/^\S+ (confirmed|rolled-back|left|untouched)( \w+)?\n$/)
-  const names = Object.keys(state).filter((name) => !/^(releases\/|git\/|current$|ledger\.jsonl$)/.test(name))
+  const names = Object.keys(state).filter((name) => !/^(releases\/|git\/|current$|rollback$|ledger\.jsonl$)/.test(name))
   expect(names).toEqual([])
   await eventually(() => expect(host.processes()).toEqual([]), 10_000)
 }

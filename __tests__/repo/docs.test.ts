@@ -169,7 +169,7 @@ test('what the text says as `input: value` may be written so', () => {
     ),
   ])
   // Of others: GitHub, actions/checkout.
-  const others = ['uses', 'permissions', 'submodules', 'lfs']
+  const others = ['uses', 'permissions', 'submodules', 'lfs', 'fetch-depth']
   const wrong = said.filter(([, name = '', value = '']) => {
     if (name === 'command') return value !== '…' && typeof parseCheck(`command: ${value}`) === 'string'
     if (!isInputName(name)) return !others.includes(name)

@@ -1,5 +1,5 @@
 import { chownSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { startHost } from '../helpers/embedded-host.ts'
@@ -109,4 +109,41 @@ it.concurrent('of several that start at once, all are deployed, one after the ot
   for (const result of results) expectResult(result, 'deployed')
   expect(texts).toContain((await liveTree(host))['v'])
   await expectSettled(host)
+})
+
+it.concurrent('while somebody holds it for maintenance nothing is deployed, nor rolled back, and it says why', async () => {
+  await using host = await startHost()
+  expectResult(await deploy(host, { source: { v: 'one\n' } }), 'deployed')
+  const file = join(stateOf(host), 'maintenance')
+  // Nothing in the reason is taken for a word of the host's answer.
+  await writeFile(file, 'the disk of the NAS\ntaken\nis replaced\u0007\n')
+  const longAgo = new Date('2026-01-02T03:04:05Z')
+  await utimes(file, longAgo, longAgo)
+  const now = { 'lock-timeout': '0s' }
+  const refused = await deploy(host, { source: { v: 'two\n' }, inputs: now })
+  const reason = 'for maintenance since 2026-01-02T03:04:05Z: the disk of the NAS taken is replaced'
+  expectError(refused, 'HD-LOCK-02', reason, `${stateOf(host)}/rollback release`, `rm ${file}`)
+  expectError(await deploy(host, { inputs: { mode: 'rollback', ...now } }), 'HD-LOCK-02', reason)
+  expect(await readdir(stateOf(host))).not.toContain('lock')
+  expect(await liveTree(host)).toEqual({ v: 'one\n' })
+
+  await using waiting = await starting(host, { source: { v: 'two\n' }, inputs: { 'lock-timeout': '60s' } })
+  await waiting.line(new RegExp(`Waiting for the lock: held ${reason}`))
+  await rm(file)
+  expectResult(await waiting.finished, 'deployed')
+  await expectSettled(host)
+})
+
+it.concurrent('neither an old lease nor a pending deploy breaks a hold', async () => {
+  await using host = await startHost()
+  expectResult(await deploy(host, { source: { v: 'one\n' } }), 'deployed')
+  await host.write({
+    '.local/state/homelab-deploy/shop/lock/lease': '',
+    '.local/state/homelab-deploy/shop/lock/token': 'x\n',
+    '.local/state/homelab-deploy/shop/maintenance': '',
+  })
+  await forgetLease(host)
+  const refused = await deploy(host, { source: { v: 'two\n' }, inputs: { 'lock-timeout': '0s' } })
+  expectError(refused, 'HD-LOCK-02', 'no reason was given')
+  expect(await readdir(stateOf(host))).toEqual(expect.arrayContaining(['lock', 'maintenance']))
 })

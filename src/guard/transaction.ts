@@ -1,6 +1,6 @@
 import type { Facts } from '../remote/facts.ts'
 import type { LedgerLine } from '../remote/state.ts'
-import { writeAtomically } from '../remote/state.ts'
+import { flush, writeAtomically } from '../remote/state.ts'
 import { assign, heredoc, quote, sh } from '../shell.ts'
 import { verdictScript } from './questions.ts'
 import { guardMain, guardScript, settleMain } from './script.ts'
@@ -175,6 +175,8 @@ export function begin(
     script('guard.sh', `${guardScript}\n${guardMain}`),
     script('settle.sh', `${guardScript}\n${settleMain}`),
     'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
+    // A record on the disk whose scripts were lost with the power could neither finish nor take back what it records.
+    flush('"$work"'),
     writeAtomically(`${state}/pending.json`, pending),
     start,
   ].join('\n')

@@ -37,6 +37,7 @@ export function buildPlan(values: Values, given: Settings, env: Environment): Pl
       confirmTimeout: values['confirm-timeout'],
       keep: values.keep,
       force: values.force,
+      allowDowngrade: values['allow-downgrade'],
       sudo: values.sudo,
       ifUnconfigured: values['if-unconfigured'],
     },

@@ -3,6 +3,7 @@ import { begin as beginScript } from '../guard/transaction.ts'
 import { takeLock } from '../remote/lock.ts'
 import { abandon, appendToLedger, parseState, stateScript } from '../remote/state.ts'
 import { assign } from '../shell.ts'
+import { forConsole } from './console.ts'
 import type { Context } from './context.ts'
 import { type Begun, type Locked, onAll, type Planned, type Reached, type Staging } from './fleet.ts'
 import type { Goal } from './goal.ts'
@@ -71,10 +72,11 @@ export function choose(context: Context, member: Locked, goal: Goal, open: Async
 export function begin(context: Context, member: Staging, several: boolean): Begun {
   const { plan, recorder } = context
   const { change, goal, vitals, record, lock, facts } = member
-  const transaction = compileTransaction(change, {
+  const parts = {
     ...{ plan, vitals, record: goal.record, strategyName: goal.strategy.name, gated: several },
     ...{ previousRevision: record.before?.revision ?? '', lockToken: lock.token, elapsedMs: recorder.elapsedMs },
-  })
+  }
+  const transaction = compileTransaction(change, { ...parts, console: forConsole(change, parts, facts) })
   record.after = { id: goal.id, revision: goal.revision }
   context.remember(record.host, change.id)
   return { ...member, transaction, arm: beginScript(transaction, facts) }

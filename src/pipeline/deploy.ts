@@ -2,6 +2,7 @@ import type { Result } from '../report/report.ts'
 import { confirm, dropUnchanged, hold, phase, prepare, runCommand, stageTree } from './acts.ts'
 import { begin, choose, take } from './begin.ts'
 import type { Context } from './context.ts'
+import { refuseDowngrade } from './downgrade.ts'
 import { each, onAll } from './fleet.ts'
 import { newRelease, oldRelease } from './goal.ts'
 import { baseline, checkHealth } from './health.ts'
@@ -28,6 +29,7 @@ export async function deploy(outside: Context): Promise<Result> {
   const goalOf = reading ?? oldRelease(context)
   const planned = await each(settled, async (member) => choose(context, member, await goalOf(member), open))
 
+  await refuseDowngrade(context, planned)
   await runCommand(context, planned, 'before')
   const staged = await onAll(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note))
   const looked = await baseline(context, staged)

@@ -68,6 +68,7 @@ export interface Plan {
     readonly confirmTimeout: number
     readonly keep: number
     readonly force: boolean
+    readonly allowDowngrade: boolean
     readonly sudo: 'auto' | 'always' | 'never'
     readonly ifUnconfigured: 'fail' | 'skip'
   }

@@ -1,6 +1,6 @@
 import type { Transaction } from '../guard/transaction.ts'
 import { evidence } from '../health/index.ts'
-import { appendToLedger, type LedgerLine, prune, type ReleaseRecord, writeAtomically } from '../remote/state.ts'
+import { appendToLedger, flush, type LedgerLine, prune, type ReleaseRecord, writeAtomically } from '../remote/state.ts'
 import { assign, heredoc, quote, sh } from '../shell.ts'
 import type { Scripts } from '../strategies/strategy.ts'
 import { type Filters, type Places, treeScript } from '../sync/script.ts'
@@ -33,6 +33,8 @@ export interface Parts {
   readonly elapsedMs: number
   /** Among several hosts: waits for its turn before the first change. */
   readonly gated: boolean
+  /** For somebody at the console of the host. */
+  readonly console: { readonly keep: string; readonly install: string }
 }
 
 /** The user's commands, and the files beside the code. */
@@ -113,10 +115,11 @@ export function compileTransaction(change: Change, parts: Parts): Transaction {
       gated: parts.gated,
     },
     ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
-    snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}`,
+    snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}\n${parts.console.keep}`,
     phases: given({
       build: strategy.build,
-      switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put`,
+      // On the disk before it is activated, and before the deadline begins: a slow disk costs no time that is counted.
+      switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put\n${flush('"$path"')}`,
       prepare: strategy.prepare,
       migrate: plan.scripts.migrate ? 'hd_user migrate "$release"' : '',
       apply: strategy.apply || ':',
@@ -124,12 +127,12 @@ export function compileTransaction(change: Change, parts: Parts): Transaction {
     evidence: evidence(parts.vitals.checks, parts.vitals.site),
     restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
 hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
-cd -- "$path" 2>/dev/null || cd
+${flush('"$path"')}cd -- "$path" 2>/dev/null || cd
 set -e
 ${strategy.restore}`,
     confirm: `${record === undefined ? '' : writeAtomically(`${places.release}/record.json`, JSON.stringify(record))}
 [ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }
-${writeAtomically(`${places.state}/current`, id)}${prune(places.state, plan.safety.keep, [id, previousId])}`,
+${parts.console.install}${writeAtomically(`${places.state}/current`, id)}${prune(places.state, plan.safety.keep, [id, previousId])}`,
     forget: '[ -f "$release/record.json" ] || rm -rf "$release"',
     ledger: {
       ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },

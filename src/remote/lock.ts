@@ -4,6 +4,7 @@ import { DeployError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { assign, heredoc, sh } from '../shell.ts'
 import type { Host, Pipe } from './host.ts'
+import { lockScript, takeScript } from './lock-script.ts'
 
 /** Who holds the lock: shown to those who wait for it. */
 export interface LockOwner {
@@ -14,22 +15,6 @@ export interface LockOwner {
 }
 
 const heartbeatMs = 10_000
-
-/**
- * `mkdir` either makes the directory or fails: on every file system, and for two who come at the same moment. A lock
- * whose lease nobody renewed for two minutes belongs to a runner that died, and one from before a reboot to a
- * connection that did; it is moved aside by a rename, which again only one can do.
- */
-const take = sh`
-umask 077; mkdir -p "$state"; cd "$state"
-boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || :)
-before() { [ -f lock/boot ] && [ "$(cat lock/boot)" != "$boot" ]; }
-if [ -d lock ] && { before || [ -n "$(find lock/lease -mmin +1 2>/dev/null)" ]; }; then
-  mv lock "lock.stale.$token" 2>/dev/null && { echo stale >&3; rm -rf "lock.stale.$token"; }
-fi
-if mkdir lock 2>/dev/null; then printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; owner >lock/owner.json; echo taken >&3; when_taken
-else echo busy >&3; cat lock/owner.json >&3 2>/dev/null || :; fi
-`
 
 export interface Lock {
   /** The lock was left behind by a runner that died. */
@@ -57,7 +42,7 @@ export async function takeLock(
   opening.catch(() => {})
   await using unneeded = new AsyncDisposableStack()
   unneeded.defer(() => opening.then((pipe) => pipe.close()).catch(() => {}))
-  const script = `${assign({ state, token })}owner() {\n${heredoc('cat', JSON.stringify(owner))}}\nwhen_taken() {\n${options.whenTaken}\n}\n${take}`
+  const script = `${assign({ state, token })}owner() {\n${heredoc('cat', JSON.stringify(owner))}}\nwhen_taken() {\n${options.whenTaken}\n}\n${lockScript}${takeScript}`
   let wasStale = false
   let answer = ''
   for (let said = ''; ; ) {
@@ -69,17 +54,13 @@ export async function takeLock(
         detail: tail,
       })
     }
-    wasStale ||= text.includes('stale\n')
+    wasStale ||= /^stale$/m.test(text)
     answer = text
-    if (text.includes('taken\n')) break
-    const holder = describe(text)
-    if (deadline.passed) {
-      throw new DeployError('HD-LOCK-01', `Another deploy of this application holds the lock on ${host.name}.`, {
-        why: `Held by ${holder}; waited for ${humanDuration(options.timeoutMs)}.`,
-        fix: `Wait for that run, or raise \`lock-timeout\`. If nobody works there any more, remove ${state}/lock on the host.`,
-      })
-    }
-    if (holder !== said) options.log.info(`Waiting for the lock: held by ${holder}`)
+    if (/^taken$/m.test(text)) break
+    const held = heldFor(text)
+    const holder = held ?? describe(text)
+    if (deadline.passed) throw busy(host, state, holder, held !== undefined, options.timeoutMs)
+    if (holder !== said) options.log.info(`Waiting for the lock: held ${held ?? `by ${holder}`}`)
     said = holder
     await sleep(Math.min(2_000, deadline.left + 1), options.signal)
   }
@@ -96,8 +77,7 @@ export async function takeLock(
     async release(holder) {
       lease.stop()
       if (holder.ended.aborted) return
-      const done = sh`cd "$state"; if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi`
-      await holder.run(assign({ state, token }) + done, {
+      await holder.run(`${assign({ state, token })}${lockScript}cd "$state"; lock_free`, {
         label: 'Releasing the lock',
         quiet: true,
         timeoutMs: 30_000,
@@ -146,4 +126,24 @@ function describe(text: string): string {
   } catch {
     return 'somebody who left no name'
   }
+}
+
+/** For maintenance, since when, and why: as whoever holds it wrote it. */
+function heldFor(text: string): string | undefined {
+  const [, since, why] = /^held (\S*) (.*)$/m.exec(text) ?? []
+  if (why === undefined) return undefined
+  return `for maintenance${since ? ` since ${since}` : ''}: ${why.trim() || 'no reason was given'}`
+}
+
+function busy(host: Host, state: string, holder: string, maintenance: boolean, waitedMs: number): DeployError {
+  const waited = `waited for ${humanDuration(waitedMs)}`
+  return maintenance
+    ? new DeployError('HD-LOCK-02', `Somebody holds this application on ${host.name}.`, {
+        why: `Held ${holder}; ${waited}.`,
+        fix: `Ask whoever holds it. When the work is done, on the host: \`${state}/rollback release\`, or \`rm ${state}/maintenance\`.`,
+      })
+    : new DeployError('HD-LOCK-01', `Another deploy of this application holds the lock on ${host.name}.`, {
+        why: `Held by ${holder}; ${waited}.`,
+        fix: `Wait for that run, or raise \`lock-timeout\`. If nobody works there any more, remove ${state}/lock on the host.`,
+      })
 }

@@ -84,10 +84,16 @@ function parseRecord(json: string): ReleaseRecord[] {
   }
 }
 
-/** Shell: a file with this content appears whole or not at all, also after a power cut. */
-export function writeAtomically(file: string, content: string): string {
-  return `${assign({ hd_file: file })}(umask 077; ${heredoc('cat >"$hd_file.new"', content).trimEnd()}\n)\nsync "$hd_file.new" 2>/dev/null || sync\nmv -f "$hd_file.new" "$hd_file"\n`
+/**
+ * Shell: a file with this content appears whole or not at all, also after a power cut. What comes after it in time comes
+ * after it on the disk: the folder is written out as well, for other file systems know nothing of the order of this one.
+ */
+export function writeAtomically(file: string, content: string, mode = '600'): string {
+  return `${assign({ hd_file: file })}(umask 077; ${heredoc('cat >"$hd_file.new"', content).trimEnd()}\n)\nchmod ${mode} "$hd_file.new"\nsync "$hd_file.new" 2>/dev/null || sync\nmv -f "$hd_file.new" "$hd_file"\nsync "\${hd_file%/*}" 2>/dev/null || sync\n`
 }
+
+/** Shell: all that was written below this folder, a word of shell, is on the disk. One call for its whole file system: a call for each file takes longer. */
+export const flush = (folder: string) => `sync -f ${folder} 2>/dev/null || sync\n`
 
 /** Shell: one more line at the end of the ledger, on a line of its own even when the last one was torn. */
 export function appendToLedger(state: string, line: LedgerLine): string {

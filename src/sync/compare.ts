@@ -24,6 +24,7 @@ export interface Difference {
 /** The lists above are for people; the counts are exact. */
 const shown = 100
 
+/** Shell: all lists of the switch to what \`hd_wanted\` says, in $work. */
 const compare = sh`
 mkdir -p "$work" "$release"
 cd "$work"
@@ -35,6 +36,9 @@ if [ -d "$path" ]; then hd_owners=$work/owners; hd_scan "$path" >live; hd_owners
 hd_keep
 hd_compare
 hd_foreign >foreign
+`
+
+const tell = sh`
 awk -v limit="$limit_shown" -v drift="\${prev:+1}" '
   function list(mark, name) { if (++count[name] <= limit) print mark $0 }
   FILENAME == "save" { saved[$0]; next }
@@ -70,6 +74,7 @@ export async function compareTrees(
     assign({ limit_shown: shown }),
     wanted.manifest,
     compare,
+    tell,
     // Nothing is prepared for a deploy that will be refused.
     sh`if [ "$(wc -l <del)" -le "$delete_limit" ] && [ ! -s foreign ]; then`,
     wanted.whenAllowed,
@@ -107,6 +112,16 @@ export const wantedFromRelease: Wanted = {
   manifest: sh`hd_wanted() { cp "$release/manifest" new; cp "$release/protected" protected; }`,
   whenAllowed: '',
 }
+
+/** Shell, for somebody at the console: the lists of the switch to a release of before, or the reason why there is none. */
+export const compareWithRelease = `${wantedFromRelease.manifest}${compare}${sh`
+if [ -s foreign ]; then printf 'Files at %s belong to another user:\n' "$path" >&2; head -n 5 foreign >&2; exit 1; fi
+printf 'Files at %s: %s to write, %s to remove.\n' "$path" "$(wc -l <put | tr -d ' ')" "$(wc -l <del | tr -d ' ')"
+if [ "$(wc -l <del)" -gt "\${DELETE_LIMIT:-$delete_limit}" ]; then
+  echo "These are more than delete-limit lets go. The first are:" >&2; head -n 8 del >&2
+  echo "To do it nevertheless, set DELETE_LIMIT=$(wc -l <del | tr -d ' ') for this command." >&2; exit 1
+fi
+`}`
 
 function parse(text: string): Difference {
   const lines = text.split('\n')

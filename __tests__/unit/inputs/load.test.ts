@@ -23,7 +23,15 @@ describe('a plan', () => {
         deleteLimit: 1000,
         commit: '',
       },
-      safety: { rollback: 'auto', lockTimeout: 900_000, keep: 5, force: false, sudo: 'auto', ifUnconfigured: 'fail' },
+      safety: {
+        rollback: 'auto',
+        lockTimeout: 900_000,
+        keep: 5,
+        force: false,
+        allowDowngrade: false,
+        sudo: 'auto',
+        ifUnconfigured: 'fail',
+      },
       report: { environment: '', url: '' },
     })
     const [target] = plan.targets

@@ -71,7 +71,6 @@ export const operation = {
     group: 'safety',
     description: 'Deploy a commit that does not descend from the one that runs.',
     default: 'false',
-    pending: 'comparing commits is not built yet',
     form: flag,
   },
   force: { group: 'safety', description: 'Deploy although nothing changed.', default: 'false', form: flag },
