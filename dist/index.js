@@ -66083,6 +66083,12 @@ class Guard {
         const { text } = await over.run((0,_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .hold */ ._2)(this.#state, this.#id), { label: 'Holding', quiet: true, timeoutMs: 60_000 });
         return parse(text).verdict;
     }
+    /** The logs of the time when it failed; afterwards nothing is left to be told. */
+    async evidence() {
+        const values = (0,_shell_js__WEBPACK_IMPORTED_MODULE_3__/* .assign */ .kp)({ state: this.#state, work: `${this.#state}/work`, id: this.#id });
+        const options = { label: 'Collecting', quiet: true, timeoutMs: 60_000, evenIfCancelled: true };
+        return (await this.#link.host.run(`${values}${_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .collect */ .Fo}`, options)).text;
+    }
     /** A connection that begins now: one that is open already may live on while no new one gets through. */
     fresh() {
         const connecting = this.#context.connect().then((host) => this.#link.others.use(host));
@@ -66178,6 +66184,7 @@ function parse(text) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Fo: () => (/* binding */ collect),
 /* harmony export */   J6: () => (/* binding */ verdictScript),
 /* harmony export */   LD: () => (/* binding */ decide),
 /* harmony export */   _2: () => (/* binding */ hold),
@@ -66214,17 +66221,40 @@ emit
 [ ! -e verdict ] || echo "verdict $(cat verdict)" >&3
 `;
 /**
- * Shell: the last word on a change outlives its work directory, where it is found when the answer was lost on its way.
- * It bears the id of its change, or else a change that never began would be taken for the one before it.
+ * Shell: the last word on a change, with the logs that explain it, outlives its work directory, where it is found when
+ * the answer was lost on its way. It bears the id of its change, or else a change that never began would be taken for
+ * the one before it.
  */
 const verdictScript = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
-keep_verdict() { printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"; }
+keep_verdict() {
+  if [ -s "$work/evidence" ]; then mv -f "$work/evidence" "$state/evidence"; else rm -f "$state/evidence"; fi
+  printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
+}
+# What was seen when it failed; it is told once.
+say_evidence() {
+  if [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then [ ! -s "$work/evidence" ] || cat "$work/evidence" >&3
+  elif read -r of _ 2>/dev/null <"$state/verdict" && [ "$of" = "$id" ] && [ -s "$state/evidence" ]; then cat "$state/evidence" >&3; rm -f "$state/evidence"
+  fi
+}
+# A lock whose run is gone keeps nobody out, once no change is open any more.
+free_lock() {
+  [ ! -e "$state/pending.json" ] || return 0
+  if [ "$(cat "$state/lock/beat" 2>/dev/null)" != gone ]; then [ -n "\${1-}" ] && [ "$(cat "$state/lock/token" 2>/dev/null)" = "$1" ] || return 0; fi
+  if mv "$state/lock" "$state/lock.left.$$" 2>/dev/null; then rm -rf "$state/lock.left.$$"; fi
+}
 say_verdict() {
   if [ -e "$work/verdict" ] && [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then echo "verdict $(cat "$work/verdict")" >&3
   elif read -r of end 2>/dev/null <"$state/verdict" && [ "$of" = "$id" ]; then echo "verdict $end" >&3
   else return 1; fi
 }
 `;
+/** Shell by which the runner asks for the logs, and clears up. */
+const collect = `${verdictScript}${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
+say_evidence
+if [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then
+  case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -f "$work/evidence"; keep_verdict; rm -rf "$work" ;; esac
+fi
+`}`;
 /** Shell by which the runner says that a host is healthy, and has to wait for the others. */
 const hold = (state, id) => `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state, work: `${state}/work`, id })}${verdictScript}[ ! -e "$work/open" ] || : >"$work/held"; say_verdict || :\n`;
 /** Shell by which the runner decides: one rename, which succeeds only where nobody decided before. */
@@ -66241,7 +66271,7 @@ if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
 if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
 say_verdict
-case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && cd / && rm -rf "$work" ;; esac
+case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && cd / && rm -rf "$work" && free_lock ;; esac
 `}`;
 
 
@@ -68581,7 +68611,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7264);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1389);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4362);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4774);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2080);
 /* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9305);
 /* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
@@ -68613,7 +68643,9 @@ async function main() {
         recorder.fail(error);
         void sink.publish(recorder.finish()).finally(() => process.exit(1));
     });
+    const signal = whenCancelled();
     const temp = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdtemp)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(env['RUNNER_TEMP'] || '/tmp', 'hd-'));
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('temp', temp);
     try {
         const loaded = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadInputs */ .I)(env);
         if ('skip' in loaded) {
@@ -68624,10 +68656,11 @@ async function main() {
             const plan = withTemp(loaded.plan, temp);
             Object.assign(recorder, about(plan));
             const pending = {};
-            await (0,_pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(plan, recorder, sink, (host, id) => {
+            const remember = (host, id) => {
                 pending[host] = id;
                 _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('pending', JSON.stringify(pending));
-            });
+            };
+            await (0,_pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(plan, recorder, sink, { signal, remember });
         }
     }
     catch (error) {
@@ -68638,6 +68671,18 @@ async function main() {
     }
     await sink.publish(recorder.finish());
     return _report_report_js__WEBPACK_IMPORTED_MODULE_9__/* .goodResults */ .u.has(recorder.result) ? 0 : 1;
+}
+/** GitHub cancels by a signal. It ends the run, never this process: the last word has to be said, whenever it comes. */
+function whenCancelled() {
+    const cancelled = new AbortController();
+    for (const name of ['SIGINT', 'SIGTERM']) {
+        process.on(name, () => {
+            if (!cancelled.signal.aborted)
+                sink.info(`${name}: the job was cancelled. Leaving the host in one known state…`);
+            cancelled.abort(new _errors_js__WEBPACK_IMPORTED_MODULE_4__/* .Cancelled */ .cJ(name));
+        });
+    }
+    return cancelled.signal;
 }
 function about(plan) {
     const hosts = plan?.targets.map(({ address }) => (0,_remote_target_js__WEBPACK_IMPORTED_MODULE_11__/* .showAddress */ .m)(address)) ?? [];
@@ -68938,7 +68983,7 @@ function refusePath(host, { path, user }) {
 
 /***/ }),
 
-/***/ 4362:
+/***/ 4774:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -69112,7 +69157,7 @@ clear_away() {
   keep_verdict
   # The lock last: with it the next run may come, and make this directory its own.
   cd / && rm -rf "$work"
-  if [ "$(cat "$state/lock/token" 2>/dev/null)" = "$token" ]; then mv "$state/lock" "$state/lock.left.$$" && rm -rf "$state/lock.left.$$"; fi
+  free_lock "$token"
 }
 `;
 /** The main line of the guard, and of nothing else. */
@@ -69195,7 +69240,8 @@ hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once
   umask 077
   if [ ! -s "$work/ledger.out" ]; then
     ms=$(awk -v began="$(cat "$work/began")" -v before="$elapsed_ms" '{ ms = int(($1 - began) * 1000); printf "%d", (ms > 0 ? ms : 0) + before }' /proc/uptime)
-    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$(cut -c2- "$work/ledger.line")" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
+    line=$(cut -c2- "$work/ledger.line") && [ -n "$line" ] || exit 1
+    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$line" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
   fi
   if tail -n 50 "$state/ledger.jsonl" 2>/dev/null | grep -qxF -f "$work/ledger.out"; then exit 0; fi
   [ -z "$(tail -c 1 "$state/ledger.jsonl" 2>/dev/null)" ] || echo >>"$state/ledger.jsonl"
@@ -69710,7 +69756,7 @@ function ledgerLine({ plan, recorder }, { change, record }) {
         ...{ at: new Date().toISOString(), result, mode: plan.mode, strategy: recorder.strategy },
         ...{ release: change.id, previous: change.previousId, revision: change.revision },
         ...{ previousRevision: record.before?.revision ?? '', actor: plan.run.actor, run: plan.run.url },
-        ...{ code: recorder.failure?.code ?? '', durationMs: recorder.elapsedMs },
+        ...{ code: result === 'failed' ? recorder.code : '', durationMs: recorder.elapsedMs },
     });
 }
 
@@ -69995,6 +70041,111 @@ var guard_guard = __nccwpck_require__(988);
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./lib/clock.js
 var clock = __nccwpck_require__(5233);
+;// CONCATENATED MODULE: ./lib/remote/lease.js
+
+const heartbeatMs = 10_000;
+/** A runner that is cut off gives its connection up after thirty seconds; the host waits somewhat longer. */
+const silenceSeconds = 60;
+/**
+ * A channel of its own for the lease: it lives as long as this process can reach the host. When it ends or falls
+ * silent, the runner is gone. A change that is open ends first; then whatever the run was at on the host is ended here,
+ * and what it had made goes, the lock last.
+ */
+const renew = (0,shell.sh) `
+guarded() { read -r pid 2>/dev/null <work/pid || return 1; case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *work/guard.sh*) ;; *) return 1 ;; esac; }
+mine() { read -r holder <lock/token && [ "$holder" = "$token" ]; }
+group() { read -r _ _ _ _ group _ <"/proc/$1/stat" && echo "$group"; }
+k() { kill -s "$1" -- "-$session" || kill -s "$1" "-$session"; }
+# The shell of the run, with all it started. Some servers have all of a connection in one group, this here too.
+end_session() {
+  session=
+  read -r session <lock/session
+  [ -n "$session" ] || return 0
+  trap : TERM
+  k TERM || return 0
+  for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || return 0; sleep 0.2; done
+  [ "$(group self)" = "$session" ] || k KILL
+}
+gone() {
+  cd "$state" || return 0
+  # The run may be at the very moment of taking it.
+  [ -n "$last" ] || sleep 1
+  mine || return 0
+  now=
+  read -r now <lock/beat
+  # A later connection of the same run.
+  [ "$now" = "$last" ] || return 0
+  echo gone >lock/beat
+  # A change that is open is the guard's. Should that be killed as well, nobody else is there to end it.
+  alone=0
+  while [ -e pending.json ] && [ "$alone" -lt 20 ]; do
+    if guarded; then alone=0; else alone=$((alone + 1)); fi
+    sleep 1
+    mine && read -r now <lock/beat && [ "$now" = gone ] || return 0
+  done
+  if [ ! -e pending.json ]; then
+    # It waits for the runner a little, and clears up.
+    if guarded; then return 0; fi
+    end_session
+  fi
+  # Or begun at the last moment, or ended by a guard that did not live to clear up.
+  if [ -e pending.json ] || [ -e work/verdict ]; then /bin/sh work/settle.sh; return; fi
+  for left in work releases/*; do [ -e "$left/record.json" ] || rm -rf "$left" || { sleep 1; rm -rf "$left"; }; done
+  mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"
+}
+# Where a machine is lost, nobody ends its connections.
+listen() {
+  cd "$state" || return 0
+  quiet=0; heard=
+  while sleep 1; do
+    mine || return 0
+    read -r now <lock/beat
+    if [ "$now" != "$heard" ]; then heard=$now; quiet=0; else quiet=$((quiet + 1)); fi
+    [ "$quiet" -ge "$silence" ] || continue
+    last=$heard; gone
+    kill -s KILL "$$"
+    return
+  done
+}
+last=; listener=
+while read -r beat; do
+  { echo "$beat" >"$state/lock/beat" && true >"$state/lock/lease"; } || break
+  last=$beat
+  [ -n "$listener" ] || { listen >/dev/null </dev/null & listener=$!; }
+done
+[ -z "$listener" ] || kill "$listener"
+gone
+`;
+/** A lease that begins with its first beat. */
+class Lease {
+    #pipe;
+    #timer;
+    constructor(pipe) {
+        this.#pipe = pipe;
+    }
+    static async open(host, state, token) {
+        const values = (0,shell/* assign */.kp)({ state, token, silence: silenceSeconds });
+        const pipe = await host.pipe(`exec 2>/dev/null; ${values}${renew}`);
+        pipe.stdout.resume();
+        pipe.stderr.resume();
+        return new Lease(pipe);
+    }
+    /** `next` gives each beat its number, which no other connection of the run gives as well. */
+    keep(next) {
+        const beat = () => this.#pipe.stdin.write(`${next()}\n`);
+        beat();
+        this.#timer = setInterval(beat, heartbeatMs);
+        this.#timer.unref();
+    }
+    stop() {
+        clearInterval(this.#timer);
+        this.#pipe.stdin.end();
+    }
+    close() {
+        this.#pipe.close();
+    }
+}
+
 ;// CONCATENATED MODULE: ./lib/remote/lock-script.js
 
 /**
@@ -70019,7 +70170,9 @@ lock_make() {
   if lock_stale && mv lock "lock.stale.$token" 2>/dev/null; then echo stale >&3; rm -rf "lock.stale.$token"; fi
   mkdir lock 2>/dev/null
 }
-lock_sign() { printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; owner >lock/owner.json; }
+lock_sign() { printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; lock_group >lock/session; owner >lock/owner.json; }
+# Of the shell that has it, to be ended with all it started should its run be gone.
+lock_group() { read -r _ _ _ _ group _ 2>/dev/null <"/proc/$$/stat" || group=; echo "$group"; }
 lock_free() { if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi; }
 held() { [ -e maintenance ] || [ -L maintenance ]; }
 held_since() { date -u -r maintenance +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || :; }
@@ -70096,7 +70249,7 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 
-const heartbeatMs = 10_000;
+
 /** Takes the lock of the application on this host, waiting for whoever holds it. */
 async function takeLock(host, state, owner, options) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -70104,10 +70257,10 @@ async function takeLock(host, state, owner, options) {
         const token = (0,external_node_crypto_.randomBytes)(12).toString('hex');
         const deadline = new clock/* Deadline */.B2(options.timeoutMs);
         // Opened before the lock is ours, which saves its round trip: it touches nothing until the first heartbeat.
-        const opening = openLease(host, state, token);
+        const opening = Lease.open(host, state, token);
         opening.catch(() => { });
         const unneeded = __addDisposableResource(env_1, new AsyncDisposableStack(), true);
-        unneeded.defer(() => opening.then((pipe) => pipe.close()).catch(() => { }));
+        unneeded.defer(() => opening.then((lease) => lease.close()).catch(() => { }));
         const script = `${(0,shell/* assign */.kp)({ state, token })}owner() {\n${(0,shell/* heredoc */.lt)('cat', JSON.stringify(owner))}}\nwhen_taken() {\n${options.whenTaken}\n}\n${lockScript}${takeScript}`;
         let wasStale = false;
         let answer = '';
@@ -70133,7 +70286,10 @@ async function takeLock(host, state, owner, options) {
             said = holder;
             await (0,clock/* sleep */.yy)(Math.min(2_000, deadline.left + 1), options.signal);
         }
-        let lease = keepLease(await opening);
+        let beats = 0;
+        const next = () => ++beats;
+        let lease = await opening;
+        lease.keep(next);
         unneeded.move();
         return {
             wasStale,
@@ -70141,18 +70297,30 @@ async function takeLock(host, state, owner, options) {
             text: answer,
             async keep(other) {
                 lease.stop();
-                lease = keepLease(await openLease(other, state, token));
+                lease = await Lease.open(other, state, token);
+                lease.keep(next);
             },
             async release(holder) {
-                lease.stop();
-                if (holder.ended.aborted)
-                    return;
-                await holder.run(`${(0,shell/* assign */.kp)({ state, token })}${lockScript}cd "$state"; lock_free`, {
-                    label: 'Releasing the lock',
-                    quiet: true,
-                    timeoutMs: 30_000,
-                    evenIfCancelled: true,
-                });
+                const env_2 = { stack: [], error: void 0, hasError: false };
+                try {
+                    // The lease last: while it lasts, nobody on the host takes this run for one that is gone.
+                    const _ = __addDisposableResource(env_2, { [Symbol.dispose]: () => lease.stop() }, false);
+                    if (holder.ended.aborted)
+                        return;
+                    await holder.run(`${(0,shell/* assign */.kp)({ state, token })}${lockScript}cd "$state"; lock_free`, {
+                        label: 'Releasing the lock',
+                        quiet: true,
+                        timeoutMs: 30_000,
+                        evenIfCancelled: true,
+                    });
+                }
+                catch (e_2) {
+                    env_2.error = e_2;
+                    env_2.hasError = true;
+                }
+                finally {
+                    __disposeResources(env_2);
+                }
             },
         };
     }
@@ -70165,35 +70333,6 @@ async function takeLock(host, state, owner, options) {
         if (result_1)
             await result_1;
     }
-}
-/**
- * A channel of its own for the lease: it lives exactly as long as this process can still reach the host. When it ends,
- * the host knows that the runner is gone. With no change under way that frees the lock; with one, the guard decides.
- */
-const renew = (0,shell.sh) `
-while read -r beat; do last=$beat; echo "$beat" >"$state/lock/beat" && : >"$state/lock/lease" || exit 0; done
-[ -n "$last" ] && cd "$state" || exit 0
-[ "$(cat lock/beat)" != "$last" ] || echo gone >lock/beat
-if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then rm -rf work; mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
-`;
-async function openLease(host, state, token) {
-    const pipe = await host.pipe(`exec 2>/dev/null; ${(0,shell/* assign */.kp)({ state, token, last: '' })}${renew}`);
-    pipe.stdout.resume();
-    pipe.stderr.resume();
-    return pipe;
-}
-function keepLease(pipe) {
-    let beats = 0;
-    const beat = () => pipe.stdin.write(`${++beats}\n`);
-    beat();
-    const timer = setInterval(beat, heartbeatMs);
-    timer.unref();
-    return {
-        stop() {
-            clearInterval(timer);
-            pipe.stdin.end();
-        },
-    };
 }
 function describe(text) {
     try {
@@ -71743,34 +71882,9 @@ function health_describe({ check, last, restarts, good, goodSince }) {
     return `${check.text}: ${last?.seen ?? 'never looked at'}${again}${lasted}`;
 }
 
-;// CONCATENATED MODULE: ./lib/pipeline/settle.js
-
-
-
-/** A deploy that began and never ended is settled before anything new begins. */
-async function settlePending({ log, step }, member) {
-    const { host, facts, state } = member;
-    if (state.pending === '')
-        return member;
-    return await step('Settle the deploy before', async ({ note }) => {
-        log.info(`The deploy ${state.pending} never came to its end: it is settled first.`);
-        const { verdict } = await (0,guard_guard/* settle */.G)(host, facts.state, state.pending);
-        if (verdict === undefined || verdict.end === 'rollback-failed')
-            throw rollbackFailed(host, facts.state, '');
-        note(`${state.pending}: ${verdict.end}`);
-        return { ...member, state: await (0,remote_state/* readState */.un)(host, facts.state) };
-    });
-}
-function rollbackFailed(host, state, detail) {
-    return new errors/* DeployError */.sH('HD-ROLL-01', `The way back failed on ${host.name}.`, {
-        why: detail.trim().split('\n').at(-1) ?? '',
-        fix: `Log in and run \`sh ${state}/work/restore.sh\`: it says what is in the way, and can be repeated. Then remove ${state}/pending.json.`,
-        detail,
-    });
-}
-
+// EXTERNAL MODULE: ./lib/pipeline/settle.js
+var settle = __nccwpck_require__(7179);
 ;// CONCATENATED MODULE: ./lib/pipeline/undo.js
-
 
 
 
@@ -71835,7 +71949,7 @@ async function takeBack(context, member, note) {
     const verdict = said ?? (await guard.verdict());
     await collect(context, member);
     if (verdict.end === 'rollback-failed')
-        throw rollbackFailed(link.host, facts.state, '');
+        throw (0,settle/* rollbackFailed */.K)(link.host, facts.state, '');
     if (verdict.end === 'left')
         log.warning('`rollback: off`: the new version was left as it is.');
     record.changed = verdict.end === 'left' || verdict.end === 'confirmed';
@@ -71860,15 +71974,8 @@ async function vote({ guard, link }, code) {
     }
 }
 /** What the host kept to explain the failure, before the work directory goes. */
-async function collect({ recorder }, { link, facts, transaction }) {
-    const script = `${(0,shell/* assign */.kp)({ work: `${facts.state}/work` })}[ ! -s "$work/evidence" ] || cat "$work/evidence" >&3
-case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -rf "$work" ;; esac`;
-    const { text } = await link.host.run(script, {
-        label: 'Collecting',
-        quiet: true,
-        evenIfCancelled: true,
-        timeoutMs: 60_000,
-    });
+async function collect({ recorder }, { guard, link, transaction }) {
+    const text = await guard.evidence();
     const where = transaction.gated ? ` (${link.host.name})` : '';
     if (text.trim() !== '')
         recorder.notes.push({ title: `Logs of the time, before the old version was put back${where}`, text });
@@ -71961,7 +72068,7 @@ async function deploy(context) {
         // What cannot be read is told before anything is touched: no lock, no state directory.
         await reading?.read;
         const locked = await take(context, reached, open);
-        const settled = await (0,fleet/* each */._)(locked, async (member) => await settlePending(context, member));
+        const settled = await (0,fleet/* each */._)(locked, async (member) => await (0,settle/* settlePending */.p)(context, member));
         const goalOf = reading ?? oldRelease(context);
         const planned = await (0,fleet/* each */._)(settled, async (member) => choose(context, member, await goalOf(member), open));
         await refuseDowngrade(context, planned);
@@ -72005,18 +72112,11 @@ async function deploy(context) {
 
 ;// CONCATENATED MODULE: ./lib/pipeline/run.js
 
-
-/** One run from plan to result: what happens outside of the story, such as signals, groups and the last word. */
-async function run(plan, recorder, sink, remember) {
-    const cancelled = new AbortController();
-    const onSignal = (signal) => {
-        sink.info(`${signal}: the job was cancelled. Leaving the host in one known state…`);
-        cancelled.abort(new errors/* Cancelled */.cJ(signal));
-    };
-    process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+/** One run from plan to result: what happens outside of the story, such as groups and the last word. */
+async function run(plan, recorder, sink, { signal, remember }) {
     const progress = sink.progress('progress');
     const context = {
-        ...{ plan, recorder, remember, log: sink, signal: cancelled.signal },
+        ...{ plan, recorder, remember, log: sink, signal },
         progress: (text) => progress.update(text),
         step: (name, work) => sink.group(name, () => recorder.step(name, (row) => work({ ...row, note: say(row.note) }))),
     };
@@ -72034,9 +72134,46 @@ async function run(plan, recorder, sink, remember) {
     }
     finally {
         progress.done();
-        process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     }
     return recorder.result;
+}
+
+
+/***/ }),
+
+/***/ 7179:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   K: () => (/* binding */ rollbackFailed),
+/* harmony export */   p: () => (/* binding */ settlePending)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(452);
+/* harmony import */ var _guard_guard_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(988);
+/* harmony import */ var _remote_state_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6915);
+
+
+
+/** A deploy that began and never ended is settled before anything new begins. */
+async function settlePending({ log, step }, member) {
+    const { host, facts, state } = member;
+    if (state.pending === '')
+        return member;
+    return await step('Settle the deploy before', async ({ note }) => {
+        log.info(`The deploy ${state.pending} never came to its end: it is settled first.`);
+        const { verdict } = await (0,_guard_guard_js__WEBPACK_IMPORTED_MODULE_1__/* .settle */ .G)(host, facts.state, state.pending);
+        if (verdict === undefined || verdict.end === 'rollback-failed')
+            throw rollbackFailed(host, facts.state, '');
+        note(`${state.pending}: ${verdict.end}`);
+        return { ...member, state: await (0,_remote_state_js__WEBPACK_IMPORTED_MODULE_2__/* .readState */ .un)(host, facts.state) };
+    });
+}
+function rollbackFailed(host, state, detail) {
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .DeployError */ .sH('HD-ROLL-01', `The way back failed on ${host.name}.`, {
+        why: detail.trim().split('\n').at(-1) ?? '',
+        fix: `Log in and run \`sh ${state}/work/restore.sh\`: it says what is in the way, and can be repeated. Then remove ${state}/pending.json.`,
+        detail,
+    });
 }
 
 
@@ -72051,6 +72188,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   b: () => (/* binding */ post)
 });
 
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 10 modules
 var core = __nccwpck_require__(7264);
 // EXTERNAL MODULE: ./lib/errors.js
@@ -72065,6 +72204,8 @@ var remote_state = __nccwpck_require__(6915);
 var remote_target = __nccwpck_require__(9305);
 // EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
 var reach = __nccwpck_require__(6196);
+// EXTERNAL MODULE: ./lib/pipeline/settle.js
+var settle = __nccwpck_require__(7179);
 ;// CONCATENATED MODULE: ./lib/pipeline/finish.js
 var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -72123,6 +72264,7 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 
+
 /** What `post` does when main ended in the middle: it has each deploy settled, and waits for the hosts' verdicts. */
 async function finish(plan, pending, log) {
     const open = plan.targets.filter((target) => pending[(0,remote_target/* showAddress */.m)(target.address)]);
@@ -72140,11 +72282,14 @@ async function finishOn(target, plan, id, log) {
         const host = __addDisposableResource(env_1, await ssh_host/* SshHost */.f.connect(target, { log, hosted: plan.run.hosted }), true);
         const facts = await (0,reach/* learn */.nB)(host, plan);
         const state = await (0,remote_state/* readState */.un)(host, facts.state);
-        if (state.pending !== id)
-            return 'the host had settled it already';
-        log.info(`The deploy ${id} was left in the middle: settling it`);
+        if (state.pending === id)
+            log.info(`The deploy ${id} was left in the middle: settling it`);
         const { verdict } = await (0,guard/* settle */.G)(host, facts.state, id);
-        return verdict === undefined ? 'nothing to do' : `${id} was ${verdict.end} (${verdict.why || 'by the runner'})`;
+        if (verdict?.end === 'rollback-failed' || (verdict === undefined && state.pending === id))
+            throw (0,settle/* rollbackFailed */.K)(host, facts.state, '');
+        if (verdict === undefined)
+            return `${id} changed nothing`;
+        return `${id} was ${verdict.end} (${verdict.why || 'by the runner'})`;
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -72161,8 +72306,12 @@ async function finishOn(target, plan, id, log) {
 
 
 
+
 /** Finishes whatever main could not: cancelled too hard, killed, out of time. Says so, and never fails the job again. */
 async function post(sink, load) {
+    const temp = core/* getState */.Gu('temp');
+    if (temp !== '')
+        await (0,promises_.rm)(temp, { recursive: true, force: true });
     const pending = JSON.parse(core/* getState */.Gu('pending') || '{}');
     const ids = [...new Set(Object.values(pending).filter(Boolean))];
     if (ids.length === 0)
@@ -74306,6 +74455,8 @@ class Recorder {
     #startedAt = new Date().toISOString();
     #steps = new StepList(() => this.#elapsed());
     #failure;
+    /** What the first step that failed threw. */
+    #thrown;
     #rollbackFailure;
     constructor(about, now = () => performance.now()) {
         this.mode = about.mode;
@@ -74326,8 +74477,14 @@ class Recorder {
         return machine;
     }
     /** One row of the table. What is thrown goes on its way; the innermost step is remembered as the place. */
-    step(name, work) {
-        return this.#steps.run(name, work);
+    async step(name, work) {
+        try {
+            return await this.#steps.run(name, work);
+        }
+        catch (thrown) {
+            this.#thrown ??= thrown;
+            throw thrown;
+        }
     }
     /** The cause. The first one stays: what comes later is mostly its consequence. */
     fail(thrown, step = this.#steps.place) {
@@ -74345,6 +74502,10 @@ class Recorder {
     }
     get failure() {
         return this.#failure;
+    }
+    /** The code of the failure, also while it is still on its way out: what tidies up writes it down. */
+    get code() {
+        return this.#failure?.code ?? (this.#thrown === undefined ? '' : (0,errors/* toDeployError */.pH)(this.#thrown).code);
     }
     finish() {
         const { result, mode, name, strategy, environment, url, hosts, path } = this;

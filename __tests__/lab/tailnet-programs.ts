@@ -22,5 +22,5 @@ export async function tailnetPrograms(): Promise<string> {
   })
 }
 
-// `node __tests__/lab/tailnet-programs.ts` builds them in good time: in the lab itself there is no internet.
+// `node scripts/run.mjs tailnet` builds them in good time: in the lab itself there is no internet.
 if (import.meta.main) console.log(await tailnetPrograms())

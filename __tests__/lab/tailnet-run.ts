@@ -46,7 +46,7 @@ export class TailnetJobs implements AsyncDisposable {
   }
 
   /** Deploys `release` as \`version\` to the user's home, as `user@NAME.tail…`; \`inputs\` says how to join. */
-  async deploy(host: LabHost, version: string, inputs: Inputs, job: Job = {}): Promise<RunResult> {
+  async deploy(host: LabHost, version: string | { base64: string }, inputs: Inputs, job: Job = {}): Promise<RunResult> {
     await using workspace = await scratch('tailnet-workspace')
     await writeTree(workspace.path, { version })
     const { during, ...options } = job

@@ -24,7 +24,8 @@ export async function tailnetOf(
 ): Promise<Network | undefined> {
   const { plan, log, signal, idToken, rememberTailnet: remember } = context
   const hosts = plan.targets.map(({ address, jump }) => (jump?.address ?? address).host)
-  const timeoutMs = Math.max(0, ...plan.targets.map(({ connectTimeout }) => connectTimeout))
+  // To join takes a few seconds, also where the hosts have to answer at once.
+  const timeoutMs = Math.max(30_000, ...plan.targets.map(({ connectTimeout }) => connectTimeout))
   const tailnet = await joinTailnet(plan.tailnet, { log, signal, idToken, remember, hosts, timeoutMs })
   if (tailnet === undefined) return undefined
   open.use(tailnet)

@@ -18,6 +18,8 @@ export async function reach(context: Context, open: AsyncDisposableStack): Promi
     record.hostKey = connected.hostKeyLine
     record.network = (await network.path?.((target.jump ?? target).address)) ?? ''
     note([`Host key ${connected.hostKey}`, record.network].filter(Boolean).join('; '))
+    if (target.hostKey.mode === 'tailnet')
+      log.info(`The tailnet vouches for it. To pin the key itself: ${connected.hostKeyLine}`)
     if (target.hostKey.mode === 'accept-new') {
       log.warning(
         `The key of ${connected.name} was accepted without being known (\`host-key: accept-new\`). Pin it: host-key: ${connected.hostKeyLine}`,

@@ -85,10 +85,10 @@ async function logIn(daemon: Daemon, options: TailnetOptions, context: JoinConte
       if (said.code === 0) return key.kind
       await key.revoke()
       failure = await refused(daemon, options, said, seconds)
-      if (isFinal(said)) throw failure
+      if (!(failure instanceof NoAnswer)) throw failure
     } catch (error) {
       signal?.throwIfAborted()
-      if (!(error instanceof ApiSilent)) throw error
+      if (!(error instanceof ApiSilent) && !(error instanceof NoAnswer)) throw error
       failure = error
     }
     if (deadline.left < 5_000 || attempt === 5) throw failure
@@ -106,11 +106,8 @@ async function up(daemon: Daemon, options: TailnetOptions, file: string, seconds
   ])
 }
 
-function isFinal({ stdout, stderr }: ToolResult): boolean {
-  return /backend error|invalid key|expired|already used|not valid|requested tags|unauthori[sz]ed/i.test(
-    stdout + stderr,
-  )
-}
+/** Nobody said no: another try may get an answer. */
+class NoAnswer extends DeployError {}
 
 async function refused(
   daemon: Daemon,
@@ -129,7 +126,9 @@ async function refused(
     })
   }
   const server = options.loginServer || 'Tailscale'
-  return new DeployError('HD-TAILNET-04', `${server} did not let the runner into the tailnet.`, {
+  const no = /backend error|invalid key|expired|already used|not valid|requested tags|unauthori[sz]ed/i
+  const Kind = no.test(stdout + stderr) ? DeployError : NoAnswer
+  return new Kind('HD-TAILNET-04', `${server} did not let the runner into the tailnet.`, {
     why: `It said: ${said || `nothing for ${humanDuration(seconds * 1_000)}`}.`.replace(/\.\.$/, '.'),
     fix: 'If the key is expired, used up or revoked, make another one, ephemeral and reusable, and replace the secret; or join by OIDC, which needs none.',
     detail,
