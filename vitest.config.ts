@@ -18,8 +18,8 @@ export default defineConfig({
         test: {
           name: 'lab',
           include: ['__tests__/lab/**/*.test.ts'],
-          // All of the fault campaign takes half an hour: `npm run lab -- faults`. Without the word, a cross-section.
-          env: { HOMELAB_FAULTS: process.argv.some((word) => word.includes('faults')) ? 'all' : 'some' },
+          // All of them take long: `npm run lab -- faults`, `npm run lab -- cancel`. Without the word, a cross-section.
+          env: { HOMELAB_FAULTS: process.argv.some((word) => /faults|cancel/.test(word)) ? 'all' : 'some' },
           globalSetup: existsSync(labSetup) ? [labSetup] : [],
           // Real hosts share one bridge and two cores: one story at a time.
           fileParallelism: false,

@@ -2,7 +2,7 @@ import './remote/dirname-shim.ts'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as core from '@actions/core'
-import { toDeployError } from './errors.ts'
+import { Cancelled, toDeployError } from './errors.ts'
 import { type Loaded, loadInputs, secretsIn } from './inputs.ts'
 import type { Plan } from './pipeline/plan.ts'
 import { run } from './pipeline/run.ts'
@@ -27,7 +27,9 @@ async function main(): Promise<number> {
     recorder.fail(error)
     void sink.publish(recorder.finish()).finally(() => process.exit(1))
   })
+  const signal = whenCancelled()
   const temp = await mkdtemp(join(env['RUNNER_TEMP'] || '/tmp', 'hd-'))
+  core.saveState('temp', temp)
   try {
     const loaded = loadInputs(env)
     if ('skip' in loaded) {
@@ -38,6 +40,7 @@ async function main(): Promise<number> {
       Object.assign(recorder, about(plan))
       const pending: Record<string, string> = {}
       await run(plan, recorder, sink, {
+        signal,
         remember: (host, id) => {
           pending[host] = id
           core.saveState('pending', JSON.stringify(pending))
@@ -53,6 +56,18 @@ async function main(): Promise<number> {
   }
   await sink.publish(recorder.finish())
   return goodResults.has(recorder.result) ? 0 : 1
+}
+
+/** GitHub cancels by a signal. It ends the run, never this process: the last word has to be said, whenever it comes. */
+function whenCancelled(): AbortSignal {
+  const cancelled = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (!cancelled.signal.aborted) sink.info(`${name}: the job was cancelled. Leaving the host in one known state…`)
+      cancelled.abort(new Cancelled(name))
+    })
+  }
+  return cancelled.signal
 }
 
 function about(plan?: Plan): About {

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import * as core from '@actions/core'
 import { toDeployError } from './errors.ts'
 import type { Loaded } from './inputs.ts'
@@ -7,6 +8,8 @@ import { leaveTailnet } from './tailnet/leave.ts'
 
 /** Finishes whatever main could not: cancelled too hard, killed, out of time. Says so, and never fails the job again. */
 export async function post(sink: Sink, load: () => Loaded): Promise<number> {
+  const temp = core.getState('temp')
+  if (temp !== '') await rm(temp, { recursive: true, force: true })
   await leave(core.getState('tailnet'), sink)
   const pending = JSON.parse(core.getState('pending') || '{}') as Pending
   const ids = [...new Set(Object.values(pending).filter(Boolean))]

@@ -85,7 +85,7 @@ test('the keeper does the same when main is killed', async () => {
 })
 
 test('post tells the keeper of a main that is still there', async () => {
-  const { child, daemon } = await start()
+  const { daemon } = await start()
   expect(await leaveTailnet(daemon)).toBe('left')
   expect(await notes()).toEqual(['started', 'logout', 'ended'])
 })

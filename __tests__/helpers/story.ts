@@ -108,14 +108,16 @@ export async function ledger(
 }
 
 /**
- * Nothing of a run remains but the record of what happened, of which the guard's last word is a part: no lock, no
+ * Nothing of a run remains but the record of what happened, of which the guard's last word and its logs are a part: no lock, no
  * pending deploy, no work, no process.
  */
 export async function expectSettled(host: TestHost): Promise<void> {
   const { verdict = 'id confirmed\n', ...state } = await readTree(stateOf(host))
   const word = typeof verdict === 'object' && 'text' in verdict ? verdict.text : verdict
   expect(word).toMatch(/^\S+ (confirmed|rolled-back|left|untouched)( \w+)?\n$/)
-  const names = Object.keys(state).filter((name) => !/^(releases\/|git\/|current$|rollback$|ledger\.jsonl$)/.test(name))
+  const names = Object.keys(state).filter(
+    (name) => !/^(releases\/|git\/|current$|rollback$|ledger\.jsonl$|evidence$)/.test(name),
+  )
   expect(names).toEqual([])
   await eventually(() => expect(host.processes()).toEqual([]), 10_000)
 }

@@ -34,11 +34,14 @@ export interface Deploy {
 export class Service {
   readonly host: LabHost
   readonly path: string
+  /** Whether the run works as root there: as its user, or by sudo. */
+  readonly #root: boolean
   #commit = 0
 
-  constructor(host: LabHost, path = '/srv/app') {
+  constructor(host: LabHost, path = '/srv/app', root = host.user === 'root') {
     this.host = host
     this.path = path
+    this.#root = root
   }
 
   async install(): Promise<void> {
@@ -46,16 +49,14 @@ export class Service {
     await this.host.sh(`install -d -o ${this.host.user} ${this.path}; systemctl daemon-reload; systemctl enable -q app`)
   }
 
-  /** Starts a deploy of a version, with slow and talking commands, so that something can happen in their middle. */
-  async start(
-    { version, inputs, options }: Deploy,
-    during?: (run: ReturnType<typeof startAction>) => void,
-  ): Promise<RunResult> {
-    await using workspace = await scratch('lab-workspace')
+  /** What a workflow asks for: slow and talking commands, so that something can happen in their middle. */
+  async request({ version, inputs, options }: Deploy): Promise<RunOptions & AsyncDisposable> {
+    const workspace = await scratch('lab-workspace')
     await writeTree(workspace.path, this.tree(version))
     const sudo = this.host.user === 'root' ? '' : 'sudo -n '
-    const run = startAction({
+    return {
       ...options,
+      [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
       workspace: workspace.path,
       sha: `${++this.#commit}`.padStart(40, 'abcdef0123'),
       inputs: {
@@ -74,7 +75,13 @@ export class Service {
         'env-file': `VERSION=${version}\nTOKEN=the-token-of-${version}`,
         ...inputs,
       },
-    })
+    }
+  }
+
+  /** Starts a deploy of a version. */
+  async start(deploy: Deploy, during?: (run: ReturnType<typeof startAction>) => void): Promise<RunResult> {
+    await using request = await this.request(deploy)
+    const run = startAction(request)
     during?.(run)
     return await run.finished
   }
@@ -101,9 +108,7 @@ export class Service {
   }
 
   get state(): string {
-    return this.host.user === 'root'
-      ? '/var/lib/homelab-deploy/app'
-      : `/home/${this.host.user}/.local/state/homelab-deploy/app`
+    return this.#root ? '/var/lib/homelab-deploy/app' : `/home/${this.host.user}/.local/state/homelab-deploy/app`
   }
 
   /** What answers, whatever the network between us does. */

@@ -52,7 +52,11 @@ it.concurrent('a commit that does not descend from the one that runs is refused 
   expect(await readFile(join(host.home, 'before'), 'utf8')).toBe(before)
   expect(await liveTree(host)).toEqual({ v: '2' })
   await expectSettled(host)
-  expect((await ledger(host)).map(({ result }) => result)).toEqual(['deployed', 'failed', 'failed'])
+  expect((await ledger(host)).map(({ result, code }) => [result, code])).toEqual([
+    ['deployed', ''],
+    ['failed', 'HD-REV-01'],
+    ['failed', 'HD-REV-01'],
+  ])
   expectResult(await deploy(host, repo.path, repo.three), 'deployed')
   expectResult(await deploy(host, repo.path, repo.aside, { 'allow-downgrade': 'true' }), 'deployed')
   expect(await liveTree(host)).toEqual({ v: 'aside' })

@@ -3,7 +3,7 @@ import { ConnectionLost, DeployError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Host } from '../remote/host.ts'
 import { assign } from '../shell.ts'
-import { decide, follow, hold, verdictScript } from './questions.ts'
+import { collect, decide, follow, hold, verdictScript } from './questions.ts'
 import type { Phase } from './transaction.ts'
 
 /** The last word on a transaction, as the host wrote it. */
@@ -83,6 +83,13 @@ export class Guard {
   async hold(over: Host): Promise<Vote> {
     const { text } = await over.run(hold(this.#state, this.#id), { label: 'Holding', quiet: true, timeoutMs: 60_000 })
     return parse(text).verdict
+  }
+
+  /** The logs of the time when it failed; afterwards nothing is left to be told. */
+  async evidence(): Promise<string> {
+    const values = assign({ state: this.#state, work: `${this.#state}/work`, id: this.#id })
+    const options = { label: 'Collecting', quiet: true, timeoutMs: 60_000, evenIfCancelled: true }
+    return (await this.#link.host.run(`${values}${collect}`, options)).text
   }
 
   /** A connection that begins now: one that is open already may live on while no new one gets through. */

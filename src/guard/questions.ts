@@ -30,17 +30,41 @@ emit
 `
 
 /**
- * Shell: the last word on a change outlives its work directory, where it is found when the answer was lost on its way.
- * It bears the id of its change, or else a change that never began would be taken for the one before it.
+ * Shell: the last word on a change, with the logs that explain it, outlives its work directory, where it is found when
+ * the answer was lost on its way. It bears the id of its change, or else a change that never began would be taken for
+ * the one before it.
  */
 export const verdictScript = sh`
-keep_verdict() { printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"; }
+keep_verdict() {
+  if [ -s "$work/evidence" ]; then mv -f "$work/evidence" "$state/evidence"; else rm -f "$state/evidence"; fi
+  printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
+}
+# What was seen when it failed; it is told once.
+say_evidence() {
+  if [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then [ ! -s "$work/evidence" ] || cat "$work/evidence" >&3
+  elif read -r of _ 2>/dev/null <"$state/verdict" && [ "$of" = "$id" ] && [ -s "$state/evidence" ]; then cat "$state/evidence" >&3; rm -f "$state/evidence"
+  fi
+}
+# A lock whose run is gone keeps nobody out, once no change is open any more.
+free_lock() {
+  [ ! -e "$state/pending.json" ] || return 0
+  if [ "$(cat "$state/lock/beat" 2>/dev/null)" != gone ]; then [ -n "\${1-}" ] && [ "$(cat "$state/lock/token" 2>/dev/null)" = "$1" ] || return 0; fi
+  if mv "$state/lock" "$state/lock.left.$$" 2>/dev/null; then rm -rf "$state/lock.left.$$"; fi
+}
 say_verdict() {
   if [ -e "$work/verdict" ] && [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then echo "verdict $(cat "$work/verdict")" >&3
   elif read -r of end 2>/dev/null <"$state/verdict" && [ "$of" = "$id" ]; then echo "verdict $end" >&3
   else return 1; fi
 }
 `
+
+/** Shell by which the runner asks for the logs, and clears up. */
+export const collect = `${verdictScript}${sh`
+say_evidence
+if [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then
+  case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -f "$work/evidence"; keep_verdict; rm -rf "$work" ;; esac
+fi
+`}`
 
 /** Shell by which the runner says that a host is healthy, and has to wait for the others. */
 export const hold = (state: string, id: string): string =>
@@ -61,5 +85,5 @@ if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
 if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
 say_verdict
-case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && cd / && rm -rf "$work" ;; esac
+case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && cd / && rm -rf "$work" && free_lock ;; esac
 `}`

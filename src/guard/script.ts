@@ -155,7 +155,7 @@ clear_away() {
   keep_verdict
   # The lock last: with it the next run may come, and make this directory its own.
   cd / && rm -rf "$work"
-  if [ "$(cat "$state/lock/token" 2>/dev/null)" = "$token" ]; then mv "$state/lock" "$state/lock.left.$$" && rm -rf "$state/lock.left.$$"; fi
+  free_lock "$token"
 }
 `
 

@@ -80,7 +80,8 @@ hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once
   umask 077
   if [ ! -s "$work/ledger.out" ]; then
     ms=$(awk -v began="$(cat "$work/began")" -v before="$elapsed_ms" '{ ms = int(($1 - began) * 1000); printf "%d", (ms > 0 ? ms : 0) + before }' /proc/uptime)
-    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$(cut -c2- "$work/ledger.line")" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
+    line=$(cut -c2- "$work/ledger.line") && [ -n "$line" ] || exit 1
+    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$line" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
   fi
   if tail -n 50 "$state/ledger.jsonl" 2>/dev/null | grep -qxF -f "$work/ledger.out"; then exit 0; fi
   [ -z "$(tail -c 1 "$state/ledger.jsonl" 2>/dev/null)" ] || echo >>"$state/ledger.jsonl"

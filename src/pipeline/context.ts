@@ -5,6 +5,8 @@ import type { Plan } from './plan.ts'
 
 /** What only the runner can do for us. */
 export interface Runner {
+  /** Aborts, with Cancelled as its reason, when GitHub wants the step to end. */
+  readonly signal: AbortSignal
   /** For `post`, should this process end before it is done: the release that a host is at, or none any more. */
   remember(host: string, id: string): void
   /** Likewise: where our own daemon in a tailnet lives. */
@@ -20,8 +22,6 @@ export interface Context extends Runner {
   readonly recorder: Recorder
   /** The way to the hosts. */
   readonly network: Network
-  /** Aborts, with Cancelled as its reason, when GitHub wants the step to end. */
-  readonly signal: AbortSignal
   /** One sentence in the code, one log group, one row in the summary. */
   step<T>(name: string, work: (note: StepNote) => Promise<T>): Promise<T>
   /** Lines about something long, at a rate that a person can read. */

@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import { tailnetOf } from './network.ts'
 import type { Plan } from './plan.ts'
 import { learn } from './reach.ts'
+import { rollbackFailed } from './settle.ts'
 
 /** The releases that were being deployed when main ended, by host; empty where it was done. */
 export type Pending = Readonly<Record<string, string>>
@@ -34,8 +35,10 @@ async function finishOn(target: Target, plan: Plan, id: string, context: Connect
   await using host = await SshHost.connect(target, context)
   const facts = await learn(host, plan)
   const state = await readState(host, facts.state)
-  if (state.pending !== id) return 'the host had settled it already'
-  context.log.info(`The deploy ${id} was left in the middle: settling it`)
+  if (state.pending === id) context.log.info(`The deploy ${id} was left in the middle: settling it`)
   const { verdict } = await settle(host, facts.state, id)
-  return verdict === undefined ? 'nothing to do' : `${id} was ${verdict.end} (${verdict.why || 'by the runner'})`
+  if (verdict?.end === 'rollback-failed' || (verdict === undefined && state.pending === id))
+    throw rollbackFailed(host, facts.state, '')
+  if (verdict === undefined) return `${id} changed nothing`
+  return `${id} was ${verdict.end} (${verdict.why || 'by the runner'})`
 }

@@ -12,6 +12,6 @@ export function ledgerLine(
     ...{ at: new Date().toISOString(), result, mode: plan.mode, strategy: recorder.strategy },
     ...{ release: change.id, previous: change.previousId, revision: change.revision },
     ...{ previousRevision: record.before?.revision ?? '', actor: plan.run.actor, run: plan.run.url },
-    ...{ code: recorder.failure?.code ?? '', durationMs: recorder.elapsedMs },
+    ...{ code: result === 'failed' ? recorder.code : '', durationMs: recorder.elapsedMs },
   })
 }

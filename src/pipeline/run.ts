@@ -1,4 +1,3 @@
-import { Cancelled } from '../errors.ts'
 import { ownNetwork } from '../remote/network.ts'
 import type { Recorder } from '../report/recorder.ts'
 import type { Result } from '../report/report.ts'
@@ -7,18 +6,12 @@ import type { Context, Runner } from './context.ts'
 import { deploy } from './deploy.ts'
 import type { Plan } from './plan.ts'
 
-/** One run from plan to result: what happens outside of the story, such as signals, groups and the last word. */
+/** One run from plan to result: what happens outside of the story, such as groups and the last word. */
 export async function run(plan: Plan, recorder: Recorder, sink: Sink, runner: Runner): Promise<Result> {
-  const cancelled = new AbortController()
-  const onSignal = (signal: NodeJS.Signals) => {
-    sink.info(`${signal}: the job was cancelled. Leaving the host in one known state…`)
-    cancelled.abort(new Cancelled(signal))
-  }
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   const progress = sink.progress('progress')
   const context: Context = {
     ...runner,
-    ...{ plan, recorder, log: sink, signal: cancelled.signal, network: ownNetwork },
+    ...{ plan, recorder, log: sink, network: ownNetwork },
     progress: (text) => progress.update(text),
     step: (name, work) => sink.group(name, () => recorder.step(name, (row) => work({ ...row, note: say(row.note) }))),
   }
@@ -33,7 +26,6 @@ export async function run(plan: Plan, recorder: Recorder, sink: Sink, runner: Ru
     recorder.result = 'failed'
   } finally {
     progress.done()
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
   }
   return recorder.result
 }

@@ -1,7 +1,6 @@
 import { ConnectionLost, DeployError } from '../errors.ts'
 import type { Verdict, Vote } from '../guard/guard.ts'
 import type { Result } from '../report/report.ts'
-import { assign } from '../shell.ts'
 import type { Context } from './context.ts'
 import { type Begun, onAll } from './fleet.ts'
 import { checkOldVersion } from './health.ts'
@@ -90,15 +89,8 @@ async function vote({ guard, link }: Begun, code: string): Promise<Vote> {
 }
 
 /** What the host kept to explain the failure, before the work directory goes. */
-async function collect({ recorder }: Context, { link, facts, transaction }: Begun): Promise<void> {
-  const script = `${assign({ work: `${facts.state}/work` })}[ ! -s "$work/evidence" ] || cat "$work/evidence" >&3
-case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -rf "$work" ;; esac`
-  const { text } = await link.host.run(script, {
-    label: 'Collecting',
-    quiet: true,
-    evenIfCancelled: true,
-    timeoutMs: 60_000,
-  })
+async function collect({ recorder }: Context, { guard, link, transaction }: Begun): Promise<void> {
+  const text = await guard.evidence()
   const where = transaction.gated ? ` (${link.host.name})` : ''
   if (text.trim() !== '')
     recorder.notes.push({ title: `Logs of the time, before the old version was put back${where}`, text })

@@ -22,7 +22,9 @@ lock_make() {
   if lock_stale && mv lock "lock.stale.$token" 2>/dev/null; then echo stale >&3; rm -rf "lock.stale.$token"; fi
   mkdir lock 2>/dev/null
 }
-lock_sign() { printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; owner >lock/owner.json; }
+lock_sign() { printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; lock_group >lock/session; owner >lock/owner.json; }
+# Of the shell that has it, to be ended with all it started should its run be gone.
+lock_group() { read -r _ _ _ _ group _ 2>/dev/null <"/proc/$$/stat" || group=; echo "$group"; }
 lock_free() { if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi; }
 held() { [ -e maintenance ] || [ -L maintenance ]; }
 held_since() { date -u -r maintenance +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || :; }

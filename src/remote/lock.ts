@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { Deadline, humanDuration, sleep } from '../clock.ts'
 import { DeployError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { assign, heredoc, sh } from '../shell.ts'
-import type { Host, Pipe } from './host.ts'
+import { assign, heredoc } from '../shell.ts'
+import type { Host } from './host.ts'
+import { Lease } from './lease.ts'
 import { lockScript, takeScript } from './lock-script.ts'
 
 /** Who holds the lock: shown to those who wait for it. */
@@ -13,8 +14,6 @@ export interface LockOwner {
   readonly revision: string
   readonly since: string
 }
-
-const heartbeatMs = 10_000
 
 export interface Lock {
   /** The lock was left behind by a runner that died. */
@@ -38,10 +37,10 @@ export async function takeLock(
   const token = randomBytes(12).toString('hex')
   const deadline = new Deadline(options.timeoutMs)
   // Opened before the lock is ours, which saves its round trip: it touches nothing until the first heartbeat.
-  const opening = openLease(host, state, token)
+  const opening = Lease.open(host, state, token)
   opening.catch(() => {})
   await using unneeded = new AsyncDisposableStack()
-  unneeded.defer(() => opening.then((pipe) => pipe.close()).catch(() => {}))
+  unneeded.defer(() => opening.then((lease) => lease.close()).catch(() => {}))
   const script = `${assign({ state, token })}owner() {\n${heredoc('cat', JSON.stringify(owner))}}\nwhen_taken() {\n${options.whenTaken}\n}\n${lockScript}${takeScript}`
   let wasStale = false
   let answer = ''
@@ -64,7 +63,10 @@ export async function takeLock(
     said = holder
     await sleep(Math.min(2_000, deadline.left + 1), options.signal)
   }
-  let lease = keepLease(await opening)
+  let beats = 0
+  const next = () => ++beats
+  let lease = await opening
+  lease.keep(next)
   unneeded.move()
   return {
     wasStale,
@@ -72,10 +74,12 @@ export async function takeLock(
     text: answer,
     async keep(other) {
       lease.stop()
-      lease = keepLease(await openLease(other, state, token))
+      lease = await Lease.open(other, state, token)
+      lease.keep(next)
     },
     async release(holder) {
-      lease.stop()
+      // The lease last: while it lasts, nobody on the host takes this run for one that is gone.
+      using _ = { [Symbol.dispose]: () => lease.stop() }
       if (holder.ended.aborted) return
       await holder.run(`${assign({ state, token })}${lockScript}cd "$state"; lock_free`, {
         label: 'Releasing the lock',
@@ -83,38 +87,6 @@ export async function takeLock(
         timeoutMs: 30_000,
         evenIfCancelled: true,
       })
-    },
-  }
-}
-
-/**
- * A channel of its own for the lease: it lives exactly as long as this process can still reach the host. When it ends,
- * the host knows that the runner is gone. With no change under way that frees the lock; with one, the guard decides.
- */
-const renew = sh`
-while read -r beat; do last=$beat; echo "$beat" >"$state/lock/beat" && : >"$state/lock/lease" || exit 0; done
-[ -n "$last" ] && cd "$state" || exit 0
-[ "$(cat lock/beat)" != "$last" ] || echo gone >lock/beat
-if [ ! -e pending.json ] && [ "$(cat lock/token)" = "$token" ]; then rm -rf work; mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"; fi
-`
-
-async function openLease(host: Host, state: string, token: string): Promise<Pipe> {
-  const pipe = await host.pipe(`exec 2>/dev/null; ${assign({ state, token, last: '' })}${renew}`)
-  pipe.stdout.resume()
-  pipe.stderr.resume()
-  return pipe
-}
-
-function keepLease(pipe: Pipe): { stop(): void } {
-  let beats = 0
-  const beat = () => pipe.stdin.write(`${++beats}\n`)
-  beat()
-  const timer = setInterval(beat, heartbeatMs)
-  timer.unref()
-  return {
-    stop() {
-      clearInterval(timer)
-      pipe.stdin.end()
     },
   }
 }

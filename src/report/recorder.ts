@@ -64,6 +64,8 @@ export class Recorder {
   readonly #startedAt = new Date().toISOString()
   readonly #steps = new StepList(() => this.#elapsed())
   #failure: FailureRecord | undefined
+  /** What the first step that failed threw. */
+  #thrown: unknown
   #rollbackFailure: FailureRecord | undefined
 
   constructor(about: About, now: () => number = () => performance.now()) {
@@ -98,8 +100,13 @@ export class Recorder {
   }
 
   /** One row of the table. What is thrown goes on its way; the innermost step is remembered as the place. */
-  step<T>(name: string, work: (step: StepNote) => Promise<T>): Promise<T> {
-    return this.#steps.run(name, work)
+  async step<T>(name: string, work: (step: StepNote) => Promise<T>): Promise<T> {
+    try {
+      return await this.#steps.run(name, work)
+    } catch (thrown) {
+      this.#thrown ??= thrown
+      throw thrown
+    }
   }
 
   /** The cause. The first one stays: what comes later is mostly its consequence. */
@@ -121,6 +128,11 @@ export class Recorder {
 
   get failure(): FailureRecord | undefined {
     return this.#failure
+  }
+
+  /** The code of the failure, also while it is still on its way out: what tidies up writes it down. */
+  get code(): string {
+    return this.#failure?.code ?? (this.#thrown === undefined ? '' : toDeployError(this.#thrown).code)
   }
 
   finish(): Report {
