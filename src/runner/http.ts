@@ -1,4 +1,3 @@
-import { buffer } from 'node:stream/consumers'
 import { HttpClient } from '@actions/http-client'
 import { unlessAborted } from '../abort.ts'
 
@@ -28,14 +27,24 @@ export async function request(
       options.signal,
     )
     const length = Number(message.headers['content-length'] ?? Number.NaN)
-    if (length > mostBytes) throw new Error(`${url} answered with ${length} bytes`)
     const destroy = () => message.destroy(options.signal?.reason as Error)
     options.signal?.addEventListener('abort', destroy, { once: true })
-    const body = await buffer(message).finally(() => options.signal?.removeEventListener('abort', destroy))
+    const body = await read(message, url).finally(() => options.signal?.removeEventListener('abort', destroy))
     if (!Number.isNaN(length) && body.length !== length)
       throw new Error(`${url} ended after ${body.length} of ${length} bytes`)
     return { status: message.statusCode ?? 0, body }
   } finally {
     client.dispose()
   }
+}
+
+async function read(stream: AsyncIterable<Buffer>, url: string): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of stream) {
+    length += chunk.length
+    if (length > mostBytes) throw new Error(`${url} does not end`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }

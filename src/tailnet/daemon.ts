@@ -120,7 +120,7 @@ export class Daemon implements AsyncDisposable {
    */
   async withFile<T>(text: string, work: (file: string) => Promise<T>): Promise<T> {
     const file = join(this.folder, 'key')
-    await writeFile(file, text, { mode: 0o600 })
+    await writeFile(file, text, { mode: 0o600, flag: 'wx' })
     const result = await work(file)
     await rm(file, { force: true })
     return result

@@ -1,23 +1,16 @@
 import { isIP } from 'node:net'
 import type { PeerStatus, Status } from './local-api.ts'
 
-/** The peer that people mean by a name or an address: its full name, the first part of it, its host name, or an IP. */
-export function findPeer({ Peer }: Status, host: string): PeerStatus | undefined {
+/**
+ * The peer that people mean by a name or an address. Only names that the control server gave count: what a machine calls
+ * itself proves nothing, and the first part of a name means one of this tailnet, not one that another shares with it.
+ */
+export function findPeer({ Peer, MagicDNSSuffix }: Status, host: string): PeerStatus | undefined {
   const peers = Object.values(Peer ?? {})
   const wanted = host.toLowerCase().replace(/\.$/, '')
-  const tests: ((peer: PeerStatus) => boolean)[] = isIP(wanted)
-    ? [({ TailscaleIPs }) => (TailscaleIPs ?? []).some((ip) => sameIp(ip, wanted))]
-    : [
-        (peer) => nameOf(peer) === wanted,
-        (peer) => nameOf(peer).split('.')[0] === wanted,
-        (peer) => peer.HostName.toLowerCase() === wanted,
-      ]
-  for (const test of tests) {
-    const found = peers.filter(test)
-    // Host names are what machines call themselves: where two have the same, neither is meant.
-    if (found.length === 1) return found[0]
-  }
-  return undefined
+  if (isIP(wanted)) return peers.find(({ TailscaleIPs }) => (TailscaleIPs ?? []).some((ip) => sameIp(ip, wanted)))
+  const full = wanted.includes('.') ? wanted : `${wanted}.${(MagicDNSSuffix ?? '').toLowerCase()}`
+  return peers.find((peer) => nameOf(peer) === full)
 }
 
 /** Full, in lower case, without the dot at its end. */

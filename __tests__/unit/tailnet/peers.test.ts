@@ -14,7 +14,8 @@ const status: Status = {
     a: peer('nas', 'NAS', '100.64.0.1', 'fd7a:115c:a1e0::1'),
     b: peer('pi', 'raspberrypi', '100.64.0.2'),
     c: peer('pi-1', 'raspberrypi', '100.64.0.3'),
-    d: peer('web', 'nas.lan', '100.64.0.4'),
+    d: peer('web', 'shop.example.org', '100.64.0.4'),
+    e: { ...peer('shared', 'shared', '100.64.0.5'), DNSName: 'shared.tail9999.ts.net.' },
   },
 }
 
@@ -24,7 +25,6 @@ test.each([
   ['nas.tail1234.ts.net.', 'nas'],
   ['100.64.0.2', 'pi'],
   ['fd7a:115c:a1e0:0:0:0:0:1', 'nas'],
-  ['nas.lan', 'web'],
 ])('%s is %s', (host, name) => {
   expect(findPeer(status, host)?.DNSName).toBe(`${name}.tail1234.ts.net.`)
 })
