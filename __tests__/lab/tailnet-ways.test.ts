@@ -166,7 +166,7 @@ test('OpenSSH comes through by `tailscale nc`', async () => {
   await writeFile(join(folder.path, 'known'), nas.hostKey.line(`nas.${domain}`, 22))
   const options = [
     ...[
-      `ProxyCommand=${tailnet.proxyCommand}`,
+      `ProxyCommand=${tailnet.network.proxyCommand}`,
       `IdentityFile=${folder.path}/key`,
       `UserKnownHostsFile=${folder.path}/known`,
     ],

@@ -13,6 +13,8 @@ export interface Identity {
 
 /** A way to hosts. Whoever connects does not know of what kind it is. */
 export interface Network {
+  /** What OpenSSH, and whatever uses it, needs as its ProxyCommand to come this way. */
+  readonly proxyCommand?: string
   /** One TCP connection; throws an error with one of Node's codes where there is one for it. */
   dial(place: Place, timeoutMs: number, signal?: AbortSignal): Promise<Duplex>
   /** Who is at a place, where the network itself can tell. */

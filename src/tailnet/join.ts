@@ -3,7 +3,6 @@ import { Deadline, humanDuration, sleep } from '../clock.ts'
 import { DeployError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { runTool, type ToolResult } from '../runner/exec.ts'
-import { quote } from '../shell.ts'
 import { ApiSilent, type Issuer, keyFor } from './credentials.ts'
 import { Daemon } from './daemon.ts'
 import { existingTailnet } from './existing.ts'
@@ -25,8 +24,6 @@ export interface Tailnet extends AsyncDisposable {
   readonly network: TailnetNetwork
   /** One line: as whom, by what. */
   readonly summary: string
-  /** For OpenSSH and its users (nix, colmena): the value of ProxyCommand. */
-  readonly proxyCommand: string
 }
 
 /** Joins, or finds what the runner is in already; undefined when neither was asked for. */
@@ -39,9 +36,8 @@ export async function joinTailnet(options: TailnetOptions, context: JoinContext)
     const { api, status } = found
     context.log.info('The tailnet of the runner itself is used, and not touched.')
     return {
-      network: new TailnetNetwork(api),
+      network: new TailnetNetwork(api, 'tailscale'),
       summary: `the runner's own, as ${describe(status)}`,
-      proxyCommand: proxyCommand('tailscale', api.socketPath),
       [Symbol.asyncDispose]: async () => {},
     }
   }
@@ -58,9 +54,8 @@ async function joinAnew(options: TailnetOptions, context: JoinContext, beside: b
     const kind = await logIn(daemon, options, context)
     const status = await daemon.api.status()
     return {
-      network: new TailnetNetwork(daemon.api),
+      network: new TailnetNetwork(daemon.api, `${daemon.programs}/tailscale`),
       summary: `as ${describe(status)}, by ${kind}`,
-      proxyCommand: proxyCommand(`${daemon.programs}/tailscale`, daemon.api.socketPath),
       [Symbol.asyncDispose]: async () => await daemon[Symbol.asyncDispose](),
     }
   } catch (error) {
@@ -146,8 +141,4 @@ function describe({ Self }: Status): string {
   const name = (Self?.DNSName ?? '').replace(/\.$/, '') || Self?.HostName || 'a node without a name'
   const tags = Self?.Tags ?? []
   return `${name} (${[Self?.TailscaleIPs?.[0], ...tags].filter(Boolean).join(', ')})`
-}
-
-function proxyCommand(program: string, socket: string): string {
-  return `${quote(program)} ${quote(`--socket=${socket}`)} nc %h %p`
 }

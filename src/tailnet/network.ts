@@ -4,15 +4,19 @@ import { DeployError } from '../errors.ts'
 import { dial, errorCode } from '../remote/dial.ts'
 import type { Identity, Network } from '../remote/network.ts'
 import type { Place } from '../remote/target.ts'
+import { quote } from '../shell.ts'
 import { DialRefused, type LocalApi, type PeerStatus, type Status } from './local-api.ts'
 import { belongsToTailnet, findPeer, nameOf } from './peers.ts'
 
 /** A tailnet as a way to hosts, through a daemon that is in it. Nothing here changes anything of the daemon. */
 export class TailnetNetwork implements Network {
+  readonly proxyCommand: string
   readonly #api: LocalApi
 
-  constructor(api: LocalApi) {
+  /** `program` is the command line tool that belongs to the daemon. */
+  constructor(api: LocalApi, program: string) {
     this.#api = api
+    this.proxyCommand = `${quote(program)} ${quote(`--socket=${api.socketPath}`)} nc %h %p`
   }
 
   async dial({ host, port }: Place, timeoutMs: number, signal?: AbortSignal): Promise<Duplex> {
