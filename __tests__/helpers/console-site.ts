@@ -9,6 +9,7 @@ import { forConsole } from '../../src/pipeline/console.ts'
 import type { Plan } from '../../src/pipeline/plan.ts'
 import { type Change, compileTransaction, writeRelease } from '../../src/pipeline/scripts.ts'
 import type { Facts } from '../../src/remote/facts.ts'
+import { ownNetwork } from '../../src/remote/network.ts'
 import type { ReleaseRecord } from '../../src/remote/state.ts'
 import { script } from '../../src/strategies/script.ts'
 import { readSource, stage } from '../../src/sync/index.ts'
@@ -101,7 +102,11 @@ export class ConsoleSite implements AsyncDisposable {
         ...{ lines: [], path: this.live, id, previousId: previous, again: false, restore: false, migrate: false },
         ...{ key: id, force: false },
       },
-      vitals: { site: { path: this.live, systemctl: '', since: 'echo 0' }, checks: [], ill: new Map() },
+      vitals: {
+        site: { network: ownNetwork, path: this.live, systemctl: '', since: 'echo 0' },
+        checks: [],
+        ill: new Map(),
+      },
     }
     const kept = forConsole(change, { ...parts, vitals: { ...parts.vitals, checks: [check] } }, facts)
     const { code, tail } = await this.host.run(begin(compileTransaction(change, { ...parts, console: kept }), facts))

@@ -41,6 +41,7 @@ function standIn(expression: string, event: Inputs, matrix: Inputs): string {
   if (context === 'inputs') return event[name] || otherwise
   if (context === 'matrix') return matrix[name] as string
   if (context === 'vars' && name.endsWith('HOST_KEY')) return key.public.split(' ').slice(0, 2).join(' ')
+  if (context === 'vars' && name === 'TAILNET_CLIENT_ID') return 'k123CNTRL'
   if (context === 'secrets') {
     return name === 'SSH_KEY' ? key.private : Buffer.from(`a secret: ${name}`).toString('base64')
   }
@@ -48,7 +49,13 @@ function standIn(expression: string, event: Inputs, matrix: Inputs): string {
 }
 
 /** Loads the inputs as in a job: throws, with all problems, when the action would refuse them. */
-function load(inputs: Record<string, unknown>, page: string, event: Inputs = {}, matrix: Inputs = {}) {
+function load(
+  inputs: Record<string, unknown>,
+  page: string,
+  event: Inputs = {},
+  matrix: Inputs = {},
+  env: Inputs = {},
+) {
   const given = Object.fromEntries(
     Object.entries(inputs).map(([name, value]) => [
       `INPUT_${name.toUpperCase()}`,
@@ -61,7 +68,7 @@ function load(inputs: Record<string, unknown>, page: string, event: Inputs = {},
     ({ value }) => target !== undefined && target in value.targets,
   )
   const readFile = () => config?.text
-  return loadInputs({ GITHUB_WORKSPACE: '/w', GITHUB_REPOSITORY: 'acme/shop', ...given }, readFile)
+  return loadInputs({ GITHUB_WORKSPACE: '/w', GITHUB_REPOSITORY: 'acme/shop', ...env, ...given }, readFile)
 }
 
 interface Step {
@@ -83,6 +90,9 @@ function runsOf({ value, page }: Block): (() => unknown)[] {
     value.jobs ?? { only: { steps: value.steps ?? value } },
   )
   if (!value.jobs && !value.steps && !Array.isArray(value)) return [() => load({ ...base, ...value }, page)]
+  // What GitHub gives to a job that may say who it is.
+  const oidc =
+    value.permissions?.['id-token'] === 'write' ? { ACTIONS_ID_TOKEN_REQUEST_URL: 'https://token.example' } : {}
   const dispatch = value.on?.workflow_dispatch !== undefined
   const events: Inputs[] = [
     ...(dispatch ? [{ mode: 'rollback', to: '4f3c2a1' }, { mode: 'rollback' }] : []),
@@ -92,7 +102,7 @@ function runsOf({ value, page }: Block): (() => unknown)[] {
     const [[name, values] = ['', ['']]] = Object.entries(strategy?.matrix ?? {})
     const matrix = values.map((each) => ({ [name]: each }))
     return ours(steps).flatMap((step) =>
-      events.flatMap((event) => matrix.map((each) => () => load(step.with ?? {}, page, event, each))),
+      events.flatMap((event) => matrix.map((each) => () => load(step.with ?? {}, page, event, each, oidc))),
     )
   })
 }

@@ -8,6 +8,7 @@ const features = ['guard', 'tailnet', 'sync', 'strategies', 'health', 'data', 'r
 const owners: Record<string, (file: string) => boolean> = {
   '@actions/core': (file) => ['src/main.ts', 'src/post.ts', 'src/inputs.ts', 'src/report/sink.ts'].includes(file),
   '@actions/exec': (file) => file === 'src/runner/exec.ts',
+  '@actions/http-client': (file) => file === 'src/runner/http.ts',
   '@actions/github': (file) => file === 'src/report/github.ts',
   'node-ssh': (file) => file === 'src/remote/ssh.ts',
   ssh2: (file) => file.startsWith('src/remote/'),

@@ -7,8 +7,9 @@ import { isInside } from './read-inside.ts'
 import { type Environment, workspaceOf } from './run.ts'
 import { splitSecretFiles } from './secret-files.ts'
 import type { InputName, Values } from './spec.ts'
+import { checkTailnet, mayUseTailnet } from './tailnet-rules.ts'
 
-interface Case {
+export interface Case {
   readonly values: Values
   readonly given: Given
   readonly env: Environment
@@ -23,6 +24,7 @@ export function checkRules(values: Values, given: Given, env: Environment, probl
   // When the config file or its target could not be read, what is missing was perhaps in there.
   if (!problems.concerns('config') && !problems.concerns('target')) checkMissing(about)
   checkConnection(about)
+  checkTailnet(about)
   checkFiles(about)
   checkSource(about)
   checkTimes(about)
@@ -36,7 +38,8 @@ export function checkRules(values: Values, given: Given, env: Environment, probl
 }
 
 function checkMissing({ values, given, env, problems, has }: Case): void {
-  const noKey = !has('ssh-key') && !env.SSH_AUTH_SOCK
+  // The policy of a tailnet can let somebody in without a key: Tailscale SSH.
+  const noKey = !has('ssh-key') && !env.SSH_AUTH_SOCK && !mayUseTailnet({ values, has })
   if (!has('host')) {
     const choose = `Choose one of the targets of the config file with \`target\`: ${given.targets.join(', ')}.`
     const fix = given.targets.length > 0 && !has('target') ? choose : 'Write `host: user@host`.'

@@ -17,8 +17,6 @@ describe('an input is refused', () => {
     ['BACKUP', 'tar: /', /names what is no data/],
     ['BACKUP', 'sqlite: /home/me/.ssh/x', /names what is no data/],
     ['BACKUP', 'tar: /var/lib/homelab-deploy/shop', /names what is no data/],
-    ['TAILNET', 'join', /joining a tailnet is not built yet/],
-    ['HOST-KEY', 'tailnet', /`host-key` "tailnet": trusting the identity that a tailnet gives is not built yet/],
     ['NAME', '../x', /`name` "..\/x" is no safe name/],
     ['NAME', '-x', /is no safe name/],
     ['NAME', 'x'.repeat(65), /is no safe name/],
