@@ -193,10 +193,11 @@ async function meet(site: Site, ending: Ending): Promise<void> {
   // Where a deploy of before was open, it is the next run that ends it.
   if (ending.step === 'Settle the deploy before' && (await app.leftovers()).includes('pending')) await site.plain()
   await site.settled()
-  expect(await readdir(temp.path)).toEqual(
-    run.main.outputs['report'] ? [expect.stringMatching(/^homelab-deploy-/)] : [],
-  )
-  if (ending.way !== 'the machine is lost') expect(run.orphans).toEqual([])
+  if (ending.way !== 'the machine is lost') {
+    // But for the report, which is for later steps.
+    expect((await readdir(temp.path)).filter((name) => !name.startsWith('homelab-deploy-'))).toEqual([])
+    expect(run.orphans).toEqual([])
+  }
 
   const lines = (await app.ledger()).filter((line) => `${line['run']}`.endsWith(`/${runId}`))
   const last = (await app.ledger()).findLast(({ result }) => result === 'deployed')
