@@ -25681,7 +25681,7 @@ function addLength (str) {
 /***/ 6118:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
-/* unused reexport */ __nccwpck_require__(5763)
+exports.extract = __nccwpck_require__(5763)
 exports.pack = __nccwpck_require__(861)
 
 
@@ -26273,7 +26273,7 @@ function trailingBytesSeen(data) {
 /***/ 770:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-/* unused reexport */ __nccwpck_require__(218);
+module.exports = __nccwpck_require__(218);
 
 
 /***/ }),
@@ -26293,10 +26293,10 @@ var assert = __nccwpck_require__(2613);
 var util = __nccwpck_require__(9023);
 
 
-__webpack_unused_export__ = httpOverHttp;
-__webpack_unused_export__ = httpsOverHttp;
-__webpack_unused_export__ = httpOverHttps;
-__webpack_unused_export__ = httpsOverHttps;
+exports.httpOverHttp = httpOverHttp;
+exports.httpsOverHttp = httpsOverHttp;
+exports.httpOverHttps = httpOverHttps;
+exports.httpsOverHttps = httpsOverHttps;
 
 
 function httpOverHttp(options) {
@@ -28981,7 +28981,7 @@ __webpack_unused_export__ = Client
 __webpack_unused_export__ = Pool
 __webpack_unused_export__ = BalancedPool
 __webpack_unused_export__ = Agent
-__webpack_unused_export__ = ProxyAgent
+module.exports.kT = ProxyAgent
 __webpack_unused_export__ = EnvHttpProxyAgent
 __webpack_unused_export__ = RetryAgent
 __webpack_unused_export__ = RetryHandler
@@ -57211,6 +57211,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net");
 
 /***/ }),
 
+/***/ 8161:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
+
+/***/ }),
+
 /***/ 6760:
 /***/ ((module) => {
 
@@ -57236,6 +57243,20 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:queryst
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream");
+
+/***/ }),
+
+/***/ 8321:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/consumers");
+
+/***/ }),
+
+/***/ 6466:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
 
 /***/ }),
 
@@ -65911,6 +65932,33 @@ exports.visitAsync = visitAsync;
 
 /***/ }),
 
+/***/ 1269:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   W: () => (/* binding */ unlessAborted)
+/* harmony export */ });
+/** Stops waiting, by throwing the signal's reason, when it aborts; whoever works has to be ended in another way. */
+async function unlessAborted(work, signal) {
+    if (signal === undefined)
+        return await work;
+    // What comes of it later is of no interest any more, but must not end the process.
+    work.catch(() => { });
+    signal.throwIfAborted();
+    const aborted = Promise.withResolvers();
+    const abort = () => aborted.reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+        return await Promise.race([work, aborted.promise]);
+    }
+    finally {
+        signal.removeEventListener('abort', abort);
+    }
+}
+
+
+/***/ }),
+
 /***/ 5233:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -65967,6 +66015,700 @@ class Deadline {
         return this.left === 0;
     }
 }
+
+
+/***/ }),
+
+/***/ 4449:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Cf: () => (/* binding */ compileData),
+  qA: () => (/* reexport */ dataFailed),
+  OD: () => (/* reexport */ parseBackup),
+  Jo: () => (/* reexport */ saidOf)
+});
+
+// EXTERNAL MODULE: ./lib/shell.js
+var shell = __nccwpck_require__(621);
+;// CONCATENATED MODULE: ./lib/data/postgres.js
+
+/**
+ * Everything that users made goes first, in the transaction that brings the backup: what the new version added would
+ * otherwise stay, or stand in the way of what it refers to. What extensions made is theirs, and what belongs to
+ * something else (the sequence of an identity column) goes with it.
+ */
+const clear = `DO $hd$
+DECLARE it record;
+BEGIN
+  FOR it IN
+    SELECT c.oid::regclass AS name, CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+      WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END AS kind, c.oid
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+      AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('e', 'i'))
+  LOOP
+    -- What an earlier one took with it is gone.
+    IF EXISTS (SELECT 1 FROM pg_class WHERE oid = it.oid) THEN EXECUTE format('DROP %s %s CASCADE', it.kind, it.name); END IF;
+  END LOOP;
+  FOR it IN
+    SELECT p.oid::regprocedure AS name, p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype IN ('e', 'i'))
+  LOOP
+    IF EXISTS (SELECT 1 FROM pg_proc WHERE oid = it.oid) THEN EXECUTE format('DROP ROUTINE %s CASCADE', it.name); END IF;
+  END LOOP;
+  FOR it IN
+    SELECT t.oid::regtype AS name, t.oid FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND t.typtype IN ('e', 'd', 'c', 'r')
+      AND (t.typtype <> 'c' OR EXISTS (SELECT 1 FROM pg_class WHERE oid = t.typrelid AND relkind = 'c'))
+      AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype IN ('e', 'i'))
+  LOOP
+    IF EXISTS (SELECT 1 FROM pg_type WHERE oid = it.oid) THEN EXECUTE format('DROP TYPE %s CASCADE', it.name); END IF;
+  END LOOP;
+  FOR it IN
+    SELECT n.nspname AS name FROM pg_namespace n WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'public')
+  LOOP
+    -- One that an extension lives in stays.
+    BEGIN EXECUTE format('DROP SCHEMA %I', it.name); EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END;
+  END LOOP;
+END $hd$;`;
+const failed = "DO $hd$ BEGIN RAISE EXCEPTION 'pg_restore failed'; END $hd$;";
+/** A database of PostgreSQL: a dump of one moment, and all of it or nothing on the way back. */
+const postgresProgram = 'op=$1 db=$2\n' +
+    (0,shell/* assign */.kp)({ clear, failed }) +
+    (0,shell.sh) `
+for tool in psql pg_dump pg_restore createdb; do
+  command -v "$tool" >/dev/null 2>&1 || { echo "$tool is missing: install the client of PostgreSQL (apt install postgresql-client, apk add postgresql-client)." >&2; exit 93; }
+done
+names() { sql -d postgres -c 'SELECT datname FROM pg_database' 2>/dev/null; }
+sql() { psql -X -A -t -q -w -v ON_ERROR_STOP=1 "$@" </dev/null; }
+case $op in
+  size)
+    if ! said=$(sql -d "$db" -c "SELECT current_setting('server_version_num')::int / 10000, pg_database_size(current_database()) / 1024 + 1" 2>&1); then
+      # Only the server knows whether it is not there, or not for us.
+      all=$(names) || all=$db
+      printf '%s\n' "$all" | grep -qxF -e "$db" || exit 90
+      printf '%s\n' "$said" >&2; exit 92
+    fi
+    server=\${said%%|*}
+    client=$(pg_dump --version | sed 's/^[^0-9]*//; s/[^0-9].*//')
+    [ "$client" -ge "$server" ] || { echo "pg_dump is of version $client and the server of $server: a dump needs one that is as new (apt install postgresql-client-$server)." >&2; exit 94; }
+    echo "\${said#*|}" ;;
+  ready)
+    # After a reboot the server may be slower than we are.
+    for _ in $(seq 60); do
+      sql -d "$db" -c 'SELECT 1' >/dev/null 2>&1 || sql -d postgres -c 'SELECT 1' >/dev/null 2>&1 && exit 0
+      sleep 2
+    done
+    sql -d "$db" -c 'SELECT 1' >/dev/null ;;
+  save) pg_dump -w -Fc -d "$db" ;;
+  load)
+    all=$(names) || all=$db
+    printf '%s\n' "$all" | grep -qxF -e "$db" || createdb -w "$db" || exit
+    # Who is connected holds locks; pools connect again.
+    sql -d "$db" -c 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()' >/dev/null 2>&1 || :
+    { echo "BEGIN; SET LOCAL lock_timeout = '60s'; SET LOCAL client_min_messages = warning;"; printf '%s\n' "$clear"
+      if pg_restore --clean --if-exists -f -; then echo 'COMMIT;'; else printf '%s\n' "$failed"; fi
+    } | psql -X -q -w -v ON_ERROR_STOP=1 -d "$db" >/dev/null ;;
+esac
+`;
+
+;// CONCATENATED MODULE: ./lib/data/tar.js
+
+/**
+ * A program of its own, so that another user can run it: `OP TARGET [NAME]`, backups by stdin and stdout. It ends with
+ * 90 when there is no such thing, with 91 when it may not be seen.
+ */
+const seek = (0,shell.sh) `
+op=$1 target=$2 name=$3 file=$4
+real=$(readlink -f "$target" 2>/dev/null) || real=
+real=\${real:-$target}
+there() {
+  [ ! -e "$real" ] || return 0
+  up=$target; until [ -d "$up" ]; do up=$(dirname "$up"); done
+  [ -x "$up" ] || { echo "$(id -un) may not look into $up" >&2; exit 91; }
+  exit 90
+}
+own() { chmod "$(stat -c %a "$1")" "$2"; if [ "$(id -u)" = 0 ]; then chown "$(stat -c %u:%g "$1")" "$2"; fi; }
+`;
+/**
+ * Files and folders. The way back never deletes: it unpacks beside, moves what is there aside, and moves what was
+ * unpacked in; the names of the two folders tell how far it came, so that it can be repeated from any point. A folder
+ * stays the same folder: it may be a mount point, and a container may hold it.
+ */
+const tarProgram = seek +
+    (0,shell.sh) `
+gnu=; case $(tar --version 2>/dev/null) in *GNU*) gnu=true ;; esac
+rest() { find . ! -name . -prune ! -name '.hd-*' "$@"; }
+case $op in
+  size) there; du -sk "$real" 2>/dev/null | awk 'END { print $1 + 0 }' ;;
+  kind) if [ -d "$real" ]; then echo folder; elif [ -e "$real" ]; then echo file; fi ;;
+  save)
+    there
+    cd -- "$(dirname "$real")" || exit
+    tar \${gnu:+--no-unquote} -cvzf - "./$(basename "$real")"; rc=$?
+    # GNU tar says so when a file was written to meanwhile; it is in the archive as it was read.
+    if [ -n "$gnu" ] && [ "$rc" = 1 ]; then rc=0; fi
+    exit "$rc" ;;
+  load)
+    here=$real; [ -d "$here" ] || here=$(dirname "$real")
+    cd -- "$here" || exit
+    new=.hd-new-$name old=.hd-replaced-$name
+    if [ ! -d "$new" ] && [ ! -d "$old" ]; then
+      rm -rf "$new.part"; mkdir "$new.part" || exit
+      tar \${gnu:+--numeric-owner} -xpzf - -C "$new.part" || { rc=$?; rm -rf "$new.part"; exit "$rc"; }
+      mv "$new.part" "$new" || exit
+    fi
+    [ -d "$new" ] || exit 0
+    # Not by ls: that of BusyBox shows question marks for letters it does not know.
+    for inner in "$new"/* "$new"/.[!.]* "$new"/..?*; do if [ -e "$inner" ] || [ -L "$inner" ]; then break; fi; done
+    if [ ! -e "$real" ]; then mv "$inner" "$real" && rmdir "$new"; exit; fi
+    if [ ! -d "$inner" ] || [ -L "$inner" ]; then
+      [ ! -d "$real" ] || { echo "$target is a folder now, and was none" >&2; exit 92; }
+      mv -f "$inner" "$real" && rmdir "$new"; exit
+    fi
+    [ -d "$real" ] || { echo "$target is no folder any more" >&2; exit 92; }
+    if [ ! -d "$old" ]; then
+      # What still runs may make files anew while they are moved.
+      for pass in 1 2 3; do
+        [ -n "$(rest -print | head -n 1)" ] || break
+        to=$pass; while [ -e "$old.part/$to" ]; do to=$((to + 1)); done
+        mkdir -p "$old.part/$to" && rest -exec mv -f -- {} "$old.part/$to/" ';'
+      done
+      left=$(rest -print | head -n 1)
+      [ -z "$left" ] || { echo "$target/$left cannot be moved aside" >&2; exit 92; }
+      mkdir -p "$old.part" && mv "$old.part" "$old" || exit
+    fi
+    (cd -- "$inner" && rest -exec mv -f -- {} "$here/" ';' && [ -z "$(ls -A)" ]) || exit 92
+    own "$inner" . && rmdir "$inner" "$new" ;;
+  drop) cd -- "$real" && rm -rf ".hd-replaced-$name" ;;
+esac
+`;
+
+;// CONCATENATED MODULE: ./lib/data/sqlite.js
+
+
+const python = {
+    /** In one read transaction: whatever is written meanwhile, the copy is of one moment, and comes to its end. */
+    save: `import sqlite3, sys
+source = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
+source.execute("BEGIN")
+source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+copy = sqlite3.connect(sys.argv[2])
+source.backup(copy)
+copy.close()`,
+    load: `import sqlite3, sys
+copy = sqlite3.connect(sys.argv[2])
+live = sqlite3.connect(sys.argv[1], timeout=30)
+copy.backup(live)
+live.close()`,
+    ask: `import sqlite3, sys
+print(sqlite3.connect(sys.argv[1], timeout=30).execute(sys.argv[2]).fetchone()[0])`,
+};
+/**
+ * A file of SQLite, by its own online backup: writers go on, and so do those that have it open when it comes back. With
+ * FILE `-` the backup travels by stdin and stdout: the user that may open the database may not see ours.
+ */
+const sqliteProgram = seek +
+    (0,shell/* assign */.kp)({ hd_save: python.save, hd_load: python.load, hd_ask: python.ask }) +
+    (0,shell.sh) `
+if command -v sqlite3 >/dev/null 2>&1; then tool=sqlite3
+elif command -v python3 >/dev/null 2>&1 && python3 -c 'import sqlite3' 2>/dev/null; then tool=python3
+else echo 'Neither sqlite3 nor python3 is there: install one of them (apt install sqlite3, apk add sqlite, nix-env -iA nixos.sqlite).' >&2; exit 93; fi
+shell() { sqlite3 -batch -bail -init /dev/null "$1"; }
+save() { # FROM TO
+  if [ "$tool" = python3 ]; then python3 -I -c "$hd_save" "$1" "$2"
+  else (cd -- "$(dirname "$2")" && printf '%s\n' '.timeout 30000' 'BEGIN;' 'SELECT count(*) FROM sqlite_master;' ".backup $(basename "$2")" 'COMMIT;' | shell "$1" >/dev/null); fi
+}
+load() { # INTO FROM
+  if [ "$tool" = python3 ]; then python3 -I -c "$hd_load" "$1" "$2"
+  else (cd -- "$(dirname "$2")" && printf '%s\n' '.timeout 30000' ".restore $(basename "$2")" | shell "$1"); fi
+}
+ask() { # FILE QUESTION
+  if [ "$tool" = python3 ]; then python3 -I -c "$hd_ask" "$1" "$2"; else printf '%s\n' '.timeout 30000' "$2" | shell "$1"; fi
+}
+case $op in
+  size) there; [ -f "$real" ] || { echo "$target is no file" >&2; exit 92; }; stat -c %s "$real" "$real-wal" 2>/dev/null | awk '{ n += $1 } END { print int(n / 1024) + 1 }' ;;
+  check) [ "$(ask "$target" 'PRAGMA integrity_check;')" = ok ]; rc=$?; rm -f "$target-wal" "$target-shm"; exit "$rc" ;;
+  raw) there; cat "$real" ;;
+esac
+case $op in save | load) ;; *) exit 0 ;; esac
+copy=$file
+if [ "$file" = - ]; then
+  mine=$(mktemp -d "\${TMPDIR:-/var/tmp}/hd-XXXXXX") || exit
+  trap 'rm -rf "$mine"' EXIT
+  copy=$mine/copy
+fi
+if [ "$op" = save ]; then
+  there
+  save "$real" "$copy" || exit
+  [ "$file" != - ] || cat "$copy"
+  exit
+fi
+[ "$file" != - ] || cat >"$copy" || exit
+fresh=; [ -e "$real" ] || fresh=true
+load "$real" "$copy" && {
+  # A file that had gone gets the owner of its folder.
+  [ -z "$fresh" ] || [ "$(id -u)" != 0 ] || chown "$(stat -c %u:%g "$(dirname "$real")")" "$real"
+  exit
+}
+# No database any more: its place is all that is left to use.
+case $(ask "$real" 'PRAGMA schema_version;' 2>&1) in *'not a database'* | *malformed*) ;; *) exit 92 ;; esac
+cat "$copy" >"$real.hd-new" && own "$real" "$real.hd-new" || exit
+for more in wal shm journal; do [ ! -e "$real-$more" ] || mv -f "$real-$more" "$real-$more.hd-replaced-$name"; done
+mv -f "$real.hd-new" "$real"
+`;
+
+;// CONCATENATED MODULE: ./lib/data/kit.js
+
+
+
+
+/** How our own scripts end: the exit code tells the runner which error it is, and `hd_fail` the ledger. */
+const exits = {
+    81: 'HD-DATA-01',
+    82: 'HD-DATA-02',
+    83: 'HD-DATA-03',
+    84: 'HD-DATA-04',
+    85: 'HD-DATA-05',
+    86: 'HD-DATA-06',
+    87: 'HD-DATA-07',
+};
+/**
+ * The shell functions by which a host backs up its data, brings it back, and migrates it once. They work on:
+ *
+ *   $state/backups/FOLDER/NAME.SUFFIX   the backups of one thing. NAME is that of the release they were made for;
+ *                                       NAME.failed and NAME.replaced are what a way back found and replaced
+ *   $state/data.log                     the journal of the data: a line an event, append only
+ *     TIME backup NAME PREVIOUS         a backup of everything, made while PREVIOUS ran
+ *     TIME absent NAME FOLDER           there was no such thing to back up then
+ *     TIME ran NAME PREVIOUS            a change from PREVIOUS was confirmed
+ *     TIME begun|done NAME KEY          a migration
+ *     TIME restored NAME                the data is as of that backup again
+ *
+ * `hd_units` is defined beside them, $hd_previous, and $hd_times: how often there has to be room for a backup.
+ */
+const dataKit = `${(0,shell/* assign */.kp)({ hd_tar: tarProgram, hd_sqlite: sqliteProgram, hd_postgres: postgresProgram })}${(0,shell.sh) `
+hd_name=$(cat "$work/data.name")
+hd_say() { echo "homelab-deploy: $*"; }
+hd_fail() { # EXIT WORDS…
+  code=$1; shift
+  [ -z "\${part-}" ] || rm -f "$part" "$part-journal" "$part-wal" "$part-shm"
+  [ ! -e "$work/open" ] || printf 'HD-DATA-%02d\n' "$((code - 80))" >"$work/code" || :
+  printf '%s\n' "$*" >&2
+  exit "$code"
+}
+hd_journal() { (
+  umask 077
+  [ -z "$(tail -c 1 "$state/data.log" 2>/dev/null)" ] || echo >>"$state/data.log"
+  printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >>"$state/data.log" && { sync "$state/data.log" 2>/dev/null || sync; }
+); }
+hd_read() { [ ! -f "$state/data.log" ] || cat "$state/data.log"; }
+hd_note() { printf '"%s":"%s",' "$1" "$2" >"$work/ledger.more.$1"; } # for the line in the ledger
+
+hd_as() { # USER COMMAND…
+  user=$1; shift
+  if [ -z "$user" ] || [ "$user" = "$(id -un)" ]; then "$@"
+  elif [ "$(id -u)" = 0 ] && command -v runuser >/dev/null 2>&1; then (cd / && exec runuser -u "$user" -- "$@")
+  elif [ "$(id -u)" != 0 ] || command -v sudo >/dev/null 2>&1; then (cd / && exec sudo -n -u "$user" -- "$@")
+  else (cd / && exec su -s /bin/sh "$user" -c 'exec "$@"' sh "$@"); fi
+}
+hd_unit() { n=$1 kind=$2 of=$3 as=$4 folder=$5 suffix=$6 keep=$7 dir=$state/backups/$5 part=; }
+# The part of the unit at hand that knows its kind, as the user who may: OP [NAME [FILE]]
+hd_part() {
+  case $kind in tar) program=$hd_tar ;; sqlite) program=$hd_sqlite ;; *) program=$hd_postgres ;; esac
+  hd_as "$as" /bin/sh -c "$program" hd "$1" "$of" "\${2-}" "\${3--}"
+}
+hd_mine() { [ -z "$as" ] || [ "$as" = "$(id -un)" ]; }
+hd_last() { grep -v '^\./' "$work/data.err" | tail -n 3 | tr -s '\n\t' '  '; }
+# On a full disk it may not even be possible to write down why.
+hd_full() { if [ "$(hd_free)" -lt 1024 ] || grep -qi -e 'no space left' -e 'is full' -e 'quota' "$work/data.err"; then echo 84; else echo "$1"; fi; }
+hd_size() { ls -ln -- "$1" | awk '{ n = $5; u = "B"; if (n >= 1024) { n /= 1024; u = "KiB" } if (n >= 1024) { n /= 1024; u = "MiB" } if (n >= 1024) { n /= 1024; u = "GiB" } printf(u == "B" ? "%d %s" : "%.1f %s", n, u) }'; }
+
+# Can it be backed up, and how much is it? Adds to $need.
+hd_look() {
+  hd_unit "$@"
+  hd_mine || hd_as "$as" /bin/sh -c : 2>/dev/null || hd_fail 81 "$(id -un) may not act as $as. Let it, by this line in /etc/sudoers.d/homelab-deploy: $(id -un) ALL=($as) NOPASSWD: /bin/sh"
+  [ ! -e "$dir/$hd_name.$suffix" ] || hd_fail 81 "There is a backup $folder/$hd_name.$suffix already, and none is ever overwritten."
+  rc=0; size=$(hd_part size 2>"$work/data.err") || rc=$?
+  case $rc in
+    0) need=$((need + size)) ;;
+    90)
+      if ls "$dir"/*."$suffix" >/dev/null 2>&1; then hd_fail 81 "$kind: $of is not there, though it was backed up before. Where it is no longer needed, remove its line."; fi
+      hd_say "\${of##*/} is not there yet: nothing to back up"
+      : >"$work/data.absent.$n" ;;
+    93 | 94) hd_fail 83 "$kind: $of: $(hd_last)" ;;
+    *) hd_fail 81 "$kind: $of cannot be backed up: $(hd_last)" ;;
+  esac
+}
+hd_free() { df -P -k "$state/backups" | awk 'NR == 2 { print $4 }'; }
+hd_room() {
+  free=$(hd_free)
+  need=$((need * hd_times + 4096))
+  [ "$need" -le "\${free:-0}" ] || hd_fail 84 "The backups may need $((need / 1024)) MiB below $state/backups, and $((free / 1024)) MiB are free."
+}
+# One backup, whole and sound or not at all.
+hd_make() { # NAME
+  mkdir -p "$dir"; rm -f "$dir"/*.part*
+  part=$dir/$1.$suffix.part
+  rc=0
+  if [ "$kind" = sqlite ] && hd_mine; then hd_part save "$1" "$part" 2>"$work/data.err" || rc=$?
+  else hd_part save "$1" >"$part" 2>"$work/data.err" || rc=$?; fi
+  [ "$rc" = 0 ] || hd_fail "$(hd_full 81)" "$kind: $of could not be backed up (exit code $rc): $(hd_last)"
+  hd_sound "$part" || hd_fail "$(hd_full 82)" "$kind: $of: the backup cannot be read back, and was thrown away: $(hd_last)"
+  { sync "$part" 2>/dev/null || sync; } && mv -f "$part" "$dir/$1.$suffix" && { sync "$dir" 2>/dev/null || sync; } || hd_fail 81 "$kind: $of: the backup could not be kept."
+  part=
+  made=$(hd_size "$dir/$1.$suffix")
+  echo "$kind: $of: $made in $dir/$1.$suffix"
+}
+# Read from its first byte to its last; an archive has to list what went into it.
+hd_sound() {
+  case $kind in
+    tar)
+      wrote=$(grep -c '^\./' "$work/data.err")
+      tar -tzf "$1" >"$work/data.list" 2>"$work/data.err" || return 1
+      read=$(grep -c '^\./' "$work/data.list"); rm -f "$work/data.list"
+      [ "$read" -gt 0 ] && [ "$read" = "$wrote" ] || { echo "$wrote entries went in, $read came out" >"$work/data.err"; return 1; } ;;
+    sqlite) /bin/sh -c "$hd_sqlite" hd check "$1" '' '' 2>"$work/data.err" ;;
+    *) pg_restore --list "$1" >/dev/null 2>"$work/data.err" && pg_restore -f /dev/null "$1" 2>>"$work/data.err" ;;
+  esac
+}
+hd_take() {
+  hd_unit "$@"
+  if [ -e "$work/data.absent.$n" ]; then hd_journal absent "$hd_name" "$folder"; else hd_make "$hd_name"; hd_say "\${of##*/} $made"; fi
+}
+
+# Back to the backup $hd_source; what is there now is kept as $hd_kept first.
+hd_bring() {
+  hd_unit "$@"
+  [ ! -e "$work/data.done.$n.$hd_source" ] || return 0
+  from=$dir/$hd_source.$suffix
+  if [ ! -e "$from" ]; then
+    hd_read | grep -q " absent $hd_source $folder\$" || hd_fail 87 "The backup $from is gone."
+    hd_say "\${of##*/} was not there when the backup was made: it stays as it is"
+    return 0
+  fi
+  is=$kind; [ "$kind" != tar ] || is=$(hd_part kind 2>/dev/null || :)
+  hd_part ready 2>"$work/data.err" || hd_fail 87 "$kind: $of cannot be reached: $(hd_last)"
+  rc=0; hd_part size >/dev/null 2>"$work/data.err" || rc=$?
+  case $rc in 0 | 90) ;; *) hd_fail 87 "$kind: $of cannot be looked at: $(hd_last)" ;; esac
+  if [ "$rc" = 0 ] && [ "$is" != folder ] && [ ! -e "$dir/$hd_kept.$suffix" ]; then
+    # A database that cannot be read any more is kept as the file that it is.
+    (hd_make "$hd_kept") || { [ "$kind" = sqlite ] && hd_part raw >"$dir/$hd_kept.raw" 2>"$work/data.err"; } || hd_fail 87 "$kind: $of cannot be kept as it is now, and is therefore not replaced: $(hd_last)"
+  fi
+  rc=0
+  if [ "$kind" = sqlite ] && hd_mine; then hd_part load "$hd_source" "$from" 2>"$work/data.err" || rc=$?
+  else hd_part load "$hd_source" <"$from" 2>"$work/data.err" || rc=$?; fi
+  [ "$rc" = 0 ] || hd_fail 87 "$kind: $of could not be brought back from $from (exit code $rc): $(hd_last)"
+  if [ "$is" = folder ]; then
+    whole=$of; of=$whole/.hd-replaced-$hd_source
+    if hd_part size >/dev/null 2>&1; then
+      if [ -e "$dir/$hd_kept.$suffix" ] || (hd_make "$hd_kept"); then of=$whole; hd_part drop "$hd_source"
+      else hd_say "$kind: $whole: what was there is in $of, for lack of another place"; fi
+    fi
+    of=$whole
+  fi
+  : >"$work/data.done.$n.$hd_source"
+  hd_brought="\${hd_brought:+$hd_brought, }\${of##*/}"
+}
+hd_back() { # NAME KEPT
+  hd_source=$1 hd_kept=$2
+  hd_brought=
+  hd_units hd_bring || return 1
+  [ -z "$hd_brought" ] || hd_say "back as of $hd_source: $hd_brought"
+  hd_journal restored "$hd_source"
+  hd_note data restored
+}
+
+# The newest that "keep" allows, and those of releases that are still there.
+hd_thin() {
+  hd_unit "$@"
+  [ -d "$dir" ] || return 0
+  whole=0 others=0
+  for file in $(ls -r "$dir"); do
+    name=\${file%".$suffix"}
+    case $name in *.part*) rm -f "$dir/$file"; continue ;; esac
+    case $name in *.failed* | *.replaced*) others=$((others + 1)); count=$others ;; *) whole=$((whole + 1)); count=$whole ;; esac
+    [ "$count" -le "$keep" ] || [ -d "$state/releases/\${name#*-to-}" ] || rm -f "$dir/$file"
+  done
+}
+`}`;
+
+;// CONCATENATED MODULE: ./lib/data/migrate.js
+
+/**
+ * The migration of a release, once. The journal says whether it is in effect: it is what was done since the backup
+ * that the data was last restored from, so a migration whose effect was taken back runs again.
+ */
+const migrateKit = (0,shell.sh) `
+# How far the migration $1 is: nothing, begun, done.
+hd_migrated() {
+  hd_read | awk -v key="$1" '
+    $2 == "backup" { for (k in is) then[$3, k] = is[k] }
+    $2 == "restored" { for (k in is) is[k] = then[$3, k] }
+    $2 == "begun" || $2 == "done" { is[$4] = $2 }
+    END { print is[key] }'
+}
+hd_migrate() { # KEY FORCE
+  case $(hd_migrated "$1") in
+    done)
+      if [ -z "$2" ]; then
+        hd_note migration skipped
+        hd_warn 'The migration of this release ran before, and does not run again. It does with "force: true".'
+        return 0
+      fi
+      hd_warn 'The migration of this release ran before, and runs again, because of "force: true".' ;;
+    begun) hd_warn 'An earlier run of this migration did not come to its end. It runs again.' ;;
+  esac
+  # On the disk before it begins: whatever happens then, it is known.
+  hd_journal begun "$hd_name" "$1"
+  hd_note migration begun
+  rc=0; hd_user migrate "$release" || rc=$?
+  if [ "$rc" != 0 ]; then echo HD-DATA-05 >"$work/code"; exit "$rc"; fi
+  hd_journal done "$hd_name" "$1"
+  hd_note migration done
+}
+hd_warn() { echo "homelab-deploy: warning: $*"; }
+`;
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+;// CONCATENATED MODULE: ./lib/data/line.js
+
+const kinds = 'it is none of `tar: PATH…`, `sqlite: FILE`, `postgres: DB`';
+const usualKeep = 7;
+/** One line of `backup`; a string says what is wrong with it. */
+function parseBackup(line) {
+    const [, kind = '', rest = ''] = /^\s*(tar|sqlite|postgres):(.*)$/s.exec(line) ?? [];
+    if (kind === '')
+        return kinds;
+    const words = split(rest);
+    if (typeof words === 'string')
+        return words;
+    const isOption = ({ text, quoted }) => !quoted && /^[A-Za-z]+=/.test(text);
+    const first = words.findIndex(isOption);
+    const names = first < 0 ? words : words.slice(0, first);
+    const options = first < 0 ? [] : words.slice(first);
+    const stray = options.find((word) => !isOption(word));
+    if (stray !== undefined)
+        return `${stray.text} stands behind the options; \`keep=\` and \`as=\` come last`;
+    const of = names.map(({ text }) => text);
+    const problem = kind === 'postgres' ? database(of) : paths(kind, of);
+    if (problem !== undefined)
+        return problem;
+    const read = readOptions(options.map(({ text }) => text));
+    return typeof read === 'string' ? read : { kind: kind, of: of.map(tidy(kind)), ...read };
+}
+const tidy = (kind) => (name) => kind === 'postgres' ? name : external_node_path_.posix.normalize(name).replace(/(?<=.)\/$/, '');
+function readOptions(options) {
+    const given = new Map();
+    for (const option of options) {
+        const at = option.indexOf('=');
+        const key = option.slice(0, at);
+        if (key !== 'keep' && key !== 'as')
+            return `it has no option \`${key}\`; there are keep and as (put a name that holds \`=\` in quotes)`;
+        if (given.has(key))
+            return `\`${key}=\` is given twice`;
+        given.set(key, option.slice(at + 1));
+    }
+    const { keep = String(usualKeep), as = '' } = Object.fromEntries(given);
+    if (!/^[1-9]\d{0,3}$/.test(keep))
+        return '`keep` is a whole number from 1 to 9999';
+    if (given.has('as') && !/^[A-Za-z_][\w.-]{0,31}$/.test(as))
+        return '`as` is the name of a user';
+    return { keep: Number(keep), as };
+}
+function paths(kind, of) {
+    if (of.length === 0)
+        return 'it names nothing';
+    if (kind === 'sqlite' && of.length > 1)
+        return 'it names one FILE; write a line for each, and quote a name with spaces';
+    for (const path of of) {
+        const shape = 'write it absolute or relative to `path`';
+        if (path.startsWith('-'))
+            return 'a path cannot begin with -';
+        if (/\p{Cc}/u.test(path))
+            return 'a path cannot hold a control character';
+        if (path === '~' || path.startsWith('~/'))
+            return `\`~\` is not known here: ${shape}`;
+        if (path.split('/').includes('..'))
+            return `a path cannot hold \`..\`: ${shape}`;
+        if (path === '' || external_node_path_.posix.normalize(path) === './' || external_node_path_.posix.normalize(path) === '.')
+            return 'that is the tree itself, of which releases are kept anyway; name the data in it';
+    }
+    return undefined;
+}
+/** What `psql` would take for an address is refused: it could hold a password, which would be seen in the list of processes. */
+function database([name = '', ...more]) {
+    if (name === '')
+        return 'it names nothing';
+    if (more.length > 0)
+        return 'it names one DB; write a line for each, and quote a name with spaces';
+    if (name.startsWith('-'))
+        return 'a database cannot begin with -';
+    if (/\p{Cc}/u.test(name) || Buffer.byteLength(name) > 63)
+        return 'that is no name of a database';
+    return /=|:\/\//.test(name)
+        ? 'write the name of the database alone; ~/.pgpass of the user holds passwords'
+        : undefined;
+}
+/** Words as in a shell, as far as quotes go: `'…'` and `"…"` hold spaces; there are no escapes. */
+function split(text) {
+    const words = [];
+    const pattern = /\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))(?=\s|$)/y;
+    for (pattern.lastIndex = 0; text.slice(pattern.lastIndex).trim() !== '';) {
+        const found = pattern.exec(text);
+        if (found === null)
+            return 'a quote has no partner, or stands within a word';
+        const [, double, single, plain] = found;
+        words.push({ text: double ?? single ?? plain ?? '', quoted: plain === undefined });
+    }
+    return words;
+}
+
+;// CONCATENATED MODULE: ./lib/data/unit.js
+
+
+
+const suffixes = { tar: 'tar.gz', sqlite: 'sqlite', postgres: 'pgdump' };
+/** All that the lines of `backup` name. They were checked before; the record of a release holds only checked ones. */
+function unitsOf(lines, path) {
+    const parsed = lines.map(parseBackup).filter((line) => typeof line !== 'string');
+    const units = parsed.flatMap(({ kind, of, as, keep }) => of.map((name) => {
+        const whole = kind === 'postgres' || name.startsWith('/') ? name : `${path}/${name}`;
+        return { kind, of: whole, as, keep, folder: folderOf(kind, whole) };
+    }));
+    return [...new Map(units.map((unit) => [unit.folder, unit])).values()];
+}
+/** Says what it is, is safe as a name, and is that of nothing else: `tar-data-1f2e3d4c`. */
+function folderOf(kind, of) {
+    const word = (of.split('/').at(-1) ?? '').replaceAll(/[^A-Za-z0-9._]+/g, '-').slice(0, 40);
+    const digest = (0,external_node_crypto_.createHash)('sha256').update(`${kind}:${of}`).digest('hex').slice(0, 8);
+    return [kind, word, digest].filter(Boolean).join('-');
+}
+/** Shell: `hd_units FUNCTION` calls it for each with number, kind, what, as whom, folder, suffix and how many to keep. */
+function unitsScript(units) {
+    const calls = units.map(({ kind, of, as, folder, keep }, index) => {
+        const words = [String(index), kind, of, as, folder, suffixes[kind], String(keep)].map(shell/* quote */.hD);
+        return `  "$1" ${words.join(' ')} || return 1\n`;
+    });
+    return `hd_units() {\n${calls.join('')}  :\n}\n`;
+}
+
+// EXTERNAL MODULE: ./lib/errors.js
+var errors = __nccwpck_require__(452);
+;// CONCATENATED MODULE: ./lib/data/said.js
+
+
+function saidOf(output) {
+    const lines = [...output.matchAll(/^homelab-deploy: (.+)$/gm)].map(([, text = '']) => text);
+    const mark = 'warning: ';
+    return {
+        notes: lines.filter((line) => !line.startsWith(mark)),
+        warnings: lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(mark.length)),
+    };
+}
+const fixes = {
+    'HD-DATA-01': 'Nothing was changed. Mend what it names, or change the line of `backup`.',
+    'HD-DATA-02': 'Nothing was changed. Look at the disk of the host and at the data itself before the next deploy.',
+    'HD-DATA-03': 'Nothing was changed. Install the tool that it names.',
+    'HD-DATA-04': 'Nothing was changed. Free some space on the host (`df -h`), or lower `keep=` and deploy again.',
+    'HD-DATA-05': 'The migration may be half-done, and the data as it left it, unless the summary says that it was restored. The next deploy runs it again: make it safe to repeat.',
+    'HD-DATA-06': 'Nothing was changed. Go back without `rollback: data`, or restore a backup by hand (docs/data.md).',
+    'HD-DATA-07': 'What is there was kept beside the backups. docs/data.md shows how to restore one by hand.',
+};
+/** The error of a phase that concerns the data; undefined for any other. */
+function dataFailed(host, phase, exit, output) {
+    if (phase !== 'backup' && phase !== 'data' && phase !== 'migrate')
+        return undefined;
+    const code = phase === 'migrate'
+        ? 'HD-DATA-05'
+        : (exits[exit] ?? (phase === 'data' ? 'HD-DATA-07' : 'HD-DATA-01'));
+    const whats = {
+        backup: `The backup failed on ${host}.`,
+        data: `The data of the older release could not be brought back on ${host}.`,
+        migrate: `\`migrate\` ended with exit code ${exit} on ${host}.`,
+    };
+    return new errors/* DeployError */.sH(code, whats[phase], {
+        why: output.trim().split('\n').at(-1) || (code === 'HD-DATA-04' ? 'The disk was full before it was written.' : ''),
+        fix: fixes[code],
+        detail: output,
+    });
+}
+
+;// CONCATENATED MODULE: ./lib/data/index.js
+
+
+
+
+
+
+function compileData(plan) {
+    const units = unitsOf(plan.lines, plan.path);
+    const [back, any] = [plan.restore && units.length > 0, units.length > 0 || plan.migrate];
+    const values = (0,shell/* assign */.kp)({ hd_previous: plan.previousId, hd_times: plan.restore ? 2 : 1 });
+    const kit = `${values}${unitsScript(units)}${dataKit}${migrateKit}`;
+    const goingBack = back && plan.again;
+    return {
+        snapshot: `${(0,shell/* assign */.kp)({ hd_id: plan.id })}${plan.again ? again : ''}echo "$hd_id" >"$work/data.name"\n${any ? (0,shell/* heredoc */.lt)('cat >"$work/data.sh"', kit) : ''}`,
+        backup: units.length > 0 ? `${use}${goingBack ? (0,shell/* assign */.kp)({ target: plan.id }) + findSource : ''}${takeAll}` : '',
+        data: goingBack ? `${use}${bringSource}` : '',
+        migrate: plan.migrate ? `${use}hd_migrate ${(0,shell/* quote */.hD)(plan.key)} ${plan.force ? 'true' : "''"}` : '',
+        restore: back ? bringBack : '',
+        confirm: (0,shell/* assign */.kp)({ hd_previous: plan.previousId }) + ran + (any ? thin : ''),
+        forget: units.length > 0 ? 'rm -f "$state"/backups/*/*.part*\n' : '',
+    };
+}
+/** The name of the backups: sorts by time, as release ids do. */
+const again = 'hd_id=$(date -u +%Y%m%d-%H%M%S)-to-$hd_id\n';
+const use = '. "$work/data.sh"\n';
+/** Everything is looked at before anything is written. */
+const takeAll = (0,shell.sh) `(
+umask 077
+mkdir -p "$state/backups"
+need=0
+hd_units hd_look
+hd_room
+hd_units hd_take
+hd_journal backup "$hd_name" "\${hd_previous:--}"
+)`;
+/**
+ * The data as it was when the release last ran: as of the backup that was made before the change that left it. When that
+ * change made none, an older one would silently take the data too far back.
+ */
+const findSource = (0,shell.sh) `hd_source=$(hd_read | awk -v target="$target" '
+  $2 == "backup" { made[$3]; if ($4 == target) last = $3 }
+  $2 == "ran" && $4 == target { last = ($3 in made) ? $3 : "" }
+  END { print last }')
+[ -n "$hd_source" ] || hd_fail 86 "No backup was made when the release $target was left for the one after it."
+hd_find() {
+  hd_unit "$@"
+  [ -e "$dir/$hd_source.$suffix" ] || hd_read | grep -q " absent $hd_source $folder\$" || hd_fail 86 "$kind: $of: the backup $dir/$hd_source.$suffix is not there."
+}
+hd_units hd_find
+printf '%s\n' "$hd_source" >"$work/data.source"
+`;
+const bringSource = (0,shell.sh) `( umask 077; hd_back "$(cat "$work/data.source")" "$hd_name.replaced" )
+hd_warn "What was written since is in the backups $hd_name and $hd_name.replaced only."`;
+/** Only what may have been touched: before, the old version went on with its data. */
+const bringBack = (0,shell.sh) `if [ -e "$work/log.data" ] || [ -e "$work/log.migrate" ] || [ -e "$work/log.apply" ]; then
+  ( umask 077; . "$work/data.sh"; hd_back "$hd_name" "$hd_name.failed" ) || { echo "The data could not be brought back." >&2; exit 1; }
+fi
+`;
+/** Also where nothing is backed up any more: a journal that has begun tells every change. */
+const ran = (0,shell.sh) `[ ! -s "$state/data.log" ] || (
+  umask 077
+  [ -z "$(tail -c 1 "$state/data.log")" ] || echo >>"$state/data.log"
+  printf '%s ran %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(cat "$work/data.name")" "\${hd_previous:--}" >>"$state/data.log"
+)
+`;
+const thin = (0,shell.sh) `( . "$work/data.sh"; hd_units hd_thin ) || :
+`;
 
 
 /***/ }),
@@ -66078,16 +66820,16 @@ class Guard {
         const { text } = await over.run((0,_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .decide */ .LD)(this.#state, this.#id, decision, code), options);
         return /^none$/m.test(text) ? 'none' : parse(text).verdict;
     }
-    /** The host is healthy: from now on no deadline ends its change, as long as the runner is there. */
+    /** The host is healthy: from now on no deadline ends its change, as long as the runner is there. Or how it ended. */
     async hold(over) {
         const { text } = await over.run((0,_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .hold */ ._2)(this.#state, this.#id), { label: 'Holding', quiet: true, timeoutMs: 60_000 });
-        return parse(text).verdict;
+        return /^held$/m.test(text) ? undefined : (parse(text).verdict ?? (await this.verdict()));
     }
-    /** The logs of the time when it failed; afterwards nothing is left to be told. */
+    /** The logs of the time when it failed, and at the end what the way back said; afterwards nothing is left to be told. */
     async evidence() {
         const values = (0,_shell_js__WEBPACK_IMPORTED_MODULE_3__/* .assign */ .kp)({ state: this.#state, work: `${this.#state}/work`, id: this.#id });
         const options = { label: 'Collecting', quiet: true, timeoutMs: 60_000, evenIfCancelled: true };
-        return (await this.#link.host.run(`${values}${_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .collect */ .Fo}`, options)).text;
+        return await this.#link.host.run(`${values}${_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .collect */ .Fo}`, options);
     }
     /** A connection that begins now: one that is open already may live on while no new one gets through. */
     fresh() {
@@ -66160,12 +66902,14 @@ class Guard {
         return await settle(this.#link.host, this.#state, this.#id);
     }
 }
+/** Data may have to be brought back, too. */
+const settleTimeoutMs = 3 * 3_600_000;
 /** Ends a transaction that nobody ends any more, and says how it ended. */
 async function settle(host, state, id) {
     const script = `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_3__/* .assign */ .kp)({ work: `${state}/work`, state, id })}${_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .verdictScript */ .J6}
 [ "$(cat "$work/id" 2>/dev/null)" != "$id" ] || [ ! -f "$work/settle.sh" ] || /bin/sh "$work/settle.sh"
 say_verdict || :`;
-    const { text } = await host.run(script, { label: 'Settling', timeoutMs: 900_000, evenIfCancelled: true });
+    const { text } = await host.run(script, { label: 'Settling', timeoutMs: settleTimeoutMs, evenIfCancelled: true });
     return parse(text);
 }
 function parse(text) {
@@ -66226,6 +66970,8 @@ emit
  * the one before it.
  */
 const verdictScript = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
+# Who is told of its end by the very file that is removed may write here once more.
+drop_work() { cd / && { rm -rf "$work" 2>/dev/null || { sleep 1; rm -rf "$work"; }; }; }
 keep_verdict() {
   if [ -s "$work/evidence" ]; then mv -f "$work/evidence" "$state/evidence"; else rm -f "$state/evidence"; fi
   printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
@@ -66251,12 +66997,16 @@ say_verdict() {
 /** Shell by which the runner asks for the logs, and clears up. */
 const collect = `${verdictScript}${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
 say_evidence
+grep '^homelab-deploy: ' "$work/log.restore" 2>/dev/null || :
 if [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then
-  case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -f "$work/evidence"; keep_verdict; rm -rf "$work" ;; esac
+  case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -f "$work/evidence"; keep_verdict; drop_work ;; esac
 fi
 `}`;
 /** Shell by which the runner says that a host is healthy, and has to wait for the others. */
-const hold = (state, id) => `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state, work: `${state}/work`, id })}${verdictScript}[ ! -e "$work/open" ] || : >"$work/held"; say_verdict || :\n`;
+const hold = (state, id) => `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state, work: `${state}/work`, id })}${verdictScript}${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
+guarded() { read -r pid 2>/dev/null <"$work/pid" && { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qxF "$work/guard.sh"; }
+if [ -e "$work/open" ] && guarded; then : >"$work/held"; echo held >&3; else say_verdict || echo over >&3; fi
+`}`;
 /** Shell by which the runner decides: one rename, which succeeds only where nobody decided before. */
 const decide = (state, id, decision, code = '') => `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state, work: `${state}/work`, id, decision, code })}${verdictScript}${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
 if [ ! -e "$state/pending.json" ]; then
@@ -66271,13 +67021,13 @@ if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
 if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
 say_verdict
-case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && cd / && rm -rf "$work" && free_lock ;; esac
+case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && drop_work && free_lock ;; esac
 `}`;
 
 
 /***/ }),
 
-/***/ 539:
+/***/ 1106:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -66506,22 +67256,38 @@ show() {
 `}${calls}`;
 }
 
+// EXTERNAL MODULE: external "node:http"
+var external_node_http_ = __nccwpck_require__(7067);
+;// CONCATENATED MODULE: external "node:https"
+const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
+// EXTERNAL MODULE: external "node:stream/consumers"
+var consumers_ = __nccwpck_require__(8321);
+// EXTERNAL MODULE: external "node:tls"
+var external_node_tls_ = __nccwpck_require__(1692);
+// EXTERNAL MODULE: ./lib/remote/dial.js + 1 modules
+var dial = __nccwpck_require__(649);
 // EXTERNAL MODULE: ./lib/runner/exec.js
 var exec = __nccwpck_require__(3981);
 ;// CONCATENATED MODULE: ./lib/health/runner-samples.js
 
 
 
+
+
+
+
+
+const patienceMs = 5_000;
 /** Looks once at a check from the runner: the way the users of the service come. */
-async function sampleOnRunner(check) {
+async function sampleOnRunner(check, network) {
     const began = performance.now();
     const took = () => Math.round(performance.now() - began);
     if (check.kind === 'http')
-        return { incarnation: '', ...(await askUrl(check, took)) };
+        return { incarnation: '', ...(await askUrl(check, network, took)) };
     if (check.kind === 'tcp') {
-        const seen = await knock(check.host, check.port);
+        const seen = await knock(check.host, check.port, network);
         return { healthy: seen === 'open', seen, latencyMs: took(), incarnation: '' };
     }
     if (check.kind === 'command') {
@@ -66530,32 +67296,45 @@ async function sampleOnRunner(check) {
     }
     throw new TypeError(`${check.kind} is asked on the host`);
 }
-async function askUrl(check, took) {
+async function askUrl(check, network, took) {
     try {
-        const response = await fetch(check.url, {
-            redirect: 'manual',
-            signal: AbortSignal.timeout(5_000),
-            headers: { connection: 'close' },
-        });
-        const body = await response.text();
-        return httpSample(check, response.status, body, took(), '');
+        const signal = AbortSignal.timeout(patienceMs);
+        const response = await get(new URL(check.url), network, signal);
+        return httpSample(check, response.statusCode ?? 0, await (0,consumers_.text)(response), took(), '');
     }
     catch (error) {
-        const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-        return httpSample(check, 0, '', took(), cause instanceof Error ? cause.message || cause.name : String(cause));
+        return httpSample(check, 0, '', took(), wordsOf(error));
     }
 }
-async function knock(host, port) {
-    return await new Promise((resolve) => {
-        const socket = (0,external_node_net_.connect)({ host, port, timeout: 5_000 });
-        const end = (seen) => {
-            socket.destroy();
-            resolve(seen);
-        };
-        socket.once('connect', () => end('open'));
-        socket.once('timeout', () => end('no answer in 5 s'));
-        socket.once('error', (error) => end(error.code ?? error.message));
+async function get(url, network, signal) {
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const secure = url.protocol === 'https:';
+    const socket = await network.dial({ host, port: Number(url.port) || (secure ? 443 : 80) }, patienceMs, signal);
+    const servername = (0,external_node_net_.isIP)(host) ? {} : { servername: host };
+    const connection = secure ? (0,external_node_tls_.connect)({ socket, ...servername, host }) : socket;
+    const answer = Promise.withResolvers();
+    const request = (secure ? external_node_https_namespaceObject.request : external_node_http_.request)(url, {
+        signal,
+        headers: { connection: 'close', 'user-agent': 'homelab-deploy' },
+        createConnection: () => connection,
     });
+    request.on('response', answer.resolve).on('error', answer.reject).end();
+    return await answer.promise;
+}
+async function knock(host, port, network) {
+    try {
+        const socket = await network.dial({ host, port }, patienceMs);
+        socket.on('error', () => { }).destroy();
+        return 'open';
+    }
+    catch (error) {
+        return (0,dial/* errorCode */.CA)(error) === 'ETIMEDOUT' ? 'no answer in 5 s' : wordsOf(error);
+    }
+}
+function wordsOf(error) {
+    if (error instanceof Error && ['AbortError', 'TimeoutError'].includes(error.name))
+        return 'no answer in 5 s';
+    return (0,dial/* errorCode */.CA)(error) || (error instanceof Error ? error.message || error.name : String(error));
 }
 
 ;// CONCATENATED MODULE: ./lib/health/watch.js
@@ -66755,7 +67534,7 @@ async function sampleAll(host, site, checks) {
     const onRunner = checks.filter(({ from }) => from === 'runner');
     const [first, ...others] = await Promise.all([
         onHost.length === 0 ? new Map() : sampleOnHost(host, site, onHost),
-        ...onRunner.map(async (check) => [check, await sampleOnRunner(check)]),
+        ...onRunner.map(async (check) => [check, await sampleOnRunner(check, site.network)]),
     ]);
     return new Map([...first, ...others]);
 }
@@ -66784,7 +67563,7 @@ async function watch(host, site, checks, patience, options) {
 
 /***/ }),
 
-/***/ 1389:
+/***/ 7039:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -66796,30 +67575,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:util"
-var external_node_util_ = __nccwpck_require__(7975);
-;// CONCATENATED MODULE: ./lib/secret.js
-
-/** A value that prints as *** wherever it ends up by accident; `reveal()` is the one way to read it. */
-class Secret {
-    #value;
-    constructor(value) {
-        this.#value = value;
-    }
-    reveal() {
-        return this.#value;
-    }
-    toString() {
-        return '***';
-    }
-    toJSON() {
-        return '***';
-    }
-    [external_node_util_.inspect.custom]() {
-        return 'Secret(***)';
-    }
-}
-
+// EXTERNAL MODULE: ./lib/secret.js
+var lib_secret = __nccwpck_require__(3251);
 ;// CONCATENATED MODULE: ./lib/inputs/names.js
 /** `name` becomes a directory on the host, so it is a safe file name. */
 function readName(text, refuse) {
@@ -66845,8 +67602,8 @@ function readReleaseName(text, refuse) {
     return refuse('is no release', 'Write a release id, at least 4 characters of a commit, `sha256:…` or a generation. Leave it empty for the last healthy one.', text);
 }
 
-;// CONCATENATED MODULE: external "node:os"
-const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
 ;// CONCATENATED MODULE: ./lib/inputs/run.js
 
 
@@ -66873,7 +67630,7 @@ function readRun(env) {
         url: repository && id ? page + (Number(attempt) > 1 ? `/attempts/${Number(attempt)}` : '') : '',
         event: read('GITHUB_EVENT_NAME'),
         hosted: read('RUNNER_ENVIRONMENT') === 'github-hosted',
-        temp: env.RUNNER_TEMP || (0,external_node_os_namespaceObject.tmpdir)(),
+        temp: env.RUNNER_TEMP || (0,external_node_os_.tmpdir)(),
     };
 }
 function workspaceOf(env) {
@@ -66887,6 +67644,8 @@ function readCommit(text) {
 ;// CONCATENATED MODULE: ./lib/sync/options.js
 const syncMethods = ['auto', 'rsync', 'git', 'tar', 'none'];
 
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
 ;// CONCATENATED MODULE: ./lib/inputs/dotenv.js
 
 const assignment = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=[^\S\n]*([\s\S]*)$/;
@@ -67157,6 +67916,12 @@ function readHostFile(text, refuse) {
     const isFolder = path.endsWith('/') || systemTops.has(path);
     return isFolder || forbidden.test(path) ? refuse('is no file that a deploy may write', shape, text) : path;
 }
+/** What is backed up, and with `rollback: data` replaced by its backup: data of this application alone. */
+function readDataPath(path, refuse) {
+    return systemTops.has(path) || forbidden.test(`${path}/`) || /^\/(home|Users)\/[^/]+$/.test(path)
+        ? refuse('names what is no data of an application', 'Name the folder or the file that holds the data.', path)
+        : path;
+}
 /** `source`: checked here for its form, later for its place, and by the sync for being there. */
 function readSource(text, refuse) {
     if (text.startsWith('-'))
@@ -67238,7 +68003,7 @@ function readLine(line, seen, refuse) {
     if (before !== undefined)
         return refuse(`names the file of line ${before} again`, 'Remove one of them.');
     seen.set(path, line.number);
-    return decodeBase64(line.base64) ? { path, base64: new Secret(line.base64) } : refuse('holds no valid base64', shape);
+    return decodeBase64(line.base64) ? { path, base64: new lib_secret/* Secret */.z(line.base64) } : refuse('holds no valid base64', shape);
 }
 
 ;// CONCATENATED MODULE: ./lib/inputs/spec/code.js
@@ -67449,17 +68214,15 @@ function isWhole(blob) {
 
 
 
-const host_keys_forms = 'Write known_hosts lines, `SHA256:…` fingerprints or `accept-new`.';
+const host_keys_forms = 'Write known_hosts lines, `SHA256:…` fingerprints, `tailnet` or `accept-new`.';
 /** How the key of a host is judged. A YAML list is a line each: known_hosts lines hold commas. */
-function hostKey(pending) {
-    return {
-        ...block('', { mode: 'strict' }, () => undefined),
-        list: true,
-        schema: { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
-        read: (raw, refuse) => readHostKeys(raw, refuse, pending),
-    };
-}
-function readHostKeys(raw, refuse, pending = {}) {
+const hostKey = {
+    ...block('', { mode: 'strict' }, () => undefined),
+    list: true,
+    schema: { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
+    read: readHostKeys,
+};
+function readHostKeys(raw, refuse) {
     if (/PRIVATE KEY/.test(raw.text)) {
         return refuse('holds a private key', 'This is for the public key of the host: the output of `ssh-keyscan HOST`, compared at the host.');
     }
@@ -67470,10 +68233,8 @@ function readHostKeys(raw, refuse, pending = {}) {
     if (word !== undefined && lines.length > 1) {
         return refuse(`mixes \`${word}\` with other lines`, 'Choose one: keys that are known, or a way to do without them.');
     }
-    if (word === 'accept-new')
-        return { mode: 'accept-new' };
-    if (word === 'tailnet')
-        return pending.tailnet ? refuse(`: ${pending.tailnet}`, host_keys_forms, word) : { mode: 'tailnet' };
+    if (word !== undefined)
+        return { mode: word };
     if (lines.length === 0)
         return { mode: 'strict' };
     const read = lines.map((line) => host_keys_readLine(line, refuse));
@@ -67529,7 +68290,7 @@ function readPrivateKey(text, refuse) {
     const data = body.replace(/^([A-Za-z-]+: .*\n)+\n?/, ''); // the header lines of an encrypted key in the old format
     if (!/^[A-Za-z0-9+/\n]+={0,2}$/.test(data))
         return refuse('is damaged between its BEGIN and END lines', whole);
-    return new Secret(key);
+    return new lib_secret/* Secret */.z(key);
 }
 /** Undoes what forms, clipboards and `.env` files do to a key: line breaks of any kind, quotes, lost ends. */
 function repair(text) {
@@ -67554,7 +68315,6 @@ function repair(text) {
 
 
 
-const tailnetKeys = hostKey({ tailnet: 'trusting the identity that a tailnet gives is not built yet' });
 /** What is deployed, where, and how to get there. */
 const connection = {
     mode: {
@@ -67606,7 +68366,7 @@ const connection = {
     'ssh-key': {
         group: 'where',
         description: 'The private key; a lost line break at its end and those of Windows are repaired.',
-        otherwise: 'a running SSH agent',
+        otherwise: 'a running SSH agent; none is needed with Tailscale SSH',
         secret: true,
         form: block('', undefined, readPrivateKey),
     },
@@ -67618,9 +68378,9 @@ const connection = {
     },
     'host-key': {
         group: 'where',
-        description: 'The key the host must show: known_hosts lines, `SHA256:…` fingerprints, `tailnet` (trust what the tailnet says; not built yet) or `accept-new`.',
+        description: 'The key the host must show: known_hosts lines, `SHA256:…` fingerprints, `tailnet` (trust what the tailnet says about the host) or `accept-new`.',
         otherwise: 'strict: stop, and show the key that was seen and how to check it',
-        form: tailnetKeys,
+        form: hostKey,
     },
     'jump-host': {
         group: 'where',
@@ -67631,7 +68391,7 @@ const connection = {
         group: 'where',
         description: 'The key of the jump host, written as `host-key`.',
         otherwise: 'strict',
-        form: tailnetKeys,
+        form: hostKey,
     },
     'connect-timeout': {
         group: 'where',
@@ -67641,8 +68401,25 @@ const connection = {
     },
 };
 
-// EXTERNAL MODULE: ./lib/health/index.js + 5 modules
-var health = __nccwpck_require__(539);
+// EXTERNAL MODULE: ./lib/data/index.js + 8 modules
+var data = __nccwpck_require__(4449);
+;// CONCATENATED MODULE: ./lib/inputs/backup-line.js
+
+
+/** A line of `backup`, checked here and understood again where it is used: the record of a release keeps the text. */
+const readBackupLine = (text, refuse) => {
+    const backup = (0,data/* parseBackup */.OD)(text);
+    if (typeof backup === 'string') {
+        const shape = 'Write `tar: PATH…`, `sqlite: FILE` or `postgres: DB`, then `keep=N` and `as=USER`.';
+        return refuse(`has a line that is no backup: ${backup}`, shape, text);
+    }
+    if (backup.kind === 'postgres')
+        return text;
+    return backup.of.every((path) => readDataPath(path, refuse) !== undefined) ? text : undefined;
+};
+
+// EXTERNAL MODULE: ./lib/health/index.js + 6 modules
+var health = __nccwpck_require__(1106);
 ;// CONCATENATED MODULE: ./lib/inputs/health-line.js
 
 /** A line of `health`, checked here and understood again where it is used: the record of a release keeps the text. */
@@ -67658,19 +68435,18 @@ const readHealthLine = (text, refuse) => {
 
 
 
+
 const noGitHub = 'reporting to GitHub is not built yet';
 /** What happens around the change, and what is reported of it. */
 const operation = {
     backup: {
         group: 'data',
         description: 'What to back up before the change, one a line: `tar: PATH…`, `sqlite: FILE` or `postgres: DB`, with `keep=N` and `as=USER`.',
-        pending: 'backups are not built yet',
-        form: list('', (text) => text),
+        form: list('', readBackupLine),
     },
     migrate: {
         group: 'data',
         description: 'Shell text run in `path` after the backup and before activation.',
-        pending: 'migrations are not built yet',
         form: script,
     },
     before: { group: 'data', description: 'Shell text run in `path` on the host first of all.', form: script },
@@ -67697,7 +68473,7 @@ const operation = {
         group: 'safety',
         description: 'What to do when the new version fails: put the old one back (`auto`), also restore the backup (`data`), or nothing (`off`).',
         default: 'auto',
-        form: choice(['auto', 'off', 'data'], { data: 'restoring backups is not built yet' }),
+        form: choice(['auto', 'off', 'data']),
     },
     'confirm-timeout': {
         group: 'safety',
@@ -67723,7 +68499,12 @@ const operation = {
         default: 'false',
         form: flag,
     },
-    force: { group: 'safety', description: 'Deploy although nothing changed.', default: 'false', form: flag },
+    force: {
+        group: 'safety',
+        description: 'Deploy although nothing changed, and migrate although that was done before.',
+        default: 'false',
+        form: flag,
+    },
     sudo: {
         group: 'safety',
         description: 'Whether commands that need root go through sudo.',
@@ -67777,85 +68558,152 @@ const operation = {
     },
 };
 
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./lib/tailnet/package.js + 2 modules
+var tailnet_package = __nccwpck_require__(7906);
+;// CONCATENATED MODULE: ./lib/inputs/tailnet.js
+
+
+
+
+
+function readTag(text, refuse) {
+    if (/^tag:[A-Za-z][A-Za-z0-9-]*$/.test(text))
+        return text;
+    const fix = /^[A-Za-z][A-Za-z0-9-]*$/.test(text) ? `Write \`tag:${text}\`.` : 'Write it as in the policy: `tag:ci`.';
+    return refuse('is no tag', fix, text);
+}
+/** A label of a DNS name: the control server would make another one out of anything else. */
+function readNodeName(text, refuse) {
+    if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(text))
+        return text.toLowerCase();
+    return refuse('is no name for a machine', 'Use up to 63 letters, digits and `-`, with no `-` at either end.', text);
+}
+function readVersion(text, refuse) {
+    if (text === 'latest')
+        return text;
+    const version = text.replace(/^v/, '');
+    if (!/^\d+\.\d+\.\d+$/.test(version)) {
+        return refuse('is no version', `Write it as \`${tailnet_package/* defaultVersion */.U8}\`, or \`latest\`.`, text);
+    }
+    // Before 1.90 `tailscale up` hangs on a bad key, and what this relies on was not tried with it.
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    if (major < 1 || (major === 1 && minor < 90))
+        return refuse('is too old', 'Use 1.90.0 or newer.', text);
+    return version;
+}
+/** The one way to authenticate that was given, if any; the rules see to it that there is only one. */
+function credentialsOf(values) {
+    const clientId = values['tailnet-client-id'];
+    const secret = values['tailnet-client-secret'];
+    if (values['tailnet-authkey'])
+        return { way: 'key', key: new lib_secret/* Secret */.z(values['tailnet-authkey']) };
+    if (clientId && secret)
+        return { way: 'oauth', clientId, secret: new lib_secret/* Secret */.z(secret) };
+    const audience = values['tailnet-audience'] || `api.tailscale.com/${clientId}`;
+    return clientId ? { way: 'oidc', clientId, audience } : undefined;
+}
+function tailnetOf(values, run, env) {
+    const folder = values['tailnet-binary'];
+    const number = (0,external_node_crypto_.randomInt)(1_000, 10_000);
+    return {
+        mode: values.tailnet,
+        credentials: credentialsOf(values),
+        tags: values['tailnet-tags'],
+        loginServer: values['tailnet-login-server'],
+        hostname: values['tailnet-hostname'] || `gha-${run.id || 'local'}-${number}`,
+        binary: folder
+            ? { folder: (0,external_node_path_.resolve)(workspaceOf(env), folder) }
+            : {
+                version: values['tailnet-version'] || tailnet_package/* defaultVersion */.U8,
+                mirror: values['tailnet-mirror'] || tailnet_package/* defaultMirror */.R8,
+                cache: env.RUNNER_TOOL_CACHE || (0,external_node_path_.join)(run.temp, 'tools'),
+            },
+        apiUrl: values['tailnet-api-url'] || 'https://api.tailscale.com',
+        // The API allows fifty letters, digits, spaces and hyphens.
+        description: `homelab-deploy run ${run.id} ${run.repository}`
+            .replace(/[^A-Za-z0-9 -]/g, ' ')
+            .slice(0, 50)
+            .trim(),
+        hostSocket: env.TS_SOCKET || '/var/run/tailscale/tailscaled.sock',
+    };
+}
+
 ;// CONCATENATED MODULE: ./lib/inputs/spec/tailnet.js
 
 
-const noTailnet = 'joining a tailnet is not built yet';
+
 /** How the runner comes into the private network of the host. */
 const tailnet = {
     tailnet: {
         group: 'tailnet',
-        description: 'Whether to join a tailnet: `auto` joins when credentials are given and uses the one that the runner is already in.',
+        description: 'Whether to join a tailnet: `auto` joins when credentials are given, and uses the one that the runner is already in when that shows the host.',
         default: 'auto',
-        form: choice(['auto', 'join', 'existing', 'off'], {
-            join: noTailnet,
-            existing: 'using the tailnet of the runner is not built yet',
-        }),
+        form: choice(['auto', 'join', 'existing', 'off']),
     },
     'tailnet-authkey': {
         group: 'tailnet',
         description: 'An auth key to join with: one of three ways, of which only one may be given.',
         secret: true,
-        pending: noTailnet,
         form: word,
     },
     'tailnet-client-id': {
         group: 'tailnet',
-        description: 'The OAuth client, or with `tailnet-audience` the federated identity, to join with.',
-        pending: noTailnet,
+        description: 'With `tailnet-client-secret` the OAuth client, without it the federated identity (OIDC, needs `permissions: id-token: write`) to join with.',
         form: word,
     },
     'tailnet-client-secret': {
         group: 'tailnet',
         description: 'The secret of the OAuth client.',
         secret: true,
-        pending: noTailnet,
         form: word,
     },
     'tailnet-audience': {
         group: 'tailnet',
-        description: 'The audience of the token, for workload identity (needs `permissions: id-token: write`).',
-        pending: noTailnet,
+        description: 'The audience of the token, for workload identity (OIDC).',
+        otherwise: '`api.tailscale.com/<client id>`',
         form: word,
     },
     'tailnet-tags': {
         group: 'tailnet',
-        description: 'The tags of the node that the runner becomes.',
+        description: 'The tags of the node that the runner becomes. An auth key has tags of its own.',
         default: 'tag:ci',
-        pending: noTailnet,
-        form: list('', (text) => text, { commas: true }),
+        form: list('', readTag, { commas: true }),
     },
     'tailnet-login-server': {
         group: 'tailnet',
         description: 'The control server, for Headscale.',
         otherwise: "Tailscale's own",
-        pending: noTailnet,
         form: webAddress,
     },
     'tailnet-hostname': {
         group: 'tailnet',
         description: 'The name of the node that the runner becomes.',
         otherwise: '`gha-<run id>-<n>`',
-        pending: noTailnet,
-        form: word,
+        form: oneLine('', '', readNodeName),
     },
     'tailnet-version': {
         group: 'tailnet',
-        description: 'The version of Tailscale to download.',
+        description: 'The version of Tailscale to download, or `latest`.',
         otherwise: 'pinned by this release of the action',
-        pending: noTailnet,
-        form: word,
+        form: oneLine('', '', readVersion),
+    },
+    'tailnet-mirror': {
+        group: 'tailnet',
+        description: 'Where to download from, laid out as `https://pkgs.tailscale.com`; what comes is verified all the same.',
+        otherwise: '`https://pkgs.tailscale.com`',
+        form: webAddress,
     },
     'tailnet-binary': {
         group: 'tailnet',
         description: 'A folder on the runner that holds `tailscale` and `tailscaled`; nothing is downloaded then.',
-        pending: noTailnet,
         form: word,
     },
     'tailnet-api-url': {
         group: 'tailnet',
-        description: "The API of the control server, where it is not Tailscale's own.",
-        pending: noTailnet,
+        description: "The API that gives out keys, where it is not Tailscale's own.",
+        otherwise: '`https://api.tailscale.com`',
         form: webAddress,
     },
 };
@@ -67995,6 +68843,7 @@ function isInputName(name) {
 
 
 
+
 /** The plan of a run, from values that were found to be sound. */
 function buildPlan(values, given, env) {
     const run = readRun(env);
@@ -68004,6 +68853,7 @@ function buildPlan(values, given, env) {
         strategy: values.strategy,
         name,
         targets: targetsOf(values, env),
+        tailnet: tailnetOf(values, run, env),
         sync: {
             source: (0,external_node_path_.resolve)(workspaceOf(env), values.source),
             path: values.path,
@@ -68016,6 +68866,7 @@ function buildPlan(values, given, env) {
         files: filesOf(values),
         scripts: scriptsOf(values),
         options: { commands: Object.keys(scriptsOf(values)) },
+        backup: values.backup,
         health: { checks: values.health, within: values['health-timeout'], stable: values['health-stable'] },
         safety: {
             rollback: values.rollback,
@@ -68044,13 +68895,13 @@ function targetsOf(values, env) {
         connectTimeout: values['connect-timeout'],
         ...(jump && { jump: { address: jump, hostKey: values['jump-host-key'] } }),
         ...(key && { key }),
-        ...(passphrase && { passphrase: new Secret(passphrase) }),
+        ...(passphrase && { passphrase: new lib_secret/* Secret */.z(passphrase) }),
         ...(!key && env.SSH_AUTH_SOCK && { agent: env.SSH_AUTH_SOCK }),
     }));
 }
 function filesOf(values) {
     const text = values['env-file'];
-    const envFile = { path: values['env-path'], base64: new Secret(Buffer.from(text).toString('base64')) };
+    const envFile = { path: values['env-path'], base64: new lib_secret/* Secret */.z(Buffer.from(text).toString('base64')) };
     return [...(text ? [envFile] : []), ...values['secret-files']];
 }
 function scriptsOf({ before, prepare, migrate, activate, restore, after }) {
@@ -68466,7 +69317,78 @@ function defaultOf({ form, default: text }) {
 }
 const ignore = () => undefined;
 
+;// CONCATENATED MODULE: ./lib/inputs/tailnet-rules.js
+const ways = ['tailnet-authkey', 'tailnet-client-id', 'tailnet-client-secret', 'tailnet-audience'];
+/** Whether a host may be reached through a tailnet, whose policy can let somebody in without any key. */
+function mayUseTailnet({ values, has }) {
+    return values.tailnet !== 'off' && (values.tailnet !== 'auto' || ways.some(has));
+}
+/** There is exactly one way to authenticate, and everything that was given has an effect. */
+function checkTailnet(about) {
+    const { values, problems, has } = about;
+    if (problems.concerns('tailnet'))
+        return;
+    const given = ways.filter(has);
+    if (values.tailnet === 'off' || values.tailnet === 'existing') {
+        for (const name of given)
+            problems.add(name, `has no effect with \`tailnet: ${values.tailnet}\``, 'Leave one of the two out.');
+        if (values.tailnet === 'off')
+            checkKeysOf(about);
+        return;
+    }
+    checkWay(about);
+    const authkey = has('tailnet-authkey');
+    if (authkey && has('tailnet-tags'))
+        problems.add('tailnet-tags', 'has no effect with an auth key', 'Give the tags to the key when you make it.');
+    if (authkey && has('tailnet-api-url'))
+        problems.add('tailnet-api-url', 'has no effect with an auth key', 'Leave it out: it is where keys are made.');
+    if (!authkey && has('tailnet-client-id') && has('tailnet-login-server') && !has('tailnet-api-url')) {
+        problems.add('tailnet-api-url', 'is missing', 'With a control server of your own say where keys are made, or use `tailnet-authkey`.');
+    }
+    if (!authkey && values['tailnet-tags'].length === 0 && has('tailnet-client-id') && !problems.concerns('tailnet-tags'))
+        problems.add('tailnet-tags', 'is empty', 'Keys made by OAuth or OIDC need a tag, such as `tag:ci`.');
+    for (const name of ['tailnet-version', 'tailnet-mirror'])
+        if (has('tailnet-binary') && has(name))
+            problems.add(name, 'has no effect with `tailnet-binary`', 'Leave one of the two out.');
+}
+function checkWay({ values, env, problems, has }) {
+    const [authkey, id, secret] = ['tailnet-authkey', 'tailnet-client-id', 'tailnet-client-secret'].map(has);
+    const audience = has('tailnet-audience');
+    if (authkey && (id || secret || audience)) {
+        const others = ways.slice(1).filter(has).join('` and `');
+        problems.add('tailnet-authkey', `is given, and so is \`${others}\``, 'Choose one way to join; leave the others out.');
+        return;
+    }
+    if (secret && audience) {
+        problems.add('tailnet-client-secret', 'is given, and so is `tailnet-audience`', 'The secret is for an OAuth client, the audience for OIDC: choose one.');
+        return;
+    }
+    if ((secret || audience) && !id) {
+        problems.addAbsent('tailnet-client-id', 'is empty', 'Give the id of the OAuth client or federated identity.');
+    }
+    if (authkey && /^tskey-(client|api)-/.test(values['tailnet-authkey'])) {
+        const kind = values['tailnet-authkey'].startsWith('tskey-api')
+            ? 'an API access token'
+            : 'the secret of an OAuth client';
+        problems.add('tailnet-authkey', `holds ${kind}`, 'An auth key begins with `tskey-auth-`. A secret goes into `tailnet-client-secret`.');
+    }
+    // An id alone means OIDC; without the permission it is far more likely that the secret is what is missing.
+    if (id && !secret && !env.ACTIONS_ID_TOKEN_REQUEST_URL) {
+        problems.addAbsent('tailnet-client-secret', 'is empty, and this job may not ask for an OIDC token', 'For an OAuth client create that secret; for OIDC give the job `permissions: id-token: write`. Forks get neither.');
+    }
+    if (values.tailnet === 'join' && !authkey && !id && !secret && !audience) {
+        problems.addAbsent('tailnet-authkey', 'is empty, and so are the other ways to join', 'Give one, or leave `tailnet` out.');
+    }
+}
+function checkKeysOf({ values, problems }) {
+    for (const name of ['host-key', 'jump-host-key'])
+        if (values[name].mode === 'tailnet')
+            problems.add(name, 'is `tailnet`, with `tailnet: off`', 'Give the key itself, or use a tailnet.');
+}
+
 ;// CONCATENATED MODULE: ./lib/inputs/rules.js
+
+
 
 
 
@@ -68479,9 +69401,11 @@ function checkRules(values, given, env, problems) {
     if (!problems.concerns('config') && !problems.concerns('target'))
         checkMissing(about);
     checkConnection(about);
+    checkTailnet(about);
     checkFiles(about);
     checkSource(about);
     checkTimes(about);
+    checkData(about);
     if (about.has('to') && values.mode !== 'rollback' && !problems.concerns('mode')) {
         problems.add('to', 'is given, but the mode is not rollback', 'Set `mode: rollback`, or leave `to` out.');
     }
@@ -68490,7 +69414,8 @@ function checkRules(values, given, env, problems) {
         problems.add('name', 'is missing', 'Outside GitHub there is no repository to name it after.');
 }
 function checkMissing({ values, given, env, problems, has }) {
-    const noKey = !has('ssh-key') && !env.SSH_AUTH_SOCK;
+    // The policy of a tailnet can let somebody in without a key: Tailscale SSH.
+    const noKey = !has('ssh-key') && !env.SSH_AUTH_SOCK && !mayUseTailnet({ values, has });
     if (!has('host')) {
         const choose = `Choose one of the targets of the config file with \`target\`: ${given.targets.join(', ')}.`;
         const fix = given.targets.length > 0 && !has('target') ? choose : 'Write `host: user@host`.';
@@ -68564,6 +69489,17 @@ function checkTimes({ values, problems }) {
         return;
     problems.add('confirm-timeout', 'ends before the health checks may', `Make it longer than \`health-timeout\` and \`health-stable\` together (${needed / 1_000}s), with time for \`activate\`.`);
 }
+/** A release of old has its own lines of `backup`. */
+function checkData({ values, problems, has }) {
+    const relative = values.backup
+        .map(data/* parseBackup */.OD)
+        .some((line) => typeof line !== 'string' && line.kind !== 'postgres' && line.of.some((path) => !(0,external_node_path_.isAbsolute)(path)));
+    if (values.mode === 'deploy' && values.sync === 'none' && !has('path') && relative)
+        problems.add('path', 'is missing', 'What `backup` names is relative to it, unless it is absolute.');
+    if (values.rollback !== 'data' || values.mode !== 'deploy' || has('backup'))
+        return;
+    problems.add('rollback', 'is `data`, and there is no `backup` to restore', 'Say in `backup` what the data is.');
+}
 
 // EXTERNAL MODULE: ./lib/report/redact.js
 var redact = __nccwpck_require__(6749);
@@ -68608,11 +69544,11 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _remote_dirname_shim_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8918);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
-/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7264);
+/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6058);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1389);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4774);
-/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2080);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7039);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(750);
+/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1973);
 /* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9305);
 /* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5650);
@@ -68656,11 +69592,15 @@ async function main() {
             const plan = withTemp(loaded.plan, temp);
             Object.assign(recorder, about(plan));
             const pending = {};
-            const remember = (host, id) => {
-                pending[host] = id;
-                _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('pending', JSON.stringify(pending));
-            };
-            await (0,_pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(plan, recorder, sink, { signal, remember });
+            await (0,_pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(plan, recorder, sink, {
+                signal,
+                remember: (host, id) => {
+                    pending[host] = id;
+                    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('pending', JSON.stringify(pending));
+                },
+                rememberTailnet: (folder) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('tailnet', folder),
+                idToken: (audience) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getIDToken */ .V9(audience),
+            });
         }
     }
     catch (error) {
@@ -68751,6 +69691,962 @@ function together(notes) {
     if (texts.size === 1)
         return `${[...texts][0]} (all ${notes.size})`.replace(/^ \(.*/, '');
     return [...notes].map(([host, text]) => `${host}: ${text}`).join('; ');
+}
+
+
+/***/ }),
+
+/***/ 8054:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  f: () => (/* binding */ enterNetwork),
+  d: () => (/* binding */ tailnetOf)
+});
+
+// EXTERNAL MODULE: ./lib/abort.js
+var abort = __nccwpck_require__(1269);
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
+// EXTERNAL MODULE: ./lib/errors.js
+var errors = __nccwpck_require__(452);
+// EXTERNAL MODULE: ./lib/runner/exec.js
+var exec = __nccwpck_require__(3981);
+// EXTERNAL MODULE: ./lib/runner/http.js
+var http = __nccwpck_require__(3892);
+// EXTERNAL MODULE: ./lib/secret.js
+var secret = __nccwpck_require__(3251);
+;// CONCATENATED MODULE: ./lib/tailnet/credentials.js
+
+
+
+/** The key that was given, or one made for this attempt: good once, for five minutes, for a node that goes by itself. */
+async function keyFor(options, issuer) {
+    const { credentials } = options;
+    if (credentials === undefined)
+        throw new TypeError('no credentials for the tailnet');
+    if (credentials.way === 'key')
+        return { secret: credentials.key, kind: 'the auth key', revoke: async () => { } };
+    const asked = { client_id: credentials.clientId };
+    if (credentials.way === 'oauth') {
+        const form = { ...asked, client_secret: credentials.secret.reveal() };
+        const token = await exchange(options, issuer, 'oauth/token', form, () => refusedClient(options));
+        return await mint(options, issuer, token);
+    }
+    const jwt = await issuer.idToken(credentials.audience).catch((cause) => Promise.reject(noIdToken(cause)));
+    const form = { ...asked, jwt };
+    const token = await exchange(options, issuer, 'oauth/token-exchange', form, () => refusedIdentity(options, jwt));
+    return await mint(options, issuer, token);
+}
+/** Gives the access token. */
+async function exchange(options, issuer, path, form, refusal) {
+    const body = new URLSearchParams(form).toString();
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const { status, body: answer } = await ask(options, issuer, 'POST', path, { body, headers });
+    if (status >= 400 && status < 500 && status !== 429)
+        throw withAnswer(refusal(), status, answer);
+    const token = status === 200 ? textField(answer, 'access_token') : '';
+    if (token === '')
+        throw noAnswer(options, path, `${status} ${messageOf(answer)}`);
+    issuer.log.mask(token);
+    return token;
+}
+async function mint(options, issuer, token) {
+    const create = { reusable: false, ephemeral: true, preauthorized: true, tags: options.tags };
+    const body = JSON.stringify({
+        capabilities: { devices: { create } },
+        expirySeconds: 300,
+        description: options.description,
+    });
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const { status, body: answer } = await ask(options, issuer, 'POST', 'tailnet/-/keys', { body, headers });
+    if (status >= 400 && status < 500 && status !== 429)
+        throw withAnswer(refusedTags(options), status, answer);
+    const [key, id] = [textField(answer, 'key'), textField(answer, 'id')];
+    if (status !== 200 || key === '')
+        throw noAnswer(options, 'tailnet/-/keys', `${status} ${messageOf(answer)}`);
+    issuer.log.mask(key);
+    return {
+        secret: new secret/* Secret */.z(key),
+        kind: `a one-off key for ${options.tags.join(', ')}`,
+        revoke: async () => {
+            if (id === '')
+                return;
+            await ask(options, { ...issuer, signal: undefined }, 'DELETE', `tailnet/-/keys/${encodeURIComponent(id)}`, {
+                headers,
+            }).catch(() => { });
+        },
+    };
+}
+async function ask({ apiUrl }, { signal }, method, path, options) {
+    const url = `${apiUrl.replace(/\/+$/, '')}/api/v2/${path}`;
+    try {
+        return await (0,http/* request */.E)(method, url, { ...options, timeoutMs: 15_000, signal });
+    }
+    catch (error) {
+        signal?.throwIfAborted();
+        throw noAnswer({ apiUrl }, path, error instanceof Error ? error.message : String(error));
+    }
+}
+/** The one kind of failure here that another try may cure. */
+class ApiSilent extends errors/* DeployError */.sH {
+}
+function noAnswer({ apiUrl }, path, said) {
+    return new ApiSilent('HD-TAILNET-01', `${apiUrl} gave no key to join the tailnet with.`, {
+        why: `${path}: ${said.trim()}.`,
+        fix: 'Check `tailnet-api-url`, and the way out of the runner (HTTPS_PROXY is used).',
+    });
+}
+function refusedClient({ apiUrl }) {
+    return new errors/* DeployError */.sH('HD-TAILNET-01', 'The OAuth client was refused.', {
+        why: `${apiUrl} does not know \`tailnet-client-id\` with this \`tailnet-client-secret\`.`,
+        fix: 'Create an OAuth client with the scope `auth_keys` (write), and store its id and secret anew.',
+    });
+}
+/** What the token says of this job, and what the other side must be told to expect: neither is a secret. */
+function refusedIdentity(options, jwt) {
+    const { sub = '?', aud = '?', iss = '?' } = claimsOf(jwt);
+    return new errors/* DeployError */.sH('HD-TAILNET-01', 'The identity of this job was refused.', {
+        why: `The token says\n  issuer   ${iss}\n  subject  ${sub}\n  audience ${aud}\nand no federated identity with the id of \`tailnet-client-id\` expects that.`,
+        fix: `In the admin console, Settings, Trust credentials: an OpenID Connect credential with issuer ${iss}, subject \`${sub}\` (\`*\` stands for anything), audience \`${aud}\`, scope \`auth_keys\` (write), and the tags ${options.tags.join(', ')}.`,
+    });
+}
+function refusedTags({ tags }) {
+    const [first = 'tag:ci'] = tags;
+    return new errors/* DeployError */.sH('HD-TAILNET-01', `No key was given for a node with ${tags.join(', ')}.`, {
+        why: 'The credential lacks the scope `auth_keys` (write), or it may not give these tags.',
+        fix: `Give the credential exactly the tags of \`tailnet-tags\`, and let the policy know them: "tagOwners": {"${first}": ["autogroup:admin"]}.`,
+    });
+}
+function noIdToken(cause) {
+    return new errors/* DeployError */.sH('HD-TAILNET-01', 'GitHub gave this job no OIDC token.', {
+        why: cause instanceof Error ? `${cause.message}` : '',
+        fix: 'Give the job `permissions: id-token: write`. Pull requests from forks never get one.',
+        cause,
+    });
+}
+function withAnswer(error, status, answer) {
+    const { code, what, why, fix } = error;
+    return new errors/* DeployError */.sH(code, what, { why: `${why} The answer: ${status} ${messageOf(answer)}.`, fix });
+}
+function claimsOf(jwt) {
+    try {
+        const claims = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString());
+        return Object.fromEntries(Object.entries(claims).map(([name, value]) => [name, String(value)]));
+    }
+    catch {
+        return {};
+    }
+}
+function textField(answer, name) {
+    try {
+        const value = JSON.parse(answer.toString())[name];
+        return typeof value === 'string' ? value : '';
+    }
+    catch {
+        return '';
+    }
+}
+/** What a server says about a failure, on one line. */
+function messageOf(answer) {
+    const text = textField(answer, 'message') || answer.toString();
+    return text
+        .replace(/[\p{Cc}\s]+/gu, ' ')
+        .trim()
+        .slice(0, 300);
+}
+
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __nccwpck_require__(8474);
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
+// EXTERNAL MODULE: external "node:stream/promises"
+var external_node_stream_promises_ = __nccwpck_require__(6466);
+// EXTERNAL MODULE: external "node:zlib"
+var external_node_zlib_ = __nccwpck_require__(8522);
+// EXTERNAL MODULE: ./node_modules/tar-stream/index.js
+var tar_stream = __nccwpck_require__(6118);
+// EXTERNAL MODULE: ./lib/tailnet/package.js + 2 modules
+var tailnet_package = __nccwpck_require__(7906);
+;// CONCATENATED MODULE: ./lib/tailnet/binary.js
+
+
+
+
+
+
+
+
+
+const programs = ['tailscale', 'tailscaled'];
+/** A folder that holds both programs: that of the user, or `into`, where they are unpacked. */
+async function findPrograms(source, into, context) {
+    if ('folder' in source)
+        return await ownFolder(source.folder);
+    const { mirror, cache } = source;
+    const version = source.version === 'latest' ? await (0,tailnet_package/* latestVersion */.qD)(mirror, context.signal) : source.version;
+    await obtain((0,tailnet_package/* packageOf */.wg)(version, mirror), cache, into, context);
+    return into;
+}
+/**
+ * What was downloaded once is kept as the package it came in, and judged anew each time: whoever can write to the cache
+ * of a runner cannot make us run what Tailscale did not make.
+ */
+async function obtain(wanted, cache, into, { log, signal }) {
+    const { version, name, folder, digest } = wanted;
+    const place = (0,external_node_path_.join)(cache, 'homelab-deploy-tailscale', version, name);
+    const kept = await readKept(place);
+    const flaw = kept && (0,tailnet_package/* flawOf */.e3)(wanted, kept);
+    if (kept && flaw === undefined) {
+        await unpack(wanted, kept, into);
+        log.info(`Tailscale ${version}, from the cache of the runner, verified`);
+        return;
+    }
+    if (flaw !== undefined)
+        log.warning(`What the cache of the runner holds as Tailscale ${version} is not used: ${flaw}.`);
+    const files = await (0,tailnet_package/* download */.RG)(wanted, signal);
+    const wrong = (0,tailnet_package/* flawOf */.e3)(wanted, files);
+    if (wrong !== undefined)
+        throw notTheirs(wanted, wrong);
+    await unpack(wanted, files, into);
+    log.info(`Tailscale ${version}, from ${folder}, verified by its ${digest ? 'digest' : 'signature'}`);
+    // A cache that cannot be written is a pity and no more.
+    await keep(place, files).catch((error) => log.info(`Not kept for the next run: ${error.message}`));
+}
+async function ownFolder(folder) {
+    for (const program of programs) {
+        await (0,promises_.access)((0,external_node_path_.join)(folder, program), external_node_fs_.constants.X_OK).catch((cause) => {
+            throw new errors/* DeployError */.sH('HD-TAILNET-02', `${(0,external_node_path_.join)(folder, program)} is not a program that can be run.`, {
+                fix: '`tailnet-binary` is a folder on the runner that holds `tailscale` and `tailscaled`.',
+                cause,
+            });
+        });
+    }
+    return folder;
+}
+/** Undefined when nothing was kept. */
+async function readKept(place) {
+    const names = await (0,promises_.readFile)((0,external_node_path_.join)(place, 'files'), 'utf8').catch(() => '');
+    const read = names
+        .split('\n')
+        .filter(Boolean)
+        .map(async (name) => [name, await (0,promises_.readFile)((0,external_node_path_.join)(place, name))]);
+    const files = await Promise.all(read).catch(() => []);
+    return files.length === 0 ? undefined : new Map(files);
+}
+/** Made beside its place and moved there: a run that is killed here leaves nothing that looks whole. */
+async function keep(place, files) {
+    const draft = `${place}.${process.pid}`;
+    try {
+        await (0,promises_.mkdir)(draft, { recursive: true });
+        for (const [name, content] of files)
+            await (0,promises_.writeFile)((0,external_node_path_.join)(draft, name), content);
+        await (0,promises_.writeFile)((0,external_node_path_.join)(draft, 'files'), [...files.keys()].join('\n'));
+        await (0,promises_.rm)(place, { recursive: true, force: true });
+        await (0,promises_.rename)(draft, place);
+    }
+    finally {
+        await (0,promises_.rm)(draft, { recursive: true, force: true });
+    }
+}
+async function unpack({ name }, files, into) {
+    const extract = tar_stream.extract();
+    const done = (0,external_node_stream_promises_.pipeline)(external_node_stream_.Readable.from([files.get(name)]), (0,external_node_zlib_.createGunzip)(), extract);
+    done.catch(() => { });
+    for await (const entry of extract) {
+        const program = programs.find((each) => entry.header.type === 'file' && entry.header.name.endsWith(`/${each}`));
+        if (program === undefined)
+            entry.resume();
+        else
+            await (0,external_node_stream_promises_.pipeline)(entry, (0,external_node_fs_.createWriteStream)((0,external_node_path_.join)(into, program), { mode: 0o755 }));
+    }
+    await done;
+    await ownFolder(into);
+}
+function notTheirs({ name, folder }, flaw) {
+    return new errors/* DeployError */.sH('HD-TAILNET-02', `${name} is not what Tailscale published, so it was not run.`, {
+        why: `It came from ${folder}; ${flaw}.`,
+        fix: 'Check `tailnet-mirror` and any proxy in between. Very old versions bear no signature that can be checked: use a newer one.',
+    });
+}
+
+// EXTERNAL MODULE: external "node:http"
+var external_node_http_ = __nccwpck_require__(7067);
+// EXTERNAL MODULE: external "node:stream/consumers"
+var consumers_ = __nccwpck_require__(8321);
+;// CONCATENATED MODULE: ./lib/tailnet/local-api.js
+
+
+/** The daemon found no way to the host; `text` is what it said. */
+class DialRefused extends Error {
+}
+/** The daemon's own API: HTTP on its Unix socket. What is asked here changes nothing, and anybody may ask it. */
+class LocalApi {
+    socketPath;
+    constructor(socketPath) {
+        this.socketPath = socketPath;
+    }
+    async status(wait = { timeoutMs: 5_000 }) {
+        return JSON.parse(await this.#ask('GET', '/localapi/v0/status', wait));
+    }
+    /** Finds the path to a peer; answers when the peer does, whatever its firewall thinks of us. */
+    async ping(ip, wait = { timeoutMs: 3_000 }) {
+        return JSON.parse(await this.#ask('POST', `/localapi/v0/ping?type=disco&ip=${encodeURIComponent(ip)}`, wait));
+    }
+    /** A connection through the tailnet; `{ self }` is an address outside of it, which the caller has to dial. */
+    async dial(host, port, wait) {
+        const headers = {
+            Connection: 'upgrade',
+            Upgrade: 'ts-dial',
+            'Dial-Host': host,
+            'Dial-Port': `${port}`,
+            'Dial-Network': 'tcp',
+        };
+        const outcome = Promise.withResolvers();
+        const request = this.#request('POST', '/localapi/v0/dial', wait, headers, outcome.reject);
+        request.on('upgrade', (_, socket, head) => {
+            if (head.length > 0)
+                socket.unshift(head);
+            outcome.resolve(socket);
+        });
+        request.on('response', (response) => {
+            const self = response.headers['dial-addr'];
+            const outside = response.statusCode === 200 && typeof self === 'string';
+            (0,consumers_.text)(response).then((said) => (outside ? outcome.resolve({ self }) : outcome.reject(new DialRefused(said.trim()))), outcome.reject);
+        });
+        request.end();
+        return await outcome.promise;
+    }
+    async #ask(method, path, wait) {
+        const outcome = Promise.withResolvers();
+        this.#request(method, path, wait, {}, outcome.reject).on('response', outcome.resolve).end();
+        const response = await outcome.promise;
+        const body = await (0,consumers_.text)(response);
+        if (response.statusCode !== 200)
+            throw new Error(`${path.split('?')[0]}: ${response.statusCode} ${body.trim()}`);
+        return body;
+    }
+    #request(method, path, { timeoutMs, signal }, headers, reject) {
+        const { socketPath } = this;
+        const request = (0,external_node_http_.request)({ socketPath, method, path, headers: { Host: 'local-tailscaled.sock', ...headers } });
+        const timer = setTimeout(() => request.destroy(Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' })), timeoutMs);
+        const abort = () => request.destroy(signal?.reason);
+        const settle = () => {
+            clearTimeout(timer);
+            signal?.removeEventListener('abort', abort);
+        };
+        if (signal?.aborted)
+            abort();
+        signal?.addEventListener('abort', abort, { once: true });
+        return request.on('upgrade', settle).on('close', settle).on('error', reject);
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/tailnet/daemon.js
+var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+/**
+ * The keeper of the daemon: it starts it, waits until the pipe that it holds ends, logs out, ends the daemon,
+ * and takes the folder away. Whether main closes the pipe or dies of `kill -9` is the same to it, so there is one way
+ * to leave. It is started by a shell that ends at once: nobody's child, it survives the end of main's process tree.
+ */
+const keeper = `dir=$1 bin=$2; shift 2
+trap : TERM INT HUP
+"$bin/tailscaled" "$@" </dev/null >"$dir/log" 2>&1 3<&- &
+daemon=$!
+cat <&3 >/dev/null &
+pipe=$!
+echo "$daemon $$" >"$dir/pids"
+wait "$pipe"
+trap '' TERM INT HUP
+kill "$pipe" 2>/dev/null
+# Not every sleep knows fractions.
+nap() { sleep 0.1 2>/dev/null || sleep 1; }
+ends() { n=$2; while kill -0 "$1" 2>/dev/null; do [ "$n" -gt 0 ] || { kill -KILL "$1"; return; }; n=$((n - 1)); nap; done; }
+n=50
+while [ -e "$dir/key" ] && [ "$n" -gt 0 ] && ! "$bin/tailscale" --socket="$dir/socket" status >/dev/null 2>&1; do
+  n=$((n - 1)); nap
+done
+"$bin/tailscale" --socket="$dir/socket" logout </dev/null >/dev/null 2>&1 3<&- &
+ends $! 50
+kill -TERM "$daemon" 2>/dev/null
+ends "$daemon" 60
+rm -rf "$dir"
+`;
+/** Who the daemon runs as when it would be root beside another one: so it cannot touch what that one set up. */
+const nobody = { uid: 65_534, gid: 65_534 };
+/** What a daemon needs to know of the world: the way out. */
+const waysOut = [
+    'HTTPS_PROXY',
+    'https_proxy',
+    'HTTP_PROXY',
+    'http_proxy',
+    'NO_PROXY',
+    'no_proxy',
+    'SSL_CERT_FILE',
+    'SSL_CERT_DIR',
+];
+/** Our own tailscaled: in userspace, without root, its state in memory, its socket in a private folder. */
+class Daemon {
+    folder;
+    programs;
+    api;
+    #pipe;
+    constructor(folder, programs, pipe) {
+        this.folder = folder;
+        this.programs = programs;
+        this.api = new LocalApi((0,external_node_path_.join)(folder, 'socket'));
+        this.#pipe = pipe;
+    }
+    static async start(source, options) {
+        // Not in RUNNER_TEMP: the path of a socket ends at 107 bytes.
+        const folder = await (0,promises_.mkdtemp)((0,external_node_path_.join)((0,external_node_os_.tmpdir)(), 'hd-tailnet-'));
+        options.remember(folder);
+        try {
+            const found = await findPrograms(source, folder, options);
+            const user = options.beside && process.getuid?.() === 0 ? nobody : undefined;
+            const programs = user ? await handOver(found, folder, user) : found;
+            const daemon = new Daemon(folder, programs, daemon_keep(folder, programs, options.uploadLogs, user));
+            await daemon.#answers(options.signal).catch(async (error) => {
+                await daemon[Symbol.asyncDispose]();
+                throw error;
+            });
+            return daemon;
+        }
+        catch (error) {
+            await (0,promises_.rm)(folder, { recursive: true, force: true });
+            throw error;
+        }
+    }
+    /** Its last lines, for messages. */
+    async lastWords() {
+        const text = await (0,promises_.readFile)((0,external_node_path_.join)(this.folder, 'log'), 'utf8').catch(() => '');
+        return text.trim().split('\n').slice(-20).join('\n');
+    }
+    async alive() {
+        const [pid = ''] = (await (0,promises_.readFile)((0,external_node_path_.join)(this.folder, 'pids'), 'utf8').catch(() => '')).split(' ');
+        const state = pid && (await (0,promises_.readFile)(`/proc/${pid}/stat`, 'utf8').catch(() => ''));
+        return state !== '' && !/\) [ZX] /.test(state);
+    }
+    /**
+     * A file that only we, and root, can read, for as long as the work takes. When the work is broken off it stays for the
+     * keeper to see: then a login may be on its way, and is waited for, or its node would come when nobody is there to log
+     * it out.
+     */
+    async withFile(text, work) {
+        const file = (0,external_node_path_.join)(this.folder, 'key');
+        await (0,promises_.writeFile)(file, text, { mode: 0o600, flag: 'wx' });
+        const result = await work(file);
+        await (0,promises_.rm)(file, { force: true });
+        return result;
+    }
+    async #answers(signal) {
+        for (const deadline = new clock/* Deadline */.B2(15_000);; await (0,clock/* sleep */.yy)(50, signal)) {
+            try {
+                await this.api.status({ timeoutMs: 2_000, signal });
+                return;
+            }
+            catch (error) {
+                signal?.throwIfAborted();
+                const started = (await (0,promises_.readFile)((0,external_node_path_.join)(this.folder, 'pids'), 'utf8').catch(() => '')) !== '';
+                if (deadline.passed || (started && !(await this.alive())))
+                    throw await this.#mute(error);
+            }
+        }
+    }
+    async #mute(cause) {
+        const detail = await this.lastWords();
+        return new errors/* DeployError */.sH('HD-TAILNET-03', 'tailscaled did not start on the runner.', {
+            why: detail.split('\n').at(-1) || (cause instanceof Error ? cause.message : String(cause)),
+            fix: 'Its last lines are in the log. Where programs may not be run from the temporary folder, set TMPDIR for the runner.',
+            detail,
+            cause,
+        });
+    }
+    /** Closes the pipe; the keeper does the rest, and closes its own end when it is done. */
+    async [Symbol.asyncDispose]() {
+        if (this.#pipe.destroyed)
+            return;
+        const gone = (0,external_node_events_.once)(this.#pipe, 'close', { signal: AbortSignal.timeout(15_000) }).catch(() => { });
+        this.#pipe.end();
+        await gone;
+        await (0,promises_.rm)(this.folder, { recursive: true, force: true });
+    }
+}
+function daemon_keep(folder, programs, uploadLogs, user) {
+    const words = [
+        ...[
+            '--tun=userspace-networking',
+            '--port=0',
+            '--state=mem:',
+            `--statedir=${folder}`,
+            `--socket=${(0,external_node_path_.join)(folder, 'socket')}`,
+        ],
+        // Nobody of Tailscale's looks at the logs of a network that is not theirs.
+        ...(uploadLogs ? [] : ['--no-logs-no-support']),
+    ];
+    const outside = waysOut.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []));
+    // Without RUNNER_TRACKING_ID the runner does not kill it at the end of the job, before it could log out.
+    const env = { ...(0,exec/* cleanEnvironment */.h)(), ...Object.fromEntries(outside), HOME: folder, TS_LOGS_DIR: folder };
+    const child = (0,external_node_child_process_namespaceObject.spawn)('/bin/sh', ['-c', '"$@" &', 'sh', '/bin/sh', '-c', keeper, 'sh', folder, programs, ...words], {
+        ...{ cwd: folder, env, detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] },
+        ...user,
+    });
+    child.on('error', () => { });
+    // Not its standard input: that one Node would close when the first shell ends.
+    return child.stdio[3].on('error', () => { }).resume();
+}
+async function handOver(programs, folder, { uid, gid }) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        for (const name of ['tailscale', 'tailscaled'])
+            if (programs !== folder)
+                await (0,promises_.copyFile)((0,external_node_path_.join)(programs, name), (0,external_node_path_.join)(folder, name));
+        const log = __addDisposableResource(env_1, await (0,promises_.open)((0,external_node_path_.join)(folder, 'log'), 'w'), true);
+        await log.chown(uid, gid);
+        await (0,promises_.chown)(folder, uid, gid);
+        return folder;
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = __disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: ./lib/tailnet/peers.js
+
+/**
+ * The peer that people mean by a name or an address. Only names that the control server gave count: what a machine calls
+ * itself proves nothing, and the first part of a name means one of this tailnet, not one that another shares with it.
+ */
+function findPeer({ Peer, MagicDNSSuffix }, host) {
+    const peers = Object.values(Peer ?? {});
+    const wanted = host.toLowerCase().replace(/\.$/, '');
+    if ((0,external_node_net_.isIP)(wanted))
+        return peers.find(({ TailscaleIPs }) => (TailscaleIPs ?? []).some((ip) => sameIp(ip, wanted)));
+    const full = wanted.includes('.') ? wanted : `${wanted}.${(MagicDNSSuffix ?? '').toLowerCase()}`;
+    return peers.find((peer) => nameOf(peer) === full);
+}
+/** Full, in lower case, without the dot at its end. */
+function nameOf({ DNSName }) {
+    return DNSName.toLowerCase().replace(/\.$/, '');
+}
+/** Whether only a tailnet can know this host: one of its addresses, or a name in its domain. A bare name is anybody's. */
+function belongsToTailnet({ MagicDNSSuffix }, host) {
+    const name = host.toLowerCase().replace(/\.$/, '');
+    if ((0,external_node_net_.isIP)(name))
+        return /^(100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|fd7a:115c:a1e0:)/.test(name) ? 'yes' : 'no';
+    const suffix = (MagicDNSSuffix ?? '').toLowerCase();
+    if (!name.includes('.'))
+        return 'perhaps';
+    return (suffix !== '' && name.endsWith(`.${suffix}`)) || name.endsWith('.ts.net') ? 'yes' : 'no';
+}
+/** IPv6 addresses have several spellings. */
+function sameIp(one, other) {
+    return one === other || (one.includes(':') && other.includes(':') && canonical(one) === canonical(other));
+}
+function canonical(ip) {
+    return URL.canParse(`http://[${ip}]/`) ? new URL(`http://[${ip}]/`).hostname : ip;
+}
+
+;// CONCATENATED MODULE: ./lib/tailnet/existing.js
+
+
+/** Only asks: reading is allowed to everybody, and nothing else is ever done at a socket that is not ours. */
+async function existingTailnet(socket, hosts) {
+    const api = new LocalApi(socket);
+    const status = await api.status({ timeoutMs: 3_000 }).catch(() => undefined);
+    if (status?.BackendState !== 'Running')
+        return undefined;
+    return { api, status, knowsHosts: hosts.every((host) => findPeer(status, host) !== undefined) };
+}
+
+// EXTERNAL MODULE: ./lib/remote/dial.js + 1 modules
+var dial = __nccwpck_require__(649);
+// EXTERNAL MODULE: ./lib/shell.js
+var shell = __nccwpck_require__(621);
+;// CONCATENATED MODULE: ./lib/tailnet/network.js
+
+
+
+
+
+
+/** A tailnet as a way to hosts, through a daemon that is in it. Nothing here changes anything of the daemon. */
+class TailnetNetwork {
+    proxyCommand;
+    #api;
+    /** `program` is the command line tool that belongs to the daemon. */
+    constructor(api, program) {
+        this.#api = api;
+        this.proxyCommand = `${(0,shell/* quote */.hD)(program)} ${(0,shell/* quote */.hD)(`--socket=${api.socketPath}`)} nc %h %p`;
+    }
+    async dial({ host, port }, timeoutMs, signal) {
+        const wait = { timeoutMs, signal };
+        const status = await this.#api.status(wait);
+        const peer = findPeer(status, host);
+        // By its address: whom we asked about is then who answers, whatever a name server says.
+        const [ip] = peer?.TailscaleIPs ?? [];
+        const ours = belongsToTailnet(status, host);
+        const unseen = () => coded('ENOPEER', `${host} is not in sight yet`);
+        if (ip === undefined && ours === 'yes')
+            throw unseen();
+        const answer = await this.#api.dial(ip ?? host, port, wait).catch((error) => {
+            if (!(error instanceof DialRefused))
+                throw error;
+            const code = codeOf(error.message);
+            // A name that nobody knows yet: the tailnet may need a moment to tell.
+            throw code === 'ENOTFOUND' && ours !== 'no' ? unseen() : coded(code, error.message);
+        });
+        return 'self' in answer ? await (0,dial/* dial */.zy)(placeOf(answer.self), timeoutMs, signal) : answer;
+    }
+    /** WireGuard has proven that a peer's own address is that peer; of a host behind a router it knows nothing. */
+    async identify({ host, port }) {
+        const peer = findPeer(await this.#api.status(), host);
+        const [ip] = peer?.TailscaleIPs ?? [];
+        if (peer === undefined || ip === undefined)
+            return undefined;
+        // These are the keys of Tailscale SSH, which has port 22; another sshd may have others.
+        const keys = port === 22 ? (peer.sshHostKeys ?? []) : [];
+        const words = keys.map((key) => key.trim().split(/\s+/).slice(0, 2).join(' '));
+        return { address: `${nameOf(peer) || peer.HostName} (${ip})`, keys: words };
+    }
+    /** `direct, 2 ms` or `relayed by fra, 24 ms`; empty when the host is no peer, or does not say. */
+    async path({ host }) {
+        try {
+            const peer = findPeer(await this.#api.status(), host);
+            const [ip] = peer?.TailscaleIPs ?? [];
+            if (ip === undefined)
+                return '';
+            const { Err, LatencySeconds = 0, Endpoint, PeerRelay, DERPRegionCode } = await this.#api.ping(ip);
+            if (Err)
+                return '';
+            const way = Endpoint ? 'direct' : `relayed by ${PeerRelay || DERPRegionCode || 'a server of the tailnet'}`;
+            return `${way}, ${(0,clock/* humanDuration */.UU)(LatencySeconds * 1_000)}`;
+        }
+        catch {
+            return '';
+        }
+    }
+    async diagnose({ host, port }, error) {
+        let status;
+        try {
+            status = await this.#api.status();
+        }
+        catch (cause) {
+            return new errors/* DeployError */.sH('HD-TAILNET-03', 'tailscaled on the runner does not answer any more.', {
+                why: cause instanceof Error ? `${cause.message}.` : '',
+                fix: 'Run the job again. If it happens again, look at the memory of the runner.',
+                cause,
+            });
+        }
+        if (status.BackendState !== 'Running')
+            return notRunning(status, error);
+        const peer = findPeer(status, host);
+        if (peer === undefined)
+            return belongsToTailnet(status, host) === 'yes' || (0,dial/* errorCode */.CA)(error) === 'ENOPEER'
+                ? notInSight(status, host, error)
+                : undefined;
+        const name = nameOf(peer) || peer.HostName;
+        if (peer.Expired) {
+            return new errors/* DeployError */.sH('HD-TAILNET-06', `The key of ${name} in the tailnet has expired.`, {
+                why: 'A node with an expired key gets no connections.',
+                fix: 'On the host run `sudo tailscale up --force-reauth`; for a server turn key expiry off in the admin console, or give it a tag.',
+                cause: error,
+            });
+        }
+        if (peer.Online === false) {
+            return new errors/* DeployError */.sH('HD-TAILNET-06', `${name} is offline in the tailnet${since(peer)}.`, {
+                why: 'Its tailscaled is not connected to the control server.',
+                fix: 'Check that the host is on and has a network; there, `tailscale status` says what is wrong.',
+                cause: error,
+            });
+        }
+        if ((0,dial/* errorCode */.CA)(error) !== 'ETIMEDOUT')
+            return undefined;
+        const [ip = ''] = peer.TailscaleIPs ?? [];
+        const alive = await this.#api.ping(ip).then(({ Err }) => !Err, () => false);
+        if (!alive) {
+            return new errors/* DeployError */.sH('HD-TAILNET-06', `${name} is in the tailnet and does not answer.`, {
+                why: 'The control server calls it online, and yet nothing comes back from it, neither directly nor relayed.',
+                fix: 'On the host `tailscale netcheck` shows what its network lets through.',
+                cause: error,
+            });
+        }
+        const tags = (status.Self?.Tags ?? []).join(', ') || 'this runner';
+        return new errors/* DeployError */.sH('HD-TAILNET-06', `${name} answers in the tailnet, but its port ${port} does not.`, {
+            why: `The policy of the tailnet does not let ${tags} in there, or a firewall on the host drops it.`,
+            fix: `In the policy: {"action": "accept", "src": ["${status.Self?.Tags?.[0] ?? 'tag:ci'}"], "dst": ["${peer.Tags?.[0] ?? name}:${port}"]}. On the host check the firewall for the interface tailscale0.`,
+            cause: error,
+        });
+    }
+}
+function notRunning({ BackendState, Health }, cause) {
+    return new errors/* DeployError */.sH('HD-TAILNET-04', `The runner is not in the tailnet any more (${BackendState}).`, {
+        why: (Health ?? []).join(' '),
+        fix: 'Somebody removed the node, or its key expired. Run the job again.',
+        cause,
+    });
+}
+function notInSight(status, host, cause) {
+    const names = Object.values(status.Peer ?? {}).map((peer) => nameOf(peer).split('.')[0] || peer.HostName);
+    const tags = (status.Self?.Tags ?? []).join(', ') || 'this runner';
+    const seen = names.length === 0 ? 'It shows no other machine' : `It shows ${names.sort().slice(0, 10).join(', ')}`;
+    return new errors/* DeployError */.sH('HD-TAILNET-05', `The tailnet does not show ${host} to this runner.`, {
+        why: `${seen}${names.length > 10 ? ` and ${names.length - 10} more` : ''} to ${tags}. A machine is only shown to those whom the policy lets reach it.`,
+        fix: `Check the name of \`host\`, and that the policy has a rule such as {"action": "accept", "src": ["${status.Self?.Tags?.[0] ?? 'tag:ci'}"], "dst": ["${host}:22"]}.`,
+        cause,
+    });
+}
+function since({ LastSeen }) {
+    return LastSeen && !LastSeen.startsWith('0001-') ? ` since ${LastSeen}` : '';
+}
+/** What the daemon says, as the errors that everybody knows. */
+function codeOf(said) {
+    if (/refused/i.test(said))
+        return 'ECONNREFUSED';
+    if (/no route|unreachable/i.test(said))
+        return 'EHOSTUNREACH';
+    if (/resolve failure|no such host/i.test(said))
+        return 'ENOTFOUND';
+    return 'ETIMEDOUT';
+}
+function coded(code, message) {
+    return Object.assign(new Error(message), { code });
+}
+function placeOf(text) {
+    const { hostname, port } = new URL(`tcp://${text}`);
+    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
+;// CONCATENATED MODULE: ./lib/tailnet/join.js
+
+
+
+
+
+
+
+
+/** Joins, or finds what the runner is in already; undefined when neither was asked for. */
+async function joinTailnet(options, context) {
+    const { mode, credentials } = options;
+    if (mode === 'off')
+        return undefined;
+    const found = mode === 'join' ? undefined : await existingTailnet(options.hostSocket, context.hosts);
+    const wanted = found !== undefined && (mode === 'existing' || credentials === undefined || found.knowsHosts);
+    if (wanted) {
+        const { api, status } = found;
+        context.log.info('The tailnet of the runner itself is used, and not touched.');
+        return {
+            network: new TailnetNetwork(api, 'tailscale'),
+            summary: `the runner's own, as ${describe(status)}`,
+            [Symbol.asyncDispose]: async () => { },
+        };
+    }
+    if (mode === 'existing')
+        throw noTailnet(options.hostSocket);
+    if (credentials === undefined)
+        return undefined;
+    return await joinAnew(options, context, found !== undefined);
+}
+async function joinAnew(options, context, beside) {
+    const { log, signal, remember } = context;
+    const uploadLogs = options.loginServer === '';
+    const daemon = await Daemon.start(options.binary, { log, signal, remember, beside, uploadLogs });
+    try {
+        const kind = await logIn(daemon, options, context);
+        const status = await daemon.api.status();
+        return {
+            network: new TailnetNetwork(daemon.api, `${daemon.programs}/tailscale`),
+            summary: `as ${describe(status)}, by ${kind}`,
+            [Symbol.asyncDispose]: async () => await daemon[Symbol.asyncDispose](),
+        };
+    }
+    catch (error) {
+        await daemon[Symbol.asyncDispose]();
+        throw error;
+    }
+}
+/** A key for each try, since one that was used may be worth nothing the second time. */
+async function logIn(daemon, options, context) {
+    const { log, signal, timeoutMs } = context;
+    const deadline = new clock/* Deadline */.B2(timeoutMs);
+    for (let attempt = 1;; attempt++) {
+        let failure;
+        try {
+            const key = await keyFor(options, context);
+            const seconds = Math.ceil(Math.max(5_000, Math.min(deadline.left, 45_000)) / 1_000);
+            const said = await daemon.withFile(key.secret.reveal(), (file) => 
+            // The tool ends with its daemon.
+            (0,abort/* unlessAborted */.W)(up(daemon, options, file, seconds), signal));
+            if (said.code === 0)
+                return key.kind;
+            await key.revoke();
+            failure = await refused(daemon, options, said, seconds);
+            if (!(failure instanceof NoAnswer))
+                throw failure;
+        }
+        catch (error) {
+            signal?.throwIfAborted();
+            if (!(error instanceof ApiSilent) && !(error instanceof NoAnswer))
+                throw error;
+            failure = error;
+        }
+        if (deadline.left < 5_000 || attempt === 5)
+            throw failure;
+        log.info(`${failure.what} ${failure.why} Trying again.`);
+        await (0,clock/* sleep */.yy)(attempt * 1_000, signal);
+    }
+}
+async function up(daemon, options, file, seconds) {
+    return await (0,exec/* runTool */.q)(`${daemon.programs}/tailscale`, [
+        ...[`--socket=${daemon.api.socketPath}`, 'up', `--auth-key=file:${file}`, `--hostname=${options.hostname}`],
+        // Nobody comes in; and neither the name servers nor the routes of the runner change.
+        ...['--shields-up', '--accept-dns=false', '--accept-routes', '--reset', `--timeout=${seconds}s`],
+        ...(options.loginServer === '' ? [] : [`--login-server=${options.loginServer}`]),
+    ]);
+}
+/** Nobody said no: another try may get an answer. */
+class NoAnswer extends errors/* DeployError */.sH {
+}
+async function refused(daemon, options, { stderr, stdout }, seconds) {
+    const status = await daemon.api.status().catch(() => ({}));
+    const said = (stderr || stdout).trim().split('\n').at(-1) ?? '';
+    const detail = await daemon.lastWords();
+    if (status.BackendState === 'NeedsMachineAuth') {
+        return new errors/* DeployError */.sH('HD-TAILNET-04', 'The tailnet wants somebody to approve this node.', {
+            why: 'Device approval is on, and the key is not pre-approved.',
+            fix: 'Create the auth key as pre-approved, or join by an OAuth client or by OIDC: their keys are.',
+            detail,
+        });
+    }
+    const server = options.loginServer || 'Tailscale';
+    const no = /backend error|invalid key|expired|already used|not valid|requested tags|unauthori[sz]ed/i;
+    const Kind = no.test(stdout + stderr) ? errors/* DeployError */.sH : NoAnswer;
+    return new Kind('HD-TAILNET-04', `${server} did not let the runner into the tailnet.`, {
+        why: `It said: ${said || `nothing for ${(0,clock/* humanDuration */.UU)(seconds * 1_000)}`}.`.replace(/\.\.$/, '.'),
+        fix: 'If the key is expired, used up or revoked, make another one, ephemeral and reusable, and replace the secret; or join by OIDC, which needs none.',
+        detail,
+    });
+}
+function noTailnet(socket) {
+    return new errors/* DeployError */.sH('HD-TAILNET-07', 'This runner is in no tailnet.', {
+        why: `\`tailnet: existing\` was asked for, and no tailscaled that is logged in answers at ${socket}.`,
+        fix: 'Join one on the runner, or give credentials and set `tailnet: join` or `auto`.',
+    });
+}
+function describe({ Self }) {
+    const name = (Self?.DNSName ?? '').replace(/\.$/, '') || Self?.HostName || 'a node without a name';
+    const tags = Self?.Tags ?? [];
+    return `${name} (${[Self?.TailscaleIPs?.[0], ...tags].filter(Boolean).join(', ')})`;
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/network.js
+
+/** The run from within the tailnet, where one is asked for; it is left again when the run ends. */
+async function enterNetwork(context, open) {
+    const { plan, step } = context;
+    if (plan.tailnet.mode === 'off' || (plan.tailnet.mode === 'auto' && plan.tailnet.credentials === undefined)) {
+        return await enter(context, open, () => { });
+    }
+    return await step('Join the tailnet', async ({ note }) => await enter(context, open, note));
+}
+async function enter(context, open, note) {
+    const network = await tailnetOf(context, open, note);
+    return network === undefined ? context : { ...context, network };
+}
+/** `post` comes this way too, when something was left in the middle. */
+async function tailnetOf(context, open, note) {
+    const { plan, log, signal, idToken, rememberTailnet: remember } = context;
+    const hosts = plan.targets.map(({ address, jump }) => (jump?.address ?? address).host);
+    // To join takes a few seconds, also where the hosts have to answer at once.
+    const timeoutMs = Math.max(30_000, ...plan.targets.map(({ connectTimeout }) => connectTimeout));
+    const tailnet = await joinTailnet(plan.tailnet, { log, signal, idToken, remember, hosts, timeoutMs });
+    if (tailnet === undefined)
+        return undefined;
+    open.use(tailnet);
+    note(tailnet.summary);
+    return tailnet.network;
 }
 
 
@@ -68893,8 +70789,8 @@ function describeSystem(facts) {
         .join(', ');
 }
 
-// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 10 modules
-var ssh_host = __nccwpck_require__(4120);
+// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 8 modules
+var ssh_host = __nccwpck_require__(8298);
 // EXTERNAL MODULE: ./lib/remote/target.js
 var remote_target = __nccwpck_require__(9305);
 // EXTERNAL MODULE: ./lib/pipeline/fleet.js
@@ -68907,16 +70803,19 @@ var fleet = __nccwpck_require__(3118);
 
 /** Connects and learns all about the hosts that later decisions need; root when the inputs or the path ask for it. */
 async function reach(context, open) {
-    const { plan, log, signal, recorder } = context;
+    const { plan, log, signal, recorder, network } = context;
     const targets = plan.targets.map((target) => ({
         target,
         record: recorder.machine((0,remote_target/* showAddress */.m)(target.address)),
     }));
     const where = targets.map(({ target }) => (0,remote_target/* showAddress */.m)(target.address)).join(', ');
     const connected = await (0,fleet/* onAll */.J)(context, `Connect to ${where}`, targets, async ({ target, record }, note) => {
-        const connected = open.use(await ssh_host/* SshHost */.f.connect(target, { log, signal, hosted: plan.run.hosted }));
+        const connected = open.use(await ssh_host/* SshHost */.f.connect(target, { log, signal, hosted: plan.run.hosted, network }));
         record.hostKey = connected.hostKeyLine;
-        note(`Host key ${connected.hostKey}`);
+        record.network = (await network.path?.((target.jump ?? target).address)) ?? '';
+        note([`Host key ${connected.hostKey}`, record.network].filter(Boolean).join('; '));
+        if (target.hostKey.mode === 'tailnet')
+            log.info(`The tailnet vouches for it. To pin the key itself: ${connected.hostKeyLine}`);
         if (target.hostKey.mode === 'accept-new') {
             log.warning(`The key of ${connected.name} was accepted without being known (\`host-key: accept-new\`). Pin it: host-key: ${connected.hostKeyLine}`);
         }
@@ -68936,10 +70835,10 @@ async function reach(context, open) {
     });
 }
 /** Another connection to a host of this run. It outlives a cancel: what has to be put back is put back over it. */
-async function connectAgain({ plan, log, signal }, { target, host: first }) {
+async function connectAgain({ plan, log, signal, network }, { target, host: first }) {
     const host = await ssh_host/* SshHost */.f.connect({ ...target, connectTimeout: Math.min(target.connectTimeout, signal.aborted ? 2_000 : 20_000) }, 
     // After a cancel what is left to do has to be done; before it, a cancel ends this connection's work as well.
-    { log, hosted: plan.run.hosted, signal: signal.aborted ? undefined : signal });
+    { log, hosted: plan.run.hosted, network, signal: signal.aborted ? undefined : signal });
     if (first.isRoot)
         await host.becomeRoot();
     return host;
@@ -68983,7 +70882,7 @@ function refusePath(host, { path, user }) {
 
 /***/ }),
 
-/***/ 4774:
+/***/ 750:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -68992,6 +70891,10 @@ __nccwpck_require__.d(__webpack_exports__, {
   e: () => (/* binding */ run)
 });
 
+// EXTERNAL MODULE: ./lib/remote/network.js
+var network = __nccwpck_require__(2056);
+// EXTERNAL MODULE: ./lib/data/index.js + 8 modules
+var lib_data = __nccwpck_require__(4449);
 // EXTERNAL MODULE: ./lib/errors.js
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/remote/state.js
@@ -69156,7 +71059,7 @@ clear_away() {
   case $(cat verdict 2>/dev/null) in '' | rollback-failed*) return 0 ;; esac
   keep_verdict
   # The lock last: with it the next run may come, and make this directory its own.
-  cd / && rm -rf "$work"
+  drop_work
   free_lock "$token"
 }
 `;
@@ -69203,7 +71106,7 @@ clear_away
 /** What comes first and changes nothing: whatever becomes of it, the old version was never touched. */
 const harmlessPhases = ['build', 'backup'];
 /** The phases of a change, in order. The deadline begins with `apply`; what is slow comes before it. */
-const phases = [...harmlessPhases, 'switch', 'prepare', 'migrate', 'apply'];
+const phases = [...harmlessPhases, 'switch', 'prepare', 'data', 'migrate', 'apply'];
 /** Shell by which the runner lets a gated change begin. */
 const openGate = (state) => `: >${(0,shell/* quote */.hD)(`${state}/work/go`)}\necho armed >&3\n`;
 /** What the scripts share. `hd_alone` and the fixed line make each end safe to repeat, and to be run by two at once. */
@@ -69241,7 +71144,7 @@ hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once
   if [ ! -s "$work/ledger.out" ]; then
     ms=$(awk -v began="$(cat "$work/began")" -v before="$elapsed_ms" '{ ms = int(($1 - began) * 1000); printf "%d", (ms > 0 ? ms : 0) + before }' /proc/uptime)
     line=$(cut -c2- "$work/ledger.line") && [ -n "$line" ] || exit 1
-    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$line" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
+    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$(cat "$work"/ledger.more.* 2>/dev/null)" "$line" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
   fi
   if tail -n 50 "$state/ledger.jsonl" 2>/dev/null | grep -qxF -f "$work/ledger.out"; then exit 0; fi
   [ -z "$(tail -c 1 "$state/ledger.jsonl" 2>/dev/null)" ] || echo >>"$state/ledger.jsonl"
@@ -69262,7 +71165,9 @@ function environment(work) {
 }
 /** What a change of before left here: the lists of this one are here already. */
 const clear = (0,shell.sh) `( umask 077; mkdir -p "$work"; cd -- "$work"
-rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child touched go held code evidence ending settling ledger.out done.* log.* file.*
+# The last word on an earlier change to the same release would be taken for that on this one.
+case $(cat "$state/verdict" 2>/dev/null) in "$id "*) rm -f "$state/verdict" ;; esac
+rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child touched go held code data.* evidence ending settling ledger.out ledger.more.* done.* log.* file.*
 mkdir phase )`;
 /** Where a unit has to be for systemd to start it after a reboot, while a change is open. */
 function bootUnit({ init, user, state }, id) {
@@ -69760,9 +71665,10 @@ function ledgerLine({ plan, recorder }, { change, record }) {
     });
 }
 
-// EXTERNAL MODULE: ./lib/health/index.js + 5 modules
-var health = __nccwpck_require__(539);
+// EXTERNAL MODULE: ./lib/health/index.js + 6 modules
+var health = __nccwpck_require__(1106);
 ;// CONCATENATED MODULE: ./lib/pipeline/scripts.js
+
 
 
 
@@ -69823,6 +71729,7 @@ ${commands.join('')}${contents.join('')}${files.length > 0 ? (0,shell/* heredoc 
 function compileTransaction(change, parts) {
     const { strategy, places, tree, id, previousId, revision } = change;
     const { record, plan } = parts;
+    const data = (0,lib_data/* compileData */.Cf)(parts.data);
     // A phase that has nothing to do does not exist.
     const given = (phases) => Object.fromEntries(Object.entries(phases).filter(([, text]) => text !== ''));
     return {
@@ -69837,25 +71744,27 @@ function compileTransaction(change, parts) {
             gated: parts.gated,
         },
         ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
-        snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}\n${parts.console.keep}`,
+        snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${data.snapshot}${strategy.snapshot}\n${parts.console.keep}`,
         phases: given({
             build: strategy.build,
+            backup: data.backup,
             // On the disk before it is activated, and before the deadline begins: a slow disk costs no time that is counted.
             switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put\n${(0,remote_state/* flush */.bX)('"$path"')}`,
             prepare: strategy.prepare,
-            migrate: plan.scripts.migrate ? 'hd_user migrate "$release"' : '',
+            data: data.data,
+            migrate: data.migrate,
             apply: strategy.apply || ':',
         }),
         evidence: (0,health/* evidence */.MX)(parts.vitals.checks, parts.vitals.site),
         restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
 hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
-${(0,remote_state/* flush */.bX)('"$path"')}cd -- "$path" 2>/dev/null || cd
+${data.restore}${(0,remote_state/* flush */.bX)('"$path"')}cd -- "$path" 2>/dev/null || cd
 set -e
 ${strategy.restore}`,
         confirm: `${record === undefined ? '' : (0,remote_state/* writeAtomically */.vK)(`${places.release}/record.json`, JSON.stringify(record))}
 [ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }
-${parts.console.install}${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}`,
-        forget: '[ -f "$release/record.json" ] || rm -rf "$release"',
+${parts.console.install}${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}${data.confirm}`,
+        forget: data.forget + '[ -f "$release/record.json" ] || rm -rf "$release"',
         ledger: {
             ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
             ...{ previousRevision: parts.previousRevision, actor: plan.run.actor, run: plan.run.url },
@@ -69875,6 +71784,7 @@ function unchanged(change, line) {
 
 
 
+
 /** How long a command of the user may take; the job's own limit ends it earlier where that is lower. */
 const commandTimeoutMs = 3 * 3_600_000;
 const titles = {
@@ -69882,6 +71792,7 @@ const titles = {
     backup: 'Back up',
     switch: 'Switch over',
     prepare: 'Prepare',
+    data: 'Bring back the data',
     migrate: 'Migrate',
     apply: 'Activate',
 };
@@ -69920,25 +71831,30 @@ async function prepare(context, members) {
     for (const name of harmlessPhases) {
         const wanted = members.filter(({ transaction }) => transaction.phases[name] !== undefined);
         if (wanted.length > 0)
-            await (0,fleet/* onAll */.J)(context, titles[name], wanted, (member) => follow(member, name));
+            await (0,fleet/* onAll */.J)(context, titles[name], wanted, (member, note) => follow(context, member, name, note));
     }
 }
 /** A phase of the change on one host. */
 async function phase(context, member, name) {
     if (member.transaction.phases[name] === undefined)
         return;
-    await context.step(titleOn(member, titles[name]), () => follow(member, name));
+    await context.step(titleOn(member, titles[name]), ({ note }) => follow(context, member, name, note));
 }
 /** One after another, each host has steps of its own. */
 function titleOn({ transaction, link }, title) {
     return transaction.gated ? `${title} on ${link.host.name}` : title;
 }
 /** The guard runs the phase, and here its output is shown. The first one comes with what begins the change. */
-async function follow(member, name) {
+async function follow({ log }, member, name, note) {
     const { guard, link, transaction } = member;
     const first = transaction.gated && name === 'switch' ? `${member.arm}\n${openGate(transaction.state)}` : member.arm;
     member.arm = '';
     const { code, verdict, output, expired, armed } = await guard.phase(name, first);
+    const { notes, warnings } = (0,lib_data/* saidOf */.Jo)(output);
+    for (const warning of warnings)
+        log.warning(`${link.host.name}: ${warning}`);
+    if (notes.length > 0 || warnings.length > 0)
+        note([...notes, ...warnings].join('; '));
     if (!armed)
         throw transferFailed(link.host, `The change could not be prepared on ${link.host.name}.`, output);
     if (code === 0 && verdict === undefined && !expired)
@@ -69952,10 +71868,26 @@ async function hold(context, member, fresh) {
     member.confirming = fresh;
     if (!member.transaction.gated)
         return;
-    const vote = await member.guard.hold(await fresh);
-    if (vote !== undefined && vote !== 'none')
-        throw ended(member.link.host, vote);
+    await stillHeld(member);
     context.log.info(`${member.link.host.name} is healthy, and waits for the others.`);
+}
+/** Before any of several hosts is confirmed, all of them have to be there: one may have gone back while it waited. */
+async function gather(context, members) {
+    if (members.length > 1)
+        await (0,fleet/* onAll */.J)(context, 'See that all are there', members, stillHeld);
+}
+async function stillHeld(member) {
+    const { guard, link } = member;
+    const ask = async () => await guard.hold((await member.confirming) ?? link.host);
+    const verdict = await ask().catch(async (error) => {
+        if (!(error instanceof errors/* ConnectionLost */.pz))
+            throw error;
+        await guard.reconnect();
+        member.confirming = Promise.resolve(link.host);
+        return await ask();
+    });
+    if (verdict !== undefined)
+        throw ended(link.host, verdict);
 }
 /**
  * The vote for the new version, over a connection of after the change: one that was open before may live on while no
@@ -69982,6 +71914,9 @@ function ended(host, verdict, detail = '') {
     });
 }
 function failed(host, name, code, output) {
+    const ofData = (0,lib_data/* dataFailed */.qA)(host.name, name, code, output);
+    if (ofData !== undefined)
+        return ofData;
     const input = name === 'apply' ? 'activate' : name;
     if (name === 'switch' || /no space left on device/i.test(output))
         return transferFailed(host, `Switching to the new version failed on ${host.name}.`, output);
@@ -70041,7 +71976,10 @@ var guard_guard = __nccwpck_require__(988);
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./lib/clock.js
 var clock = __nccwpck_require__(5233);
+// EXTERNAL MODULE: ./lib/remote/end-script.js
+var end_script = __nccwpck_require__(1183);
 ;// CONCATENATED MODULE: ./lib/remote/lease.js
+
 
 const heartbeatMs = 10_000;
 /** A runner that is cut off gives its connection up after thirty seconds; the host waits somewhat longer. */
@@ -70054,18 +71992,6 @@ const silenceSeconds = 60;
 const renew = (0,shell.sh) `
 guarded() { read -r pid 2>/dev/null <work/pid || return 1; case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *work/guard.sh*) ;; *) return 1 ;; esac; }
 mine() { read -r holder <lock/token && [ "$holder" = "$token" ]; }
-group() { read -r _ _ _ _ group _ <"/proc/$1/stat" && echo "$group"; }
-k() { kill -s "$1" -- "-$session" || kill -s "$1" "-$session"; }
-# The shell of the run, with all it started. Some servers have all of a connection in one group, this here too.
-end_session() {
-  session=
-  read -r session <lock/session
-  [ -n "$session" ] || return 0
-  trap : TERM
-  k TERM || return 0
-  for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || return 0; sleep 0.2; done
-  [ "$(group self)" = "$session" ] || k KILL
-}
 gone() {
   cd "$state" || return 0
   # The run may be at the very moment of taking it.
@@ -70086,7 +72012,7 @@ gone() {
   if [ ! -e pending.json ]; then
     # It waits for the runner a little, and clears up.
     if guarded; then return 0; fi
-    end_session
+    if read -r shell began <lock/session; then hd_end_shell "$shell" "$began"; fi
   fi
   # Or begun at the last moment, or ended by a guard that did not live to clear up.
   if [ -e pending.json ] || [ -e work/verdict ]; then /bin/sh work/settle.sh; return; fi
@@ -70125,7 +72051,7 @@ class Lease {
     }
     static async open(host, state, token) {
         const values = (0,shell/* assign */.kp)({ state, token, silence: silenceSeconds });
-        const pipe = await host.pipe(`exec 2>/dev/null; ${values}${renew}`);
+        const pipe = await host.pipe(`exec 2>/dev/null; ${values}${end_script/* endScript */.n}${renew}`);
         pipe.stdout.resume();
         pipe.stderr.resume();
         return new Lease(pipe);
@@ -70148,6 +72074,7 @@ class Lease {
 
 ;// CONCATENATED MODULE: ./lib/remote/lock-script.js
 
+
 /**
  * The lock as the host sees it: shell functions that stand in `$state` and want `$token`, and a function `owner` that
  * prints who takes it. Used by the runner, and by a person at the console.
@@ -70159,7 +72086,7 @@ class Lease {
  * `maintenance` is a file that a person puts there, with a reason in it. It belongs to nobody's run, so nothing but a
  * person takes it away.
  */
-const lockScript = (0,shell.sh) `
+const lockScript = `${end_script/* endScript */.n}${(0,shell.sh) `
 lock_stale() {
   [ -d lock ] || return 1
   if [ -f lock/boot ] && [ "$(cat lock/boot)" != "$boot" ]; then return 0; fi
@@ -70170,14 +72097,14 @@ lock_make() {
   if lock_stale && mv lock "lock.stale.$token" 2>/dev/null; then echo stale >&3; rm -rf "lock.stale.$token"; fi
   mkdir lock 2>/dev/null
 }
-lock_sign() { printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; lock_group >lock/session; owner >lock/owner.json; }
-# Of the shell that has it, to be ended with all it started should its run be gone.
-lock_group() { read -r _ _ _ _ group _ 2>/dev/null <"/proc/$$/stat" || group=; echo "$group"; }
+lock_sign() { printf '%s\n' "$token" >lock/token; : >lock/lease; printf '%s\n' "$boot" >lock/boot; lock_shell >lock/session; owner >lock/owner.json; }
+# The shell that has it, to be ended with all it started should its run be gone.
+lock_shell() ( if hd_stat "$$"; then echo "$$ $began"; fi )
 lock_free() { if [ "$(cat lock/token 2>/dev/null)" = "$token" ]; then mv lock "lock.done.$token" && rm -rf "lock.done.$token"; fi; }
 held() { [ -e maintenance ] || [ -L maintenance ]; }
 held_since() { date -u -r maintenance +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || :; }
 held_why() { head -c 500 maintenance 2>/dev/null | tr -s '[:space:][:cntrl:]' ' ' || :; }
-`;
+`}`;
 /** The runner takes it, unless somebody has it, or holds the application for maintenance. */
 const takeScript = (0,shell.sh) `
 umask 077; mkdir -p "$state"; cd "$state"
@@ -70616,6 +72543,8 @@ function again(change, parts, facts) {
     const { plan } = parts;
     const transaction = compileTransaction(then, {
         ...{ ...parts, record: undefined, console: { keep: '', install: '' } },
+        // At the console data is backed up as ever; it is not brought back, and nothing is migrated.
+        data: { ...parts.data, previousId: blanks.previous, again: true, restore: false, migrate: false },
         ...{ previousRevision: blanks.previousRevision, lockToken: blanks.token, elapsedMs: 0, gated: false },
         plan: {
             ...plan,
@@ -70624,19 +72553,18 @@ function again(change, parts, facts) {
             safety: { ...plan.safety, rollback: 'auto' },
         },
     });
-    const { migrate: _, ...phases } = transaction.phases;
     const compare = `${treeScript(then.places, filters)}\n${(0,shell/* assign */.kp)({ delete_limit: plan.sync.deleteLimit })}${compareWithRelease}`;
     const checks = parts.vitals.checks.map(({ text }) => `  ${text}\n`).join('');
     return `set -eu
 case $1 in
 begin)
-${change.tree ? compare : ''}${begin({ ...transaction, phases }, facts)}
+${change.tree ? compare : ''}${begin(transaction, facts)}
 ;;
 confirmed)
 ${(0,questions/* decide */.LD)(places.state, change.id, 'confirmed')};;
 refused)
 ${(0,questions/* decide */.LD)(places.state, change.id, 'refused', 'HD-CANCEL-01')};;
-phases) echo ${Object.keys(phases).join(' ')} ;;
+phases) echo ${Object.keys(transaction.phases).join(' ')} ;;
 checks)
 ${checks === '' ? ':\n' : (0,shell/* heredoc */.lt)('cat', `Nobody has asked its health checks. Look yourself:\n${checks}`)};;
 esac
@@ -70712,7 +72640,19 @@ function choose(context, member, goal, open) {
 function begin_begin(context, member, several) {
     const { plan, recorder } = context;
     const { change, goal, vitals, record, lock, facts } = member;
+    const { safety, mode, scripts } = plan;
     const parts = {
+        data: {
+            ...{
+                lines: goal.backup,
+                path: goal.path,
+                id: goal.id,
+                previousId: change.previousId,
+                again: mode === 'rollback',
+            },
+            ...{ restore: safety.rollback === 'data', migrate: scripts.migrate !== undefined, key: goal.fingerprint },
+            force: safety.force,
+        },
         ...{ plan, vitals, record: goal.record, strategyName: goal.strategy.name, gated: several },
         ...{ previousRevision: record.before?.revision ?? '', lockToken: lock.token, elapsedMs: recorder.elapsedMs },
     };
@@ -71090,8 +73030,8 @@ async function sendCommit(host, places, { top, prefix, sha }, { temp, signal }) 
 var external_node_buffer_ = __nccwpck_require__(4573);
 // EXTERNAL MODULE: external "node:fs/promises"
 var promises_ = __nccwpck_require__(1455);
-;// CONCATENATED MODULE: external "node:stream/promises"
-const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+// EXTERNAL MODULE: external "node:stream/promises"
+var external_node_stream_promises_ = __nccwpck_require__(6466);
 // EXTERNAL MODULE: external "node:timers/promises"
 var external_node_timers_promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./lib/sync/manifest.js
@@ -71174,7 +73114,7 @@ function sha256(content) {
 }
 async function hashLarge(file) {
     const digest = (0,external_node_crypto_.createHash)('sha256');
-    await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(file, { highWaterMark: 1 << 20 }), digest);
+    await (0,external_node_stream_promises_.pipeline)((0,external_node_fs_.createReadStream)(file, { highWaterMark: 1 << 20 }), digest);
     return digest.digest('hex');
 }
 /**
@@ -71381,9 +73321,9 @@ async function sendTar(root, entries, to, options) {
     });
     const source = external_node_stream_.Readable.from(archive, { objectMode: false });
     const stages = options.compress
-        ? [source, gather(), (0,external_node_zlib_.createGzip)({ level: 1 }), meter, to]
-        : [source, gather(), meter, to];
-    const flow = (0,external_node_stream_promises_namespaceObject.pipeline)(stages, options.signal ? { signal: options.signal } : {});
+        ? [source, tar_gather(), (0,external_node_zlib_.createGzip)({ level: 1 }), meter, to]
+        : [source, tar_gather(), meter, to];
+    const flow = (0,external_node_stream_promises_.pipeline)(stages, options.signal ? { signal: options.signal } : {});
     const feed = (async () => {
         for (const entry of entries)
             await add(archive, root, entry);
@@ -71395,7 +73335,7 @@ async function sendTar(root, entries, to, options) {
     return sent;
 }
 /** Pieces of a useful size: a small file is three of them, and compressing or encrypting each alone costs more than its bytes. */
-function gather() {
+function tar_gather() {
     let parts = [];
     let length = 0;
     const take = () => {
@@ -71435,7 +73375,7 @@ async function add(archive, root, { type, name, mode, size, target }) {
     }
     else {
         const sink = archive.entry({ ...header, size });
-        await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)((0,external_node_path_.join)(root, name), { highWaterMark: 1 << 18, end: size - 1 }), sink).catch((cause) => {
+        await (0,external_node_stream_promises_.pipeline)((0,external_node_fs_.createReadStream)((0,external_node_path_.join)(root, name), { highWaterMark: 1 << 18, end: size - 1 }), sink).catch((cause) => {
             throw /size mismatch/i.test(cause.message) ? changed(name) : cause;
         });
     }
@@ -71686,6 +73626,7 @@ function newRelease(context) {
         const { options } = plan;
         const [path, tree] = [facts.path.absolute, source !== undefined];
         const health = plan.health.checks.length > 0 ? plan.health.checks : strategy.checks(options);
+        const { backup } = plan;
         const record = {
             ...{
                 schema: 1,
@@ -71698,10 +73639,12 @@ function newRelease(context) {
                 actor,
                 run: url,
             },
-            ...{ path, exclude, protect, synced: tree, health, options, fingerprint: fingerprint(plan, strategy, source) },
+            ...{ path, exclude, protect, synced: tree, health, backup, options },
+            fingerprint: fingerprint(plan, strategy, source),
         };
         return {
-            ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, options, record },
+            ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, backup, options, record },
+            fingerprint: record.fingerprint,
             begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files),
             stage: async (host, hostFacts, places, first) => source === undefined
                 ? nothing
@@ -71727,6 +73670,13 @@ function oldRelease({ plan }) {
 function goalOf(plan, facts, state) {
     const record = findRelease(state, plan.to);
     const { exclude, protect, synced } = record;
+    const backup = plan.given.has('backup') ? plan.backup : record.backup;
+    if (plan.safety.rollback === 'data' && backup.length === 0) {
+        throw new errors/* DeployError */.sH('HD-DATA-06', `The release ${record.id} says nothing of data to bring back.`, {
+            why: 'It was deployed without `backup`.',
+            fix: 'Go back without `rollback: data`, or say in `backup` what the data is.',
+        });
+    }
     return {
         ...{
             id: record.id,
@@ -71738,6 +73688,8 @@ function goalOf(plan, facts, state) {
         // Commands and files that are given win over those of the release, and are its own from now on.
         begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files),
         health: plan.given.has('health') ? plan.health.checks : record.health,
+        backup,
+        fingerprint: record.fingerprint,
         options: {
             ...record.options,
             commands: [...new Set([...record.options.commands, ...plan.options.commands])],
@@ -71797,7 +73749,10 @@ function fingerprint(plan, { name }, source) {
 async function baseline(context, members) {
     const looking = members.map((member) => {
         const checks = member.goal.health.map(health/* parseCheck */.QB).filter((check) => typeof check !== 'string');
-        return { ...member, vitals: { site: siteOf(member.change), checks, ill: new Map() } };
+        return {
+            ...member,
+            vitals: { site: siteOf(member.change, context.network), checks, ill: new Map() },
+        };
     });
     if (looking.every(({ vitals }) => vitals.checks.length === 0))
         return looking;
@@ -71811,8 +73766,8 @@ async function baseline(context, members) {
         return member;
     });
 }
-function siteOf({ places }) {
-    return { path: places.path, systemctl: '', since: `cat ${(0,shell/* quote */.hD)(`${places.state}/work/since`)}` };
+function siteOf({ places }, network) {
+    return { network, path: places.path, systemctl: '', since: `cat ${(0,shell/* quote */.hD)(`${places.state}/work/since`)}` };
 }
 /** Waits until the new version is healthy and stays so; throws when it does not. */
 async function checkHealth(context, member) {
@@ -71882,9 +73837,12 @@ function health_describe({ check, last, restarts, good, goodSince }) {
     return `${check.text}: ${last?.seen ?? 'never looked at'}${again}${lasted}`;
 }
 
+// EXTERNAL MODULE: ./lib/pipeline/network.js + 9 modules
+var pipeline_network = __nccwpck_require__(8054);
 // EXTERNAL MODULE: ./lib/pipeline/settle.js
 var settle = __nccwpck_require__(7179);
 ;// CONCATENATED MODULE: ./lib/pipeline/undo.js
+
 
 
 
@@ -71947,13 +73905,13 @@ async function takeBack(context, member, note) {
         return 'failed';
     }
     const verdict = said ?? (await guard.verdict());
-    await collect(context, member);
+    const data = await collect(context, member);
     if (verdict.end === 'rollback-failed')
         throw (0,settle/* rollbackFailed */.K)(link.host, facts.state, '');
     if (verdict.end === 'left')
         log.warning('`rollback: off`: the new version was left as it is.');
     record.changed = verdict.end === 'left' || verdict.end === 'confirmed';
-    note(undo_describe(verdict, change.previousId));
+    note([undo_describe(verdict, change.previousId), ...data].join('; '));
     context.remember(record.host, '');
     return results[verdict.end];
 }
@@ -71973,12 +73931,13 @@ async function vote({ guard, link }, code) {
         return await guard.decide('refused', { code, over: link.host });
     }
 }
-/** What the host kept to explain the failure, before the work directory goes. */
+/** What the host kept to explain the failure, before the work directory goes; and what it says of the data. */
 async function collect({ recorder }, { guard, link, transaction }) {
-    const text = await guard.evidence();
+    const { text, tail } = await guard.evidence();
     const where = transaction.gated ? ` (${link.host.name})` : '';
     if (text.trim() !== '')
         recorder.notes.push({ title: `Logs of the time, before the old version was put back${where}`, text });
+    return (0,lib_data/* saidOf */.Jo)(tail).notes;
 }
 /** The votes of several hosts are as many moments: between two of them a host can be lost. */
 function mixed(members) {
@@ -72054,16 +74013,18 @@ var deploy_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
 /**
  * The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. Several
  * hosts take each step together, up to the first change; then one follows the other, and all are confirmed at the end.
  */
-async function deploy(context) {
+async function deploy(outside) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const { plan } = context;
-        const reading = plan.mode === 'deploy' ? newRelease(context) : undefined;
+        const { plan } = outside;
+        const reading = plan.mode === 'deploy' ? newRelease(outside) : undefined;
         const open = deploy_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const context = await (0,pipeline_network/* enterNetwork */.f)(outside, open);
         const reached = await (0,reach/* reach */.gl)(context, open);
         // What cannot be read is told before anything is touched: no lock, no state directory.
         await reading?.read;
@@ -72084,6 +74045,7 @@ async function deploy(context) {
             for (const member of begun) {
                 await phase(context, member, 'switch');
                 await phase(context, member, 'prepare');
+                await phase(context, member, 'data');
                 await phase(context, member, 'migrate');
                 await phase(context, member, 'apply');
                 // Made while health is being checked: whoever confirms has to come by a connection of after the change.
@@ -72091,6 +74053,7 @@ async function deploy(context) {
                 await checkHealth(context, member);
                 await hold(context, member, fresh);
             }
+            await gather(context, begun);
             await acts_confirm(context, begun);
         }
         catch (cause) {
@@ -72112,11 +74075,13 @@ async function deploy(context) {
 
 ;// CONCATENATED MODULE: ./lib/pipeline/run.js
 
+
 /** One run from plan to result: what happens outside of the story, such as groups and the last word. */
-async function run(plan, recorder, sink, { signal, remember }) {
+async function run(plan, recorder, sink, runner) {
     const progress = sink.progress('progress');
     const context = {
-        ...{ plan, recorder, remember, log: sink, signal },
+        ...runner,
+        ...{ plan, recorder, log: sink, network: network/* ownNetwork */.J },
         progress: (text) => progress.update(text),
         step: (name, work) => sink.group(name, () => recorder.step(name, (row) => work({ ...row, note: say(row.note) }))),
     };
@@ -72179,7 +74144,7 @@ function rollbackFailed(host, state, detail) {
 
 /***/ }),
 
-/***/ 2080:
+/***/ 1973:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -72190,18 +74155,20 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:fs/promises"
 var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 10 modules
-var core = __nccwpck_require__(7264);
+// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 8 modules
+var core = __nccwpck_require__(6058);
 // EXTERNAL MODULE: ./lib/errors.js
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/guard/guard.js
 var guard = __nccwpck_require__(988);
-// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 10 modules
-var ssh_host = __nccwpck_require__(4120);
+// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 8 modules
+var ssh_host = __nccwpck_require__(8298);
 // EXTERNAL MODULE: ./lib/remote/state.js
 var remote_state = __nccwpck_require__(6915);
 // EXTERNAL MODULE: ./lib/remote/target.js
 var remote_target = __nccwpck_require__(9305);
+// EXTERNAL MODULE: ./lib/pipeline/network.js + 9 modules
+var pipeline_network = __nccwpck_require__(8054);
 // EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
 var reach = __nccwpck_require__(6196);
 // EXTERNAL MODULE: ./lib/pipeline/settle.js
@@ -72265,31 +74232,22 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 
+
 /** What `post` does when main ended in the middle: it has each deploy settled, and waits for the hosts' verdicts. */
-async function finish(plan, pending, log) {
-    const open = plan.targets.filter((target) => pending[(0,remote_target/* showAddress */.m)(target.address)]);
-    const ends = await Promise.allSettled(open.map(async (target) => {
-        const id = pending[(0,remote_target/* showAddress */.m)(target.address)] ?? '';
-        log.info(`Post: ${(0,remote_target/* showAddress */.m)(target.address)}: ${await finishOn(target, plan, id, log)}`);
-    }));
-    for (const end of ends)
-        if (end.status === 'rejected')
-            throw end.reason;
-}
-async function finishOn(target, plan, id, log) {
+async function finish(plan, pending, context) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const host = __addDisposableResource(env_1, await ssh_host/* SshHost */.f.connect(target, { log, hosted: plan.run.hosted }), true);
-        const facts = await (0,reach/* learn */.nB)(host, plan);
-        const state = await (0,remote_state/* readState */.un)(host, facts.state);
-        if (state.pending === id)
-            log.info(`The deploy ${id} was left in the middle: settling it`);
-        const { verdict } = await (0,guard/* settle */.G)(host, facts.state, id);
-        if (verdict?.end === 'rollback-failed' || (verdict === undefined && state.pending === id))
-            throw (0,settle/* rollbackFailed */.K)(host, facts.state, '');
-        if (verdict === undefined)
-            return `${id} changed nothing`;
-        return `${id} was ${verdict.end} (${verdict.why || 'by the runner'})`;
+        const { log } = context;
+        const stack = __addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const network = await (0,pipeline_network/* tailnetOf */.d)({ ...context, plan }, stack, (text) => log.info(`Post: in the tailnet ${text}`));
+        const open = plan.targets.filter((target) => pending[(0,remote_target/* showAddress */.m)(target.address)]);
+        const ends = await Promise.allSettled(open.map(async (target) => {
+            const id = pending[(0,remote_target/* showAddress */.m)(target.address)] ?? '';
+            log.info(`Post: ${(0,remote_target/* showAddress */.m)(target.address)}: ${await finishOn(target, plan, id, { log, network, hosted: plan.run.hosted })}`);
+        }));
+        for (const end of ends)
+            if (end.status === 'rejected')
+                throw end.reason;
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -72301,8 +74259,92 @@ async function finishOn(target, plan, id, log) {
             await result_1;
     }
 }
+async function finishOn(target, plan, id, context) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const host = __addDisposableResource(env_2, await ssh_host/* SshHost */.f.connect(target, context), true);
+        const facts = await (0,reach/* learn */.nB)(host, plan);
+        const state = await (0,remote_state/* readState */.un)(host, facts.state);
+        if (state.pending === id)
+            context.log.info(`The deploy ${id} was left in the middle: settling it`);
+        const { verdict } = await (0,guard/* settle */.G)(host, facts.state, id);
+        if (verdict?.end === 'rollback-failed' || (verdict === undefined && state.pending === id))
+            throw (0,settle/* rollbackFailed */.K)(host, facts.state, '');
+        if (verdict === undefined)
+            return `${id} changed nothing`;
+        return `${id} was ${verdict.end} (${verdict.why || 'by the runner'})`;
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = __disposeResources(env_2);
+        if (result_2)
+            await result_2;
+    }
+}
+
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
+;// CONCATENATED MODULE: ./lib/tailnet/leave.js
+
+
+
+
+/**
+ * For `post`: what main left in a tailnet, if anything. The keeper of the daemon has mostly noticed by itself that main is
+ * gone and only needs a moment; one that waits for a main that cannot be reached any more is told.
+ */
+async function leaveTailnet(folder) {
+    // Only what was made for us is ever ended or removed.
+    if (!/^hd-tailnet-\w+$/.test((0,external_node_path_.basename)(folder)) || !(0,external_node_fs_.existsSync)(folder))
+        return 'nothing to leave';
+    const [daemon, keeper] = pidsIn(folder);
+    if (keeper !== undefined && isOurs(keeper, folder))
+        process.kill(keeper, 'SIGTERM');
+    const deadline = new clock/* Deadline */.B2(13_000);
+    while ((0,external_node_fs_.existsSync)(folder) && !deadline.passed) {
+        if (keeper === undefined || !isOurs(keeper, folder))
+            break;
+        await (0,clock/* sleep */.yy)(100);
+    }
+    // No keeper any more, and still a daemon: it logs itself out when it is asked to end, since its state is in memory.
+    if (daemon !== undefined && isOurs(daemon, folder)) {
+        process.kill(daemon, 'SIGTERM');
+        for (const last = new clock/* Deadline */.B2(7_000); isOurs(daemon, folder) && !last.passed;)
+            await (0,clock/* sleep */.yy)(100);
+        if (isOurs(daemon, folder))
+            process.kill(daemon, 'SIGKILL');
+    }
+    const left = !(0,external_node_fs_.existsSync)(folder) || daemon === undefined || !isOurs(daemon, folder);
+    await (0,promises_.rm)(folder, { recursive: true, force: true });
+    return left ? 'left' : 'not left';
+}
+function pidsIn(folder) {
+    try {
+        return (0,external_node_fs_.readFileSync)((0,external_node_path_.join)(folder, 'pids'), 'utf8').trim().split(' ').map(Number);
+    }
+    catch {
+        return [];
+    }
+}
+/** A number may have been given to another process since: ours names its folder. */
+function isOurs(pid, folder) {
+    try {
+        return (0,external_node_fs_.readFileSync)(`/proc/${pid}/cmdline`, 'utf8').includes(folder);
+    }
+    catch {
+        return false;
+    }
+}
 
 ;// CONCATENATED MODULE: ./lib/post.js
+
 
 
 
@@ -72312,20 +74354,155 @@ async function post(sink, load) {
     const temp = core/* getState */.Gu('temp');
     if (temp !== '')
         await (0,promises_.rm)(temp, { recursive: true, force: true });
+    await leave(core/* getState */.Gu('tailnet'), sink);
     const pending = JSON.parse(core/* getState */.Gu('pending') || '{}');
     const ids = [...new Set(Object.values(pending).filter(Boolean))];
     if (ids.length === 0)
         return 0;
     try {
         const loaded = load();
-        if ('plan' in loaded)
-            await finish(loaded.plan, pending, sink);
+        if ('plan' in loaded) {
+            const idToken = (audience) => core/* getIDToken */.V9(audience);
+            await finish(loaded.plan, pending, { log: sink, idToken, rememberTailnet: () => { } });
+        }
     }
     catch (error) {
         const { what, why, fix } = (0,errors/* toDeployError */.pH)(error);
         sink.warning(`The deploy ${ids.join(', ')} may still be open on the host, and could not be settled now: ${what} ${why} The next run settles it first. ${fix}`);
     }
     return 0;
+}
+/** Main leaves by itself, and its keeper does when main cannot: this is for what not even that one could do. */
+async function leave(folder, sink) {
+    if (folder === '')
+        return;
+    const end = await leaveTailnet(folder);
+    if (end === 'left')
+        sink.info('Post: left the tailnet');
+    if (end === 'not left')
+        sink.warning('The daemon of the tailnet had to be killed: its node goes when the control server notices.');
+}
+
+
+/***/ }),
+
+/***/ 649:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  h4: () => (/* binding */ diagnose),
+  zy: () => (/* binding */ dial),
+  CA: () => (/* binding */ errorCode),
+  NM: () => (/* binding */ worthRetrying)
+});
+
+// UNUSED EXPORTS: isPrivate
+
+;// CONCATENATED MODULE: external "node:dns/promises"
+const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dns/promises");
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
+// EXTERNAL MODULE: ./lib/errors.js
+var errors = __nccwpck_require__(452);
+// EXTERNAL MODULE: ./lib/remote/target.js
+var target = __nccwpck_require__(9305);
+;// CONCATENATED MODULE: ./lib/remote/dial.js
+
+
+
+
+
+/** One TCP connection. Throws Node's own error: `diagnose` turns the last one into words. */
+async function dial({ host, port }, timeoutMs, signal) {
+    signal?.throwIfAborted();
+    return await new Promise((resolve, reject) => {
+        // Without noDelay every request waits for a delayed ACK: ssh2 writes a packet in three or four pieces.
+        const socket = (0,external_node_net_.connect)({ host, port, noDelay: true, keepAlive: true, autoSelectFamilyAttemptTimeout: 1_000 });
+        const timer = setTimeout(() => fail(Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' })), timeoutMs);
+        const abort = () => fail(signal?.reason);
+        signal?.addEventListener('abort', abort, { once: true });
+        const settle = () => {
+            clearTimeout(timer);
+            signal?.removeEventListener('abort', abort);
+            socket.off('error', fail);
+        };
+        function fail(error) {
+            settle();
+            socket.on('error', () => { }).destroy();
+            reject(error);
+        }
+        socket.once('error', fail);
+        socket.once('connect', () => {
+            settle();
+            resolve(socket);
+        });
+    });
+}
+/** The errors that another try in a second may cure. A name that does not exist is not one of them for long. */
+function worthRetrying(error, attempt) {
+    return errorCode(error) !== 'ENOTFOUND' || attempt < 3;
+}
+function errorCode(error) {
+    if (error instanceof AggregateError && error.errors.length > 0)
+        return errorCode(error.errors[0]);
+    return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+/** Which rung of the ladder broke (name, route, port, banner), why, and what to do. */
+async function diagnose(address, error, waitedMs, hosted) {
+    const { host, port } = address;
+    const where = (0,target/* showAddress */.m)(address);
+    const waited = `Tried for ${(0,clock/* humanDuration */.UU)(waitedMs)}.`;
+    const code = errorCode(error);
+    const options = { cause: error };
+    if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+        return new errors/* DeployError */.sH('HD-NET-01', `The name ${host} could not be resolved.`, {
+            ...options,
+            why: `The runner's DNS does not know it. ${waited}`,
+            fix: 'Check the spelling of `host`. A name that only your tailnet or your own DNS knows needs the `tailnet-…` inputs, or the IP address.',
+        });
+    }
+    if (code === 'SSH_BANNER') {
+        return new errors/* DeployError */.sH('HD-NET-08', `${where} answers, but not with SSH.`, {
+            ...options,
+            why: `${error instanceof Error ? error.message : ''} ${waited}`,
+            fix: `Check that sshd is what listens on port ${port}. On a busy host, raise MaxStartups in sshd_config.`,
+        });
+    }
+    if (hosted && isPrivate(await resolved(host))) {
+        return new errors/* DeployError */.sH('HD-NET-06', `${host} is a private address, which a GitHub-hosted runner cannot reach.`, {
+            ...options,
+            why: `The connection failed with ${code || 'no answer'}, and this runner is in no tailnet or VPN that leads there. ${waited}`,
+            fix: 'Join your tailnet with the `tailnet-…` inputs, go through a `jump-host`, or use a self-hosted runner.',
+        });
+    }
+    if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH' || code === 'EADDRNOTAVAIL') {
+        return new errors/* DeployError */.sH('HD-NET-07', `There is no route to ${host}.`, {
+            ...options,
+            why: `The network answered ${code}. ${waited}`,
+            fix: 'Check that the host is up and that the runner is in the same network, tailnet or VPN.',
+        });
+    }
+    const refused = code === 'ECONNREFUSED';
+    return new errors/* DeployError */.sH('HD-NET-03', `Port ${port} of ${host} ${refused ? 'is closed' : 'does not answer'}.`, {
+        ...options,
+        why: refused
+            ? `The host is there, and nothing listens on the port. ${waited}`
+            : `No answer came (${code || 'no error given'}): a firewall, an ACL, or a host that is down. ${waited}`,
+        fix: `On the host, \`ss -ltn | grep :${port}\` shows whether sshd listens; write another port as \`${address.user}@${host}:PORT\`.`,
+    });
+}
+async function resolved(host) {
+    if ((0,external_node_net_.isIP)(host))
+        return host;
+    return await (0,promises_namespaceObject.lookup)(host).then(({ address }) => address, () => '');
+}
+/** RFC 1918, carrier-grade NAT (Tailscale lives there), link-local, and their IPv6 counterparts. */
+function isPrivate(ip) {
+    return /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|169\.254\.|f[cd]|fe80:)/i.test(ip);
 }
 
 
@@ -72339,6 +74516,70 @@ async function post(sink, load) {
 // this import stays first in main.ts.
 Object.assign(globalThis, { __dirname: import.meta.dirname });
 
+
+
+/***/ }),
+
+/***/ 1183:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   n: () => (/* binding */ endScript)
+/* harmony export */ });
+/* harmony import */ var _shell_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(621);
+
+/**
+ * Shell: ends a shell with all it started. OpenSSH gives each command a group of its own, whose leader may be sudo;
+ * Dropbear has all of a connection in one, in which this runs as well, so that there the children are looked up.
+ */
+const endScript = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
+# Into $up, $group and $began, which tells a process from a later one with its number.
+hd_stat() { # PID
+  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+  set -- \${line##*) }
+  up=$2; group=$3; began=\${20}
+}
+hd_below() { # Into $tree: the process $1, and all it started.
+  tree=" $1 "; more=true
+  while [ -n "$more" ]; do
+    more=
+    for stat in /proc/[0-9]*; do
+      pid=\${stat#/proc/}
+      case $tree in *" $pid "*) continue ;; esac
+      hd_stat "$pid" || continue
+      case $tree in *" $up "*) tree="$tree$pid "; more=true ;; esac
+    done
+  done
+}
+hd_signal() { # SIGNAL
+  if [ -z "$tree" ]; then kill -s "$1" -- "-$target" 2>/dev/null || kill -s "$1" "-$target" 2>/dev/null; return; fi
+  sent=1
+  for pid in $tree; do if kill -s "$1" "$pid" 2>/dev/null; then sent=0; fi; done
+  return "$sent"
+}
+hd_end_shell() { # PID BEGAN
+  hd_stat "$1" && [ "$began" = "$2" ] || return 0
+  target=$group; tree=
+  hd_stat self && [ "$group" != "$target" ] || hd_below "$1"
+  hd_signal TERM || return 0
+  for _ in 1 2 3 4 5 6 7 8 9 10; do hd_signal 0 || return 0; sleep 0.2; done
+  hd_signal KILL || :
+}
+`;
+
+
+/***/ }),
+
+/***/ 2056:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   J: () => (/* binding */ ownNetwork)
+/* harmony export */ });
+/* harmony import */ var _dial_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(649);
+
+/** The runner's own. */
+const ownNetwork = { dial: _dial_js__WEBPACK_IMPORTED_MODULE_0__/* .dial */ .zy };
 
 
 /***/ }),
@@ -72361,6 +74602,8 @@ var clock = __nccwpck_require__(5233);
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/shell.js
 var shell = __nccwpck_require__(621);
+// EXTERNAL MODULE: ./lib/remote/end-script.js
+var end_script = __nccwpck_require__(1183);
 ;// CONCATENATED MODULE: external "node:string_decoder"
 const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
 ;// CONCATENATED MODULE: ./lib/remote/frames.js
@@ -72415,6 +74658,7 @@ class FrameReader {
 
 
 
+
 /** Where tools live on the systems we know; sshd gives a non-login command almost none of these. */
 const remotePath = '/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/nix/var/nix/profiles/default/bin:/opt/bin:/usr/syno/bin';
 const tailLength = 4_000;
@@ -72427,8 +74671,10 @@ class Session {
     #connection;
     #log;
     #name;
+    #shell;
     #mark = `HD-${(0,external_node_crypto_.randomBytes)(12).toString('hex')}`;
     #channel;
+    /** The number of the shell, and when it began. */
     #pid = '';
     #job;
     /** Why no script can run any more. */
@@ -72437,7 +74683,8 @@ class Session {
     #ready = { stdout: false, stderr: false };
     #noise = '';
     #signal;
-    constructor(connection, { log, name, signal }) {
+    constructor(connection, { log, name, signal }, shell) {
+        this.#shell = shell;
         this.#connection = connection;
         this.#log = log;
         this.#name = name;
@@ -72445,13 +74692,13 @@ class Session {
     }
     /** `shell` is the command that gives a POSIX shell reading its commands from stdin: `/bin/sh`, or sudo with it. */
     static async open(connection, context, shell = 'exec /bin/sh') {
-        const session = new Session(connection, context);
-        await session.#start(shell);
+        const session = new Session(connection, context, shell);
+        await session.#start();
         return session;
     }
-    async #start(shell) {
+    async #start() {
         const refused = (error) => this.#fail(this.#noShell(error.message));
-        const channel = await this.#connection.exec(shell, refused).catch((error) => {
+        const channel = await this.#connection.exec(this.#shell, refused).catch((error) => {
             throw error instanceof errors/* ConnectionLost */.pz
                 ? error
                 : this.#noShell(String(error instanceof Error ? error.message : error));
@@ -72465,7 +74712,7 @@ class Session {
         channel.on('close', (code, signal) => this.#onClose(signal ? `signal ${signal}` : typeof code === 'number' ? `exit code ${code}` : ''));
         this.#connection.ended.addEventListener('abort', () => this.#fail(this.#connection.ended.reason), { once: true });
         // Written before anybody answered: the login, the shell and the first script share their round trips.
-        channel.write(`PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '${this.#mark} %s\\n' "$1"; printf '${this.#mark}\\n' >&2; }; hd_end "pid $$"\n`);
+        channel.write(`PATH=${remotePath}:"$PATH"; export PATH; unset CDPATH ENV BASH_ENV; hd_end() { printf '${this.#mark} %s\\n' "$1"; printf '${this.#mark}\\n' >&2; }; read -r hd_line </proc/$$/stat; set -- $\{hd_line##*) }; hd_end "pid $$ $\{20}"; set --\n`);
     }
     /** Whether no script can run any more. */
     get over() {
@@ -72498,16 +74745,13 @@ class Session {
     close() {
         this.#channel?.end();
     }
-    /** Ends the running script with all its children: sshd made the shell the leader of their process group. */
+    /** Ends the running script with all its children, as whoever it runs as. */
     async #stop(why) {
         const channel = this.#channel;
         // What ends now ends for this reason, however the host puts it.
         this.#over ??= why;
-        // BusyBox takes no -- here, and dash needs it.
-        const group = `k() { kill -s "$1" -- "-${this.#pid}" 2>/dev/null || kill -s "$1" "-${this.#pid}" 2>/dev/null; }`;
-        const kill = `${group}; k TERM; for _ in 1 2 3 4 5 6 7 8 9 10; do k 0 || exit 0; sleep 0.2; done; k KILL`;
         try {
-            const killer = await this.#connection.exec(`exec /bin/sh -c ${(0,shell/* quote */.hD)(kill)} 2>/dev/null`);
+            const killer = await this.#connection.exec(`${this.#shell} -c ${(0,shell/* quote */.hD)(`${end_script/* endScript */.n}hd_end_shell ${this.#pid}`)}`);
             await new Promise((resolve) => killer.on('error', resolve).on('close', resolve).resume());
         }
         catch {
@@ -72599,7 +74843,7 @@ function lastLines(tail) {
 
 /***/ }),
 
-/***/ 4120:
+/***/ 8298:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -72614,109 +74858,12 @@ var errors = __nccwpck_require__(452);
 var lib_shell = __nccwpck_require__(621);
 // EXTERNAL MODULE: ./lib/clock.js
 var clock = __nccwpck_require__(5233);
-;// CONCATENATED MODULE: external "node:dns/promises"
-const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dns/promises");
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
-// EXTERNAL MODULE: ./lib/remote/target.js
-var remote_target = __nccwpck_require__(9305);
-;// CONCATENATED MODULE: ./lib/remote/dial.js
-
-
-
-
-
-/** One TCP connection. Throws Node's own error: `diagnose` turns the last one into words. */
-async function dial({ host, port }, timeoutMs, signal) {
-    signal?.throwIfAborted();
-    return await new Promise((resolve, reject) => {
-        // Without noDelay every request waits for a delayed ACK: ssh2 writes a packet in three or four pieces.
-        const socket = (0,external_node_net_.connect)({ host, port, noDelay: true, keepAlive: true, autoSelectFamilyAttemptTimeout: 1_000 });
-        const timer = setTimeout(() => fail(Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' })), timeoutMs);
-        const abort = () => fail(signal?.reason);
-        signal?.addEventListener('abort', abort, { once: true });
-        const settle = () => {
-            clearTimeout(timer);
-            signal?.removeEventListener('abort', abort);
-            socket.off('error', fail);
-        };
-        function fail(error) {
-            settle();
-            socket.on('error', () => { }).destroy();
-            reject(error);
-        }
-        socket.once('error', fail);
-        socket.once('connect', () => {
-            settle();
-            resolve(socket);
-        });
-    });
-}
-/** The errors that another try in a second may cure. A name that does not exist is not one of them for long. */
-function worthRetrying(error, attempt) {
-    return errorCode(error) !== 'ENOTFOUND' || attempt < 3;
-}
-function errorCode(error) {
-    if (error instanceof AggregateError && error.errors.length > 0)
-        return errorCode(error.errors[0]);
-    return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-/** Which rung of the ladder broke (name, route, port, banner), why, and what to do. */
-async function diagnose(address, error, waitedMs, hosted) {
-    const { host, port } = address;
-    const where = (0,remote_target/* showAddress */.m)(address);
-    const waited = `Tried for ${(0,clock/* humanDuration */.UU)(waitedMs)}.`;
-    const code = errorCode(error);
-    const options = { cause: error };
-    if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-        return new errors/* DeployError */.sH('HD-NET-01', `The name ${host} could not be resolved.`, {
-            ...options,
-            why: `The runner's DNS does not know it. ${waited}`,
-            fix: 'Check the spelling of `host`. A name that only your tailnet or your own DNS knows needs the `tailnet-…` inputs, or the IP address.',
-        });
-    }
-    if (code === 'SSH_BANNER') {
-        return new errors/* DeployError */.sH('HD-NET-08', `${where} answers, but not with SSH.`, {
-            ...options,
-            why: `${error instanceof Error ? error.message : ''} ${waited}`,
-            fix: `Check that sshd is what listens on port ${port}. On a busy host, raise MaxStartups in sshd_config.`,
-        });
-    }
-    if (hosted && isPrivate(await resolved(host))) {
-        return new errors/* DeployError */.sH('HD-NET-06', `${host} is a private address, which a GitHub-hosted runner cannot reach.`, {
-            ...options,
-            why: `The connection failed with ${code || 'no answer'}, and this runner is in no tailnet or VPN that leads there. ${waited}`,
-            fix: 'Join your tailnet with the `tailnet-…` inputs, go through a `jump-host`, or use a self-hosted runner.',
-        });
-    }
-    if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH' || code === 'EADDRNOTAVAIL') {
-        return new errors/* DeployError */.sH('HD-NET-07', `There is no route to ${host}.`, {
-            ...options,
-            why: `The network answered ${code}. ${waited}`,
-            fix: 'Check that the host is up and that the runner is in the same network, tailnet or VPN.',
-        });
-    }
-    const refused = code === 'ECONNREFUSED';
-    return new errors/* DeployError */.sH('HD-NET-03', `Port ${port} of ${host} ${refused ? 'is closed' : 'does not answer'}.`, {
-        ...options,
-        why: refused
-            ? `The host is there, and nothing listens on the port. ${waited}`
-            : `No answer came (${code || 'no error given'}): a firewall, an ACL, or a host that is down. ${waited}`,
-        fix: `On the host, \`ss -ltn | grep :${port}\` shows whether sshd listens; write another port as \`${address.user}@${host}:PORT\`.`,
-    });
-}
-async function resolved(host) {
-    if ((0,external_node_net_.isIP)(host))
-        return host;
-    return await (0,promises_namespaceObject.lookup)(host).then(({ address }) => address, () => '');
-}
-/** RFC 1918, carrier-grade NAT (Tailscale lives there), link-local, and their IPv6 counterparts. */
-function isPrivate(ip) {
-    return /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|169\.254\.|f[cd]|fe80:)/i.test(ip);
-}
-
+// EXTERNAL MODULE: ./lib/remote/dial.js + 1 modules
+var dial = __nccwpck_require__(649);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./lib/remote/target.js
+var remote_target = __nccwpck_require__(9305);
 ;// CONCATENATED MODULE: ./lib/remote/host-key.js
 
 
@@ -72762,6 +74909,8 @@ class HostKeyJudge {
             return 'revoked';
         if (this.#policy.mode === 'accept-new')
             return 'trusted';
+        if (this.#policy.mode === 'tailnet' && this.#policy.peer !== undefined)
+            return 'trusted';
         if (this.#entries.some((entry) => good(entry) && same(entry)))
             return 'trusted';
         return this.#policy.mode === 'pinned' ? 'mismatch' : 'unknown';
@@ -72803,6 +74952,35 @@ class HostKeyJudge {
         return this.#entries.filter((entry) => 'line' in entry && !entry.marker);
     }
 }
+/**
+ * What `tailnet` comes down to for one host: the keys that the network knows, or else that the address is proven to be
+ * the machine's own; the latter only where we dialled it ourselves.
+ */
+async function asVouched(policy, address, network, options) {
+    if (policy.mode !== 'tailnet')
+        return policy;
+    const who = await network.identify?.(address);
+    if (who !== undefined && who.keys.length > 0) {
+        const entries = who.keys.map((line) => {
+            const [type = '', key = ''] = line.split(' ');
+            return { line: `* ${line}`, hosts: '*', type, key };
+        });
+        return { mode: 'pinned', entries };
+    }
+    if (who !== undefined && options.direct)
+        return { mode: 'tailnet', peer: who.address };
+    const where = (0,remote_target/* showAddress */.m)(address);
+    if (network.identify === undefined) {
+        throw new errors/* DeployError */.sH('HD-TAILNET-07', `No tailnet can say who ${where} is: this runner is in none.`, {
+            why: `\`${options.input}: tailnet\` trusts what a tailnet proves.`,
+            fix: 'Join one with the `tailnet-…` inputs, or give the key itself.',
+        });
+    }
+    throw new errors/* DeployError */.sH('HD-SSH-01', `The tailnet does not vouch for ${where}, so nothing was sent.`, {
+        why: 'It can do that for its own machines only: not for one behind a subnet router or a jump host, or outside of it.',
+        fix: `Give the key itself in \`${options.input}\`; without it the run stops and shows the key and the line to paste.`,
+    });
+}
 /** A key that is trusted as it stands: no marker says otherwise. */
 function good(entry) {
     return !('line' in entry && entry.marker);
@@ -72841,6 +75019,8 @@ function wildcard(pattern) {
     return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`);
 }
 
+// EXTERNAL MODULE: ./lib/remote/network.js
+var remote_network = __nccwpck_require__(2056);
 // EXTERNAL MODULE: ./node_modules/ssh2/lib/index.js
 var lib = __nccwpck_require__(5472);
 ;// CONCATENATED MODULE: ./lib/remote/private-key.js
@@ -73842,12 +76022,18 @@ class HandshakeError extends Error {
     banner;
     seen;
     rejected;
+    /** Tailscale SSH: no sshd, and its policy decides. */
+    tailscale;
+    /** What the server said to the user before it let anybody in. */
+    said;
     cause;
     constructor(facts) {
         super(facts.cause.message);
         this.banner = facts.banner;
         this.seen = facts.seen;
         this.rejected = facts.rejected;
+        this.tailscale = facts.tailscale;
+        this.said = facts.said;
         this.cause = facts.cause;
     }
 }
@@ -73877,7 +76063,10 @@ class SshConnection {
         let banner = 'none';
         let seen;
         let handshaken = false;
+        let tailscale = false;
+        let userText = '';
         socket.once('data', (chunk) => {
+            tailscale = chunk.toString('latin1').startsWith('SSH-2.0-Tailscale');
             banner = /^SSH-|\nSSH-/.test(chunk.toString('latin1')) ? 'ssh' : 'other';
         });
         const config = {
@@ -73905,6 +76094,12 @@ class SshConnection {
             if (credentials.key !== undefined)
                 signAtOnce(client, credentials.key);
         });
+        client.on('banner', (text) => {
+            userText += text;
+            // It waits for somebody to follow a link. Nobody will.
+            if (tailscale && /https?:\/\//.test(text))
+                client.destroy();
+        });
         // node-ssh takes its error listener away once it is ready; a reset afterwards must not become an uncaught exception.
         client.on('error', () => { });
         try {
@@ -73914,8 +76109,10 @@ class SshConnection {
             client.destroy();
             socket.destroy();
             const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
-            const rejected = seen !== undefined && judge.judge(seen) !== 'trusted' ? 'host-key' : reason(cause, handshaken);
-            throw new HandshakeError({ banner, seen, rejected, cause });
+            const untrusted = seen !== undefined && judge.judge(seen) !== 'trusted';
+            // Tailscale SSH refuses a user by hanging up.
+            const rejected = untrusted ? 'host-key' : tailscale && handshaken ? 'auth' : reason(cause, handshaken);
+            throw new HandshakeError({ banner, seen, rejected, tailscale, said: userText.trim(), cause });
         }
         return new SshConnection(client, socket, address, seen);
     }
@@ -73976,12 +76173,13 @@ class SshConnection {
         });
     }
 }
-function authMethods(username, { key, agent }) {
+function authMethods(username, { key, agent, keyless }) {
     if (key !== undefined)
         return [{ type: 'publickey', username, key: key }];
+    const none = { type: 'none', username };
     if (agent !== undefined)
-        return [{ type: 'agent', username, agent }];
-    return [{ type: 'none', username }];
+        return [...(keyless ? [none] : []), { type: 'agent', username, agent }];
+    return [none];
 }
 function reason(error, handshaken) {
     if (error.level === 'client-authentication')
@@ -73993,8 +76191,19 @@ function reason(error, handshaken) {
     return handshaken && error.level === 'agent' ? 'auth' : 'ended';
 }
 /** The login was refused although host and key are right. */
-function authRefused(address, { key, agent }, cause) {
+function authRefused(address, { key, agent }, failure) {
     const where = (0,remote_target/* showAddress */.m)(address);
+    const { cause, tailscale, said } = failure;
+    if (tailscale) {
+        const check = /https?:\/\//.test(said);
+        return new errors/* DeployError */.sH('HD-SSH-03', `Tailscale SSH did not let us in as ${where}.`, {
+            why: check
+                ? 'The rule of the policy has the action `check`, which waits for a person with a browser.'
+                : `The policy of the tailnet has no rule for this user${said && `; it said: ${said}`}.`,
+            fix: `In the policy, under "ssh": {"action": "accept", "src": ["tag:ci"], "dst": ["tag:homelab"], "users": ["${address.user}"]}, with the tags of the runner and of the host; the user has to exist on the host.`,
+            cause,
+        });
+    }
     if (key !== undefined) {
         return new errors/* DeployError */.sH('HD-SSH-03', `${where} refused the login.`, {
             why: `The user ${address.user} does not exist there, or its authorized_keys does not hold the key of \`ssh-key\`.`,
@@ -74023,19 +76232,24 @@ function authRefused(address, { key, agent }, cause) {
 
 
 
+
 /** Connects to the target, through its jump host when it has one, with every key verified. */
 async function connect(target, context) {
-    const credentials = { key: readPrivateKey(target), agent: target.agent };
-    const { jump } = target;
-    if (jump === undefined) {
-        const judge = new HostKeyJudge(target.address, target.hostKey);
-        return await reach(target.address, judge, credentials, target.connectTimeout, context, (ms) => dial(target.address, ms, context.signal));
-    }
-    const jumpJudge = new HostKeyJudge(jump.address, jump.hostKey, 'jump-host-key');
-    const through = await reach(jump.address, jumpJudge, credentials, target.connectTimeout, context, (ms) => dial(jump.address, ms, context.signal));
+    const network = context.network ?? remote_network/* ownNetwork */.J;
+    // Where the network knows who we are, no key may be needed at all.
+    const keyless = network.identify !== undefined;
+    const credentials = { key: readPrivateKey(target), agent: target.agent, keyless };
+    const { jump, address, hostKey, connectTimeout } = target;
+    const hop = (to, input) => ({
+        ...{ address: to.address, hostKey: to.hostKey, input, direct: true },
+        open: (ms) => network.dial(to.address, ms, context.signal),
+    });
+    if (jump === undefined)
+        return await reach(hop(target, 'host-key'), credentials, connectTimeout, context);
+    const through = await reach(hop(jump, 'jump-host-key'), credentials, connectTimeout, context);
     try {
-        const judge = new HostKeyJudge(target.address, target.hostKey);
-        const connection = await reach(target.address, judge, credentials, target.connectTimeout, context, () => onwards(through, target.address));
+        const inner = { address, hostKey, input: 'host-key', direct: false, open: () => onwards(through, address) };
+        const connection = await reach(inner, credentials, connectTimeout, context);
         connection.ended.addEventListener('abort', () => void through[Symbol.asyncDispose]());
         return connection;
     }
@@ -74058,14 +76272,25 @@ async function onwards(jump, address) {
     }
 }
 /** Tries until an SSH banner was seen; what the server says after that is final. */
-async function reach(address, judge, credentials, timeoutMs, context, open) {
+async function reach({ address, hostKey, input, direct, open }, credentials, timeoutMs, context) {
+    const network = context.network ?? remote_network/* ownNetwork */.J;
     const deadline = new clock/* Deadline */.B2(timeoutMs);
     const seen = [];
+    let judge = new HostKeyJudge(address, hostKey, input);
     let algorithms = judge.algorithms();
     for (let attempt = 1;; attempt++) {
         let failure;
         try {
             const socket = await open(Math.min(Math.max(deadline.left, 1_000), 15_000));
+            if (hostKey.mode === 'tailnet' && seen.length === 0) {
+                // Asked now: before the connection the network may not have known the host.
+                const vouched = await asVouched(hostKey, address, network, { direct, input }).catch((error) => {
+                    socket.destroy();
+                    throw error;
+                });
+                judge = new HostKeyJudge(address, vouched, input);
+                algorithms ??= judge.algorithms();
+            }
             return await SshConnection.open(socket, address, judge, credentials, {
                 timeoutMs: Math.max(deadline.left, 2_000),
                 hostKeyAlgorithms: algorithms,
@@ -74082,13 +76307,13 @@ async function reach(address, judge, credentials, timeoutMs, context, open) {
             if (algorithms !== undefined)
                 continue;
             throw failure.rejected === 'auth'
-                ? authRefused(address, credentials, failure.cause)
+                ? authRefused(address, credentials, failure)
                 : failure.rejected === 'algorithms'
                     ? noCommonAlgorithm(address, failure.cause)
                     : judge.refusal(seen);
         }
-        if (deadline.passed || !worthRetrying(failure, attempt))
-            throw await connect_final(address, failure, timeoutMs - deadline.left, context);
+        if (deadline.passed || !(0,dial/* worthRetrying */.NM)(failure, attempt))
+            throw await connect_final(address, failure, timeoutMs - deadline.left, context, direct ? network : undefined);
         if (attempt === 1) {
             context.log.info(`${(0,remote_target/* showAddress */.m)(address)}: ${said(failure)}; trying for another ${(0,clock/* humanDuration */.UU)(deadline.left)}`);
         }
@@ -74123,7 +76348,7 @@ function keyTypesLeft(judge, failure, seen) {
         return undefined;
     return allTypes.filter((type) => !seen.some((key) => key.type === type || (key.type === 'ssh-rsa' && type.startsWith('rsa'))));
 }
-async function connect_final(address, failure, waitedMs, context) {
+async function connect_final(address, failure, waitedMs, context, network) {
     if (failure instanceof HandshakeError && failure.banner === 'ssh') {
         return new errors/* ConnectionLost */.pz(`${(0,remote_target/* showAddress */.m)(address)} ended the connection before the login.`, {
             why: `${failure.cause.message}.`,
@@ -74135,7 +76360,7 @@ async function connect_final(address, failure, waitedMs, context) {
         const text = failure.banner === 'other'
             ? 'The first bytes were not an SSH banner.'
             : 'The connection was accepted, and no banner came.';
-        return await diagnose(address, Object.assign(new Error(text), { code: 'SSH_BANNER' }), waitedMs, false);
+        return await (0,dial/* diagnose */.h4)(address, Object.assign(new Error(text), { code: 'SSH_BANNER' }), waitedMs, false);
     }
     if (failure instanceof Error && 'code' in failure && failure.code === 'FORWARDING') {
         return new errors/* DeployError */.sH('HD-NET-03', `The jump host does not forward to ${(0,remote_target/* showAddress */.m)(address)}.`, {
@@ -74144,7 +76369,9 @@ async function connect_final(address, failure, waitedMs, context) {
             cause: failure,
         });
     }
-    return await diagnose(address, failure, waitedMs, context.hosted ?? false);
+    return ((await network?.diagnose?.(address, failure)) ??
+        // A runner that is in a tailnet is told by that, and not by its own address, what it can reach.
+        (await (0,dial/* diagnose */.h4)(address, failure, waitedMs, (context.hosted ?? false) && network?.identify === undefined)));
 }
 function noCommonAlgorithm(address, cause) {
     return new errors/* DeployError */.sH('HD-SSH-10', `${(0,remote_target/* showAddress */.m)(address)} and this action share no SSH algorithm.`, {
@@ -74472,7 +76699,18 @@ class Recorder {
     }
     machine(host) {
         const [before, after, changes, result] = [undefined, undefined, undefined, undefined];
-        const machine = { host, system: '', hostKey: '', changed: false, before, after, changes, health: [], result };
+        const machine = {
+            host,
+            system: '',
+            hostKey: '',
+            network: '',
+            changed: false,
+            before,
+            after,
+            changes,
+            health: [],
+            result,
+        };
         this.machines.push(machine);
         return machine;
     }
@@ -74522,6 +76760,7 @@ class Recorder {
             hosts: [...hosts],
             system: canary.system,
             hostKey: canary.hostKey,
+            ...(canary.network && { network: canary.network }),
             path,
             ...refs(canary),
             // Put back is as it was: nobody who went that far has to remember to take this back too.
@@ -74654,8 +76893,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 10 modules
-var core = __nccwpck_require__(7264);
+// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 8 modules
+var core = __nccwpck_require__(6058);
 // EXTERNAL MODULE: ./lib/report/report.js
 var report_report = __nccwpck_require__(5650);
 ;// CONCATENATED MODULE: ./lib/report/lines.js
@@ -75140,6 +77379,7 @@ function facts(report) {
                 .join(' → '),
         ],
         ['Host', [where, report.path && `in ${code(report.path)}`].filter(Boolean).join(' ')],
+        ['Network', report.network ? `through the tailnet, ${plain(report.network, 100)}` : ''],
         [
             'How',
             [report.mode, report.strategy]
@@ -75581,9 +77821,9 @@ async function writeReport(directory, report) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   h: () => (/* binding */ cleanEnvironment),
 /* harmony export */   q: () => (/* binding */ runTool)
 /* harmony export */ });
-/* unused harmony export cleanEnvironment */
 /* harmony import */ var _actions_exec__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2697);
 
 /**
@@ -75603,6 +77843,81 @@ async function runTool(tool, args, options = {}) {
 function cleanEnvironment() {
     const kept = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TMPDIR', 'USER'];
     return Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+}
+
+
+/***/ }),
+
+/***/ 3892:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   E: () => (/* binding */ request)
+/* harmony export */ });
+/* harmony import */ var _actions_http_client__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4942);
+/* harmony import */ var _abort_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1269);
+
+
+/** Larger than any package of Tailscale; who sends more sends something else. */
+const mostBytes = 200 * 1_024 * 1_024;
+/** One request, by the proxy of the runner where it has one. A body that was cut off is an error, not a short body. */
+async function request(method, url, options) {
+    const client = new _actions_http_client__WEBPACK_IMPORTED_MODULE_0__/* .HttpClient */ .Qq('homelab-deploy', [], { socketTimeout: options.timeoutMs, keepAlive: false });
+    try {
+        const { message } = await (0,_abort_js__WEBPACK_IMPORTED_MODULE_1__/* .unlessAborted */ .W)(client.request(method, url, options.body ?? null, { accept: '*/*', ...options.headers }), options.signal);
+        const length = Number(message.headers['content-length'] ?? Number.NaN);
+        const destroy = () => message.destroy(options.signal?.reason);
+        options.signal?.addEventListener('abort', destroy, { once: true });
+        const body = await read(message, url).finally(() => options.signal?.removeEventListener('abort', destroy));
+        if (!Number.isNaN(length) && body.length !== length)
+            throw new Error(`${url} ended after ${body.length} of ${length} bytes`);
+        return { status: message.statusCode ?? 0, body };
+    }
+    finally {
+        client.dispose();
+    }
+}
+async function read(stream, url) {
+    const chunks = [];
+    let length = 0;
+    for await (const chunk of stream) {
+        length += chunk.length;
+        if (length > mostBytes)
+            throw new Error(`${url} does not end`);
+        chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+}
+
+
+/***/ }),
+
+/***/ 3251:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   z: () => (/* binding */ Secret)
+/* harmony export */ });
+/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
+
+/** A value that prints as *** wherever it ends up by accident; `reveal()` is the one way to read it. */
+class Secret {
+    #value;
+    constructor(value) {
+        this.#value = value;
+    }
+    reveal() {
+        return this.#value;
+    }
+    toString() {
+        return '***';
+    }
+    toJSON() {
+        return '***';
+    }
+    [node_util__WEBPACK_IMPORTED_MODULE_0__.inspect.custom]() {
+        return 'Secret(***)';
+    }
 }
 
 
@@ -75645,25 +77960,190 @@ function sh(text) {
 
 /***/ }),
 
-/***/ 7264:
+/***/ 7906:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
+  R8: () => (/* binding */ defaultMirror),
+  U8: () => (/* binding */ defaultVersion),
+  RG: () => (/* binding */ download),
+  e3: () => (/* binding */ flawOf),
+  qD: () => (/* binding */ latestVersion),
+  wg: () => (/* binding */ packageOf)
+});
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: external "node:process"
+const external_node_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:process");
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
+// EXTERNAL MODULE: ./lib/errors.js
+var errors = __nccwpck_require__(452);
+// EXTERNAL MODULE: ./lib/runner/http.js
+var http = __nccwpck_require__(3892);
+;// CONCATENATED MODULE: ./lib/tailnet/signature.js
+
+/** The keys that Tailscale signs its signing keys with, as its own updater holds them. */
+const tailscaleRoots = [
+    'ZjjKhUHBtLNRSO1dhOTjrXJGJ8lDe1594WM2XDuheVQ=',
+    'Psrabv2YNiEDhPlnLVSMtB5EKACm7zxvKxfvYD4i7X8=',
+];
+/** Whether a package is what Tailscale signed: a root vouches for the signing keys, and one of these for the package. */
+function isSigned(file, signatures, roots) {
+    const { keys, keysSignature, signature } = signatures;
+    if (!roots.some((root) => verifies(Buffer.from(root, 'base64'), keys, keysSignature)))
+        return false;
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(file.length));
+    const message = Buffer.concat([(0,external_node_crypto_.createHash)('blake2s256').update(file).digest(), length]);
+    return signingKeys(keys.toString('latin1')).some((key) => verifies(key, message, signature));
+}
+function signingKeys(pem) {
+    const blocks = pem.matchAll(/-----BEGIN SIGNING PUBLIC KEY-----([^-]*)-----END SIGNING PUBLIC KEY-----/g);
+    return [...blocks].map(([, body]) => Buffer.from(body ?? '', 'base64'));
+}
+/** The key is 32 bare bytes; Node wants them in the frame of X.509, which never changes. */
+function verifies(key, message, signature) {
+    if (key.length !== 32 || signature.length !== 64)
+        return false;
+    const frame = Buffer.from('302a300506032b6570032100', 'hex');
+    return (0,external_node_crypto_.verify)(null, message, (0,external_node_crypto_.createPublicKey)({ key: Buffer.concat([frame, key]), format: 'der', type: 'spki' }), signature);
+}
+
+;// CONCATENATED MODULE: ./lib/tailnet/package.js
+
+
+
+
+
+
+const defaultVersion = '1.102.4';
+const defaultMirror = 'https://pkgs.tailscale.com';
+/** SHA-256 of the packages of the default version: nobody who changes the server can change these. */
+const digests = {
+    amd64: '50748df1045e60b5b695f19f4c56b0da36c019948b440fb456b6584a50f0d8b9',
+    arm64: '9dd1e6a592a014bbaea0103167ffe299adeda4ba14e078ce9c2895364f6c4c3f',
+};
+/** What lies beside the package and proves that it is Tailscale's. */
+const proofs = ['distsign.pub', 'distsign.pub.sig', '.sig'];
+function packageOf(version, mirror) {
+    const architecture = external_node_process_namespaceObject.platform === 'linux' ? { x64: 'amd64', arm64: 'arm64' }[external_node_process_namespaceObject.arch] : undefined;
+    if (architecture === undefined) {
+        throw new errors/* DeployError */.sH('HD-TAILNET-02', `There is no Tailscale to download for this runner (${external_node_process_namespaceObject.platform}, ${external_node_process_namespaceObject.arch}).`, {
+            fix: 'Use a runner with Linux on x64 or arm64, or put the programs on it and set `tailnet-binary`.',
+        });
+    }
+    // Tailscale's own rule: an odd number in the middle is an unstable version.
+    const track = Number(version.split('.')[1]) % 2 === 0 ? 'stable' : 'unstable';
+    return {
+        version,
+        name: `tailscale_${version}_${architecture}.tgz`,
+        digest: version === defaultVersion ? digests[architecture] : undefined,
+        roots: tailscaleRoots,
+        folder: `${mirror.replace(/\/+$/, '')}/${track}`,
+    };
+}
+/** The newest stable version, as the server says. */
+async function latestVersion(mirror, signal) {
+    const url = `${mirror.replace(/\/+$/, '')}/stable/?mode=json`;
+    const { body } = await fetchFile(url, signal);
+    try {
+        const { TarballsVersion: version } = JSON.parse(body.toString());
+        if (typeof version === 'string' && /^\d+\.\d+\.\d+$/.test(version))
+            return version;
+    }
+    catch {
+        // Said below: whatever it was, it was no such list.
+    }
+    throw new errors/* DeployError */.sH('HD-TAILNET-02', 'The newest version of Tailscale could not be found out.', {
+        why: `${url} did not answer with the list of packages.`,
+        fix: 'Leave `tailnet-version` out, or name a version.',
+    });
+}
+/** The package and its proofs, as they came: nothing was judged yet. */
+async function download({ name, folder, digest }, signal) {
+    const { body } = await fetchFile(`${folder}/${name}`, signal);
+    const files = new Map([[name, body]]);
+    if (digest !== undefined)
+        return files;
+    for (const proof of proofs) {
+        const file = proof.startsWith('.') ? name + proof : proof;
+        const url = proof.startsWith('.') ? `${folder}/${file}` : `${folder.replace(/\/[a-z]+$/, '')}/${file}`;
+        files.set(file, (await fetchFile(url, signal)).body);
+    }
+    return files;
+}
+/** Says what is wrong with the files of a package, or nothing when they are what Tailscale made. */
+function flawOf({ name, digest, roots }, files) {
+    const file = files.get(name);
+    if (file === undefined)
+        return `${name} is missing`;
+    if (digest !== undefined) {
+        const seen = (0,external_node_crypto_.createHash)('sha256').update(file).digest('hex');
+        return seen === digest ? undefined : `its SHA-256 is ${seen}, and must be ${digest}`;
+    }
+    const [keys, keysSignature, signature] = proofs.map((proof) => files.get(proof.startsWith('.') ? name + proof : proof));
+    const complete = keys !== undefined && keysSignature !== undefined && signature !== undefined;
+    const signatures = complete ? { keys, keysSignature, signature } : undefined;
+    return signatures && isSigned(file, signatures, roots) ? undefined : 'it does not bear the signature of Tailscale';
+}
+/** Three tries: what a busy server or a bad line does once it seldom does three times. */
+async function fetchFile(url, signal) {
+    for (let attempt = 1;; attempt++) {
+        let said;
+        try {
+            const answer = await (0,http/* request */.E)('GET', url, { timeoutMs: 60_000, signal });
+            if (answer.status === 200)
+                return answer;
+            said = `the server answered ${answer.status}`;
+            if (answer.status < 500 && answer.status !== 429)
+                throw notThere(url, said);
+        }
+        catch (error) {
+            signal?.throwIfAborted();
+            if (error instanceof errors/* DeployError */.sH)
+                throw error;
+            said = error instanceof Error ? error.message : String(error);
+        }
+        if (attempt === 3)
+            throw notThere(url, said);
+        await (0,clock/* sleep */.yy)(attempt * 1_000, signal);
+    }
+}
+function notThere(url, said) {
+    return new errors/* DeployError */.sH('HD-TAILNET-02', 'Tailscale could not be downloaded.', {
+        why: `${url}: ${said}.`,
+        fix: 'Check `tailnet-version` and the way out of the runner (HTTPS_PROXY is used). Without the internet set `tailnet-mirror`, or `tailnet-binary` to a folder with the programs.',
+    });
+}
+
+
+/***/ }),
+
+/***/ 6058:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Yz: () => (/* binding */ debug),
   N4: () => (/* binding */ endGroup),
   z3: () => (/* binding */ error),
+  V9: () => (/* binding */ getIDToken),
   Gu: () => (/* binding */ getState),
   pq: () => (/* binding */ info),
   LZ: () => (/* binding */ saveState),
   uH: () => (/* binding */ setOutput),
-  Pq: () => (/* binding */ core_setSecret),
+  Pq: () => (/* binding */ setSecret),
   Oh: () => (/* binding */ startGroup),
   z: () => (/* reexport */ summary),
   $e: () => (/* binding */ warning)
 });
 
-// UNUSED EXPORTS: ExitCode, addPath, debug, exportVariable, getBooleanInput, getIDToken, getInput, getMultilineInput, group, isDebug, markdownSummary, notice, platform, setCommandEcho, setFailed, toPlatformPath, toPosixPath, toWin32Path
+// UNUSED EXPORTS: ExitCode, addPath, exportVariable, getBooleanInput, getInput, getMultilineInput, group, isDebug, markdownSummary, notice, platform, setCommandEcho, setFailed, toPlatformPath, toPosixPath, toWin32Path
 
 // EXTERNAL MODULE: external "os"
 var external_os_ = __nccwpck_require__(857);
@@ -75836,804 +78316,10 @@ function file_command_prepareKeyValueMessage(key, value) {
 //# sourceMappingURL=file-command.js.map
 // EXTERNAL MODULE: external "path"
 var external_path_ = __nccwpck_require__(6928);
-// EXTERNAL MODULE: external "http"
-var external_http_ = __nccwpck_require__(8611);
-// EXTERNAL MODULE: external "https"
-var external_https_ = __nccwpck_require__(5692);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/proxy.js
-function getProxyUrl(reqUrl) {
-    const usingSsl = reqUrl.protocol === 'https:';
-    if (checkBypass(reqUrl)) {
-        return undefined;
-    }
-    const proxyVar = (() => {
-        if (usingSsl) {
-            return process.env['https_proxy'] || process.env['HTTPS_PROXY'];
-        }
-        else {
-            return process.env['http_proxy'] || process.env['HTTP_PROXY'];
-        }
-    })();
-    if (proxyVar) {
-        try {
-            return new DecodedURL(proxyVar);
-        }
-        catch (_a) {
-            if (!proxyVar.startsWith('http://') && !proxyVar.startsWith('https://'))
-                return new DecodedURL(`http://${proxyVar}`);
-        }
-    }
-    else {
-        return undefined;
-    }
-}
-function checkBypass(reqUrl) {
-    if (!reqUrl.hostname) {
-        return false;
-    }
-    const reqHost = reqUrl.hostname;
-    if (isLoopbackAddress(reqHost)) {
-        return true;
-    }
-    const noProxy = process.env['no_proxy'] || process.env['NO_PROXY'] || '';
-    if (!noProxy) {
-        return false;
-    }
-    // Determine the request port
-    let reqPort;
-    if (reqUrl.port) {
-        reqPort = Number(reqUrl.port);
-    }
-    else if (reqUrl.protocol === 'http:') {
-        reqPort = 80;
-    }
-    else if (reqUrl.protocol === 'https:') {
-        reqPort = 443;
-    }
-    // Format the request hostname and hostname with port
-    const upperReqHosts = [reqUrl.hostname.toUpperCase()];
-    if (typeof reqPort === 'number') {
-        upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
-    }
-    // Compare request host against noproxy
-    for (const upperNoProxyItem of noProxy
-        .split(',')
-        .map(x => x.trim().toUpperCase())
-        .filter(x => x)) {
-        if (upperNoProxyItem === '*' ||
-            upperReqHosts.some(x => x === upperNoProxyItem ||
-                x.endsWith(`.${upperNoProxyItem}`) ||
-                (upperNoProxyItem.startsWith('.') &&
-                    x.endsWith(`${upperNoProxyItem}`)))) {
-            return true;
-        }
-    }
-    return false;
-}
-function isLoopbackAddress(host) {
-    const hostLower = host.toLowerCase();
-    return (hostLower === 'localhost' ||
-        hostLower.startsWith('127.') ||
-        hostLower.startsWith('[::1]') ||
-        hostLower.startsWith('[0:0:0:0:0:0:0:1]'));
-}
-class DecodedURL extends URL {
-    constructor(url, base) {
-        super(url, base);
-        this._decodedUsername = decodeURIComponent(super.username);
-        this._decodedPassword = decodeURIComponent(super.password);
-    }
-    get username() {
-        return this._decodedUsername;
-    }
-    get password() {
-        return this._decodedPassword;
-    }
-}
-//# sourceMappingURL=proxy.js.map
-// EXTERNAL MODULE: ./node_modules/tunnel/index.js
-var node_modules_tunnel = __nccwpck_require__(770);
-// EXTERNAL MODULE: ./node_modules/undici/index.js
-var undici = __nccwpck_require__(6752);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/index.js
-/* eslint-disable @typescript-eslint/no-explicit-any */
-var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-
-
-var HttpCodes;
-(function (HttpCodes) {
-    HttpCodes[HttpCodes["OK"] = 200] = "OK";
-    HttpCodes[HttpCodes["MultipleChoices"] = 300] = "MultipleChoices";
-    HttpCodes[HttpCodes["MovedPermanently"] = 301] = "MovedPermanently";
-    HttpCodes[HttpCodes["ResourceMoved"] = 302] = "ResourceMoved";
-    HttpCodes[HttpCodes["SeeOther"] = 303] = "SeeOther";
-    HttpCodes[HttpCodes["NotModified"] = 304] = "NotModified";
-    HttpCodes[HttpCodes["UseProxy"] = 305] = "UseProxy";
-    HttpCodes[HttpCodes["SwitchProxy"] = 306] = "SwitchProxy";
-    HttpCodes[HttpCodes["TemporaryRedirect"] = 307] = "TemporaryRedirect";
-    HttpCodes[HttpCodes["PermanentRedirect"] = 308] = "PermanentRedirect";
-    HttpCodes[HttpCodes["BadRequest"] = 400] = "BadRequest";
-    HttpCodes[HttpCodes["Unauthorized"] = 401] = "Unauthorized";
-    HttpCodes[HttpCodes["PaymentRequired"] = 402] = "PaymentRequired";
-    HttpCodes[HttpCodes["Forbidden"] = 403] = "Forbidden";
-    HttpCodes[HttpCodes["NotFound"] = 404] = "NotFound";
-    HttpCodes[HttpCodes["MethodNotAllowed"] = 405] = "MethodNotAllowed";
-    HttpCodes[HttpCodes["NotAcceptable"] = 406] = "NotAcceptable";
-    HttpCodes[HttpCodes["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
-    HttpCodes[HttpCodes["RequestTimeout"] = 408] = "RequestTimeout";
-    HttpCodes[HttpCodes["Conflict"] = 409] = "Conflict";
-    HttpCodes[HttpCodes["Gone"] = 410] = "Gone";
-    HttpCodes[HttpCodes["TooManyRequests"] = 429] = "TooManyRequests";
-    HttpCodes[HttpCodes["InternalServerError"] = 500] = "InternalServerError";
-    HttpCodes[HttpCodes["NotImplemented"] = 501] = "NotImplemented";
-    HttpCodes[HttpCodes["BadGateway"] = 502] = "BadGateway";
-    HttpCodes[HttpCodes["ServiceUnavailable"] = 503] = "ServiceUnavailable";
-    HttpCodes[HttpCodes["GatewayTimeout"] = 504] = "GatewayTimeout";
-})(HttpCodes || (HttpCodes = {}));
-var Headers;
-(function (Headers) {
-    Headers["Accept"] = "accept";
-    Headers["ContentType"] = "content-type";
-})(Headers || (Headers = {}));
-var MediaTypes;
-(function (MediaTypes) {
-    MediaTypes["ApplicationJson"] = "application/json";
-})(MediaTypes || (MediaTypes = {}));
-/**
- * Returns the proxy URL, depending upon the supplied url and proxy environment variables.
- * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
- */
-function lib_getProxyUrl(serverUrl) {
-    const proxyUrl = pm.getProxyUrl(new URL(serverUrl));
-    return proxyUrl ? proxyUrl.href : '';
-}
-const HttpRedirectCodes = [
-    HttpCodes.MovedPermanently,
-    HttpCodes.ResourceMoved,
-    HttpCodes.SeeOther,
-    HttpCodes.TemporaryRedirect,
-    HttpCodes.PermanentRedirect
-];
-const HttpResponseRetryCodes = [
-    HttpCodes.BadGateway,
-    HttpCodes.ServiceUnavailable,
-    HttpCodes.GatewayTimeout
-];
-const RetryableHttpVerbs = (/* unused pure expression or super */ null && (['OPTIONS', 'GET', 'DELETE', 'HEAD']));
-const ExponentialBackoffCeiling = 10;
-const ExponentialBackoffTimeSlice = 5;
-class HttpClientError extends Error {
-    constructor(message, statusCode) {
-        super(message);
-        this.name = 'HttpClientError';
-        this.statusCode = statusCode;
-        Object.setPrototypeOf(this, HttpClientError.prototype);
-    }
-}
-class HttpClientResponse {
-    constructor(message) {
-        this.message = message;
-    }
-    readBody() {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
-                let output = Buffer.alloc(0);
-                this.message.on('data', (chunk) => {
-                    output = Buffer.concat([output, chunk]);
-                });
-                this.message.on('end', () => {
-                    resolve(output.toString());
-                });
-            }));
-        });
-    }
-    readBodyBuffer() {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
-                const chunks = [];
-                this.message.on('data', (chunk) => {
-                    chunks.push(chunk);
-                });
-                this.message.on('end', () => {
-                    resolve(Buffer.concat(chunks));
-                });
-            }));
-        });
-    }
-}
-function isHttps(requestUrl) {
-    const parsedUrl = new URL(requestUrl);
-    return parsedUrl.protocol === 'https:';
-}
-class lib_HttpClient {
-    constructor(userAgent, handlers, requestOptions) {
-        this._ignoreSslError = false;
-        this._allowRedirects = true;
-        this._allowRedirectDowngrade = false;
-        this._maxRedirects = 50;
-        this._allowRetries = false;
-        this._maxRetries = 1;
-        this._keepAlive = false;
-        this._disposed = false;
-        this.userAgent = this._getUserAgentWithOrchestrationId(userAgent);
-        this.handlers = handlers || [];
-        this.requestOptions = requestOptions;
-        if (requestOptions) {
-            if (requestOptions.ignoreSslError != null) {
-                this._ignoreSslError = requestOptions.ignoreSslError;
-            }
-            this._socketTimeout = requestOptions.socketTimeout;
-            if (requestOptions.allowRedirects != null) {
-                this._allowRedirects = requestOptions.allowRedirects;
-            }
-            if (requestOptions.allowRedirectDowngrade != null) {
-                this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
-            }
-            if (requestOptions.maxRedirects != null) {
-                this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
-            }
-            if (requestOptions.keepAlive != null) {
-                this._keepAlive = requestOptions.keepAlive;
-            }
-            if (requestOptions.allowRetries != null) {
-                this._allowRetries = requestOptions.allowRetries;
-            }
-            if (requestOptions.maxRetries != null) {
-                this._maxRetries = requestOptions.maxRetries;
-            }
-        }
-    }
-    options(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('OPTIONS', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    get(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('GET', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    del(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('DELETE', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    post(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('POST', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    patch(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('PATCH', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    put(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('PUT', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    head(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('HEAD', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    sendStream(verb, requestUrl, stream, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request(verb, requestUrl, stream, additionalHeaders);
-        });
-    }
-    /**
-     * Gets a typed object from an endpoint
-     * Be aware that not found returns a null.  Other errors (4xx, 5xx) reject the promise
-     */
-    getJson(requestUrl_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, additionalHeaders = {}) {
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            const res = yield this.get(requestUrl, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    postJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.post(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    putJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.put(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    patchJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.patch(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    /**
-     * Makes a raw http request.
-     * All other methods such as get, post, patch, and request ultimately call this.
-     * Prefer get, del, post and patch
-     */
-    request(verb, requestUrl, data, headers) {
-        return __awaiter(this, void 0, void 0, function* () {
-            if (this._disposed) {
-                throw new Error('Client has already been disposed.');
-            }
-            const parsedUrl = new URL(requestUrl);
-            let info = this._prepareRequest(verb, parsedUrl, headers);
-            // Only perform retries on reads since writes may not be idempotent.
-            const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb)
-                ? this._maxRetries + 1
-                : 1;
-            let numTries = 0;
-            let response;
-            do {
-                response = yield this.requestRaw(info, data);
-                // Check if it's an authentication challenge
-                if (response &&
-                    response.message &&
-                    response.message.statusCode === HttpCodes.Unauthorized) {
-                    let authenticationHandler;
-                    for (const handler of this.handlers) {
-                        if (handler.canHandleAuthentication(response)) {
-                            authenticationHandler = handler;
-                            break;
-                        }
-                    }
-                    if (authenticationHandler) {
-                        return authenticationHandler.handleAuthentication(this, info, data);
-                    }
-                    else {
-                        // We have received an unauthorized response but have no handlers to handle it.
-                        // Let the response return to the caller.
-                        return response;
-                    }
-                }
-                let redirectsRemaining = this._maxRedirects;
-                while (response.message.statusCode &&
-                    HttpRedirectCodes.includes(response.message.statusCode) &&
-                    this._allowRedirects &&
-                    redirectsRemaining > 0) {
-                    const redirectUrl = response.message.headers['location'];
-                    if (!redirectUrl) {
-                        // if there's no location to redirect to, we won't
-                        break;
-                    }
-                    const parsedRedirectUrl = new URL(redirectUrl);
-                    if (parsedUrl.protocol === 'https:' &&
-                        parsedUrl.protocol !== parsedRedirectUrl.protocol &&
-                        !this._allowRedirectDowngrade) {
-                        throw new Error('Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.');
-                    }
-                    // we need to finish reading the response before reassigning response
-                    // which will leak the open socket.
-                    yield response.readBody();
-                    // strip authorization header if redirected to a different hostname
-                    if (parsedRedirectUrl.hostname !== parsedUrl.hostname) {
-                        for (const header in headers) {
-                            // header names are case insensitive
-                            if (header.toLowerCase() === 'authorization') {
-                                delete headers[header];
-                            }
-                        }
-                    }
-                    // let's make the request with the new redirectUrl
-                    info = this._prepareRequest(verb, parsedRedirectUrl, headers);
-                    response = yield this.requestRaw(info, data);
-                    redirectsRemaining--;
-                }
-                if (!response.message.statusCode ||
-                    !HttpResponseRetryCodes.includes(response.message.statusCode)) {
-                    // If not a retry code, return immediately instead of retrying
-                    return response;
-                }
-                numTries += 1;
-                if (numTries < maxTries) {
-                    yield response.readBody();
-                    yield this._performExponentialBackoff(numTries);
-                }
-            } while (numTries < maxTries);
-            return response;
-        });
-    }
-    /**
-     * Needs to be called if keepAlive is set to true in request options.
-     */
-    dispose() {
-        if (this._agent) {
-            this._agent.destroy();
-        }
-        this._disposed = true;
-    }
-    /**
-     * Raw request.
-     * @param info
-     * @param data
-     */
-    requestRaw(info, data) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve, reject) => {
-                function callbackForResult(err, res) {
-                    if (err) {
-                        reject(err);
-                    }
-                    else if (!res) {
-                        // If `err` is not passed, then `res` must be passed.
-                        reject(new Error('Unknown error'));
-                    }
-                    else {
-                        resolve(res);
-                    }
-                }
-                this.requestRawWithCallback(info, data, callbackForResult);
-            });
-        });
-    }
-    /**
-     * Raw request with callback.
-     * @param info
-     * @param data
-     * @param onResult
-     */
-    requestRawWithCallback(info, data, onResult) {
-        if (typeof data === 'string') {
-            if (!info.options.headers) {
-                info.options.headers = {};
-            }
-            info.options.headers['Content-Length'] = Buffer.byteLength(data, 'utf8');
-        }
-        let callbackCalled = false;
-        function handleResult(err, res) {
-            if (!callbackCalled) {
-                callbackCalled = true;
-                onResult(err, res);
-            }
-        }
-        const req = info.httpModule.request(info.options, (msg) => {
-            const res = new HttpClientResponse(msg);
-            handleResult(undefined, res);
-        });
-        let socket;
-        req.on('socket', sock => {
-            socket = sock;
-        });
-        // If we ever get disconnected, we want the socket to timeout eventually
-        req.setTimeout(this._socketTimeout || 3 * 60000, () => {
-            if (socket) {
-                socket.end();
-            }
-            handleResult(new Error(`Request timeout: ${info.options.path}`));
-        });
-        req.on('error', function (err) {
-            // err has statusCode property
-            // res should have headers
-            handleResult(err);
-        });
-        if (data && typeof data === 'string') {
-            req.write(data, 'utf8');
-        }
-        if (data && typeof data !== 'string') {
-            data.on('close', function () {
-                req.end();
-            });
-            data.pipe(req);
-        }
-        else {
-            req.end();
-        }
-    }
-    /**
-     * Gets an http agent. This function is useful when you need an http agent that handles
-     * routing through a proxy server - depending upon the url and proxy environment variables.
-     * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
-     */
-    getAgent(serverUrl) {
-        const parsedUrl = new URL(serverUrl);
-        return this._getAgent(parsedUrl);
-    }
-    getAgentDispatcher(serverUrl) {
-        const parsedUrl = new URL(serverUrl);
-        const proxyUrl = pm.getProxyUrl(parsedUrl);
-        const useProxy = proxyUrl && proxyUrl.hostname;
-        if (!useProxy) {
-            return;
-        }
-        return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
-    }
-    _prepareRequest(method, requestUrl, headers) {
-        const info = {};
-        info.parsedUrl = requestUrl;
-        const usingSsl = info.parsedUrl.protocol === 'https:';
-        info.httpModule = usingSsl ? https : http;
-        const defaultPort = usingSsl ? 443 : 80;
-        info.options = {};
-        info.options.host = info.parsedUrl.hostname;
-        info.options.port = info.parsedUrl.port
-            ? parseInt(info.parsedUrl.port)
-            : defaultPort;
-        info.options.path =
-            (info.parsedUrl.pathname || '') + (info.parsedUrl.search || '');
-        info.options.method = method;
-        info.options.headers = this._mergeHeaders(headers);
-        if (this.userAgent != null) {
-            info.options.headers['user-agent'] = this.userAgent;
-        }
-        info.options.agent = this._getAgent(info.parsedUrl);
-        // gives handlers an opportunity to participate
-        if (this.handlers) {
-            for (const handler of this.handlers) {
-                handler.prepareRequest(info.options);
-            }
-        }
-        return info;
-    }
-    _mergeHeaders(headers) {
-        if (this.requestOptions && this.requestOptions.headers) {
-            return Object.assign({}, lowercaseKeys(this.requestOptions.headers), lowercaseKeys(headers || {}));
-        }
-        return lowercaseKeys(headers || {});
-    }
-    /**
-     * Gets an existing header value or returns a default.
-     * Handles converting number header values to strings since HTTP headers must be strings.
-     * Note: This returns string | string[] since some headers can have multiple values.
-     * For headers that must always be a single string (like Content-Type), use the
-     * specialized _getExistingOrDefaultContentTypeHeader method instead.
-     */
-    _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
-        let clientHeader;
-        if (this.requestOptions && this.requestOptions.headers) {
-            const headerValue = lowercaseKeys(this.requestOptions.headers)[header];
-            if (headerValue) {
-                clientHeader =
-                    typeof headerValue === 'number' ? headerValue.toString() : headerValue;
-            }
-        }
-        const additionalValue = additionalHeaders[header];
-        if (additionalValue !== undefined) {
-            return typeof additionalValue === 'number'
-                ? additionalValue.toString()
-                : additionalValue;
-        }
-        if (clientHeader !== undefined) {
-            return clientHeader;
-        }
-        return _default;
-    }
-    /**
-     * Specialized version of _getExistingOrDefaultHeader for Content-Type header.
-     * Always returns a single string (not an array) since Content-Type should be a single value.
-     * Converts arrays to comma-separated strings and numbers to strings to ensure type safety.
-     * This was split from _getExistingOrDefaultHeader to provide stricter typing for callers
-     * that assign the result to places expecting a string (e.g., additionalHeaders[Headers.ContentType]).
-     */
-    _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
-        let clientHeader;
-        if (this.requestOptions && this.requestOptions.headers) {
-            const headerValue = lowercaseKeys(this.requestOptions.headers)[Headers.ContentType];
-            if (headerValue) {
-                if (typeof headerValue === 'number') {
-                    clientHeader = String(headerValue);
-                }
-                else if (Array.isArray(headerValue)) {
-                    clientHeader = headerValue.join(', ');
-                }
-                else {
-                    clientHeader = headerValue;
-                }
-            }
-        }
-        const additionalValue = additionalHeaders[Headers.ContentType];
-        // Return the first non-undefined value, converting numbers or arrays to strings if necessary
-        if (additionalValue !== undefined) {
-            if (typeof additionalValue === 'number') {
-                return String(additionalValue);
-            }
-            else if (Array.isArray(additionalValue)) {
-                return additionalValue.join(', ');
-            }
-            else {
-                return additionalValue;
-            }
-        }
-        if (clientHeader !== undefined) {
-            return clientHeader;
-        }
-        return _default;
-    }
-    _getAgent(parsedUrl) {
-        let agent;
-        const proxyUrl = pm.getProxyUrl(parsedUrl);
-        const useProxy = proxyUrl && proxyUrl.hostname;
-        if (this._keepAlive && useProxy) {
-            agent = this._proxyAgent;
-        }
-        if (!useProxy) {
-            agent = this._agent;
-        }
-        // if agent is already assigned use that agent.
-        if (agent) {
-            return agent;
-        }
-        const usingSsl = parsedUrl.protocol === 'https:';
-        let maxSockets = 100;
-        if (this.requestOptions) {
-            maxSockets = this.requestOptions.maxSockets || http.globalAgent.maxSockets;
-        }
-        // This is `useProxy` again, but we need to check `proxyURl` directly for TypeScripts's flow analysis.
-        if (proxyUrl && proxyUrl.hostname) {
-            const agentOptions = {
-                maxSockets,
-                keepAlive: this._keepAlive,
-                proxy: Object.assign(Object.assign({}, ((proxyUrl.username || proxyUrl.password) && {
-                    proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
-                })), { host: proxyUrl.hostname, port: proxyUrl.port })
-            };
-            let tunnelAgent;
-            const overHttps = proxyUrl.protocol === 'https:';
-            if (usingSsl) {
-                tunnelAgent = overHttps ? tunnel.httpsOverHttps : tunnel.httpsOverHttp;
-            }
-            else {
-                tunnelAgent = overHttps ? tunnel.httpOverHttps : tunnel.httpOverHttp;
-            }
-            agent = tunnelAgent(agentOptions);
-            this._proxyAgent = agent;
-        }
-        // if tunneling agent isn't assigned create a new agent
-        if (!agent) {
-            const options = { keepAlive: this._keepAlive, maxSockets };
-            agent = usingSsl ? new https.Agent(options) : new http.Agent(options);
-            this._agent = agent;
-        }
-        if (usingSsl && this._ignoreSslError) {
-            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
-            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
-            // we have to cast it to any and change it directly
-            agent.options = Object.assign(agent.options || {}, {
-                rejectUnauthorized: false
-            });
-        }
-        return agent;
-    }
-    _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
-        let proxyAgent;
-        if (this._keepAlive) {
-            proxyAgent = this._proxyAgentDispatcher;
-        }
-        // if agent is already assigned use that agent.
-        if (proxyAgent) {
-            return proxyAgent;
-        }
-        const usingSsl = parsedUrl.protocol === 'https:';
-        proxyAgent = new ProxyAgent(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
-            token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString('base64')}`
-        })));
-        this._proxyAgentDispatcher = proxyAgent;
-        if (usingSsl && this._ignoreSslError) {
-            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
-            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
-            // we have to cast it to any and change it directly
-            proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
-                rejectUnauthorized: false
-            });
-        }
-        return proxyAgent;
-    }
-    _getUserAgentWithOrchestrationId(userAgent) {
-        const baseUserAgent = userAgent || 'actions/http-client';
-        const orchId = process.env['ACTIONS_ORCHESTRATION_ID'];
-        if (orchId) {
-            // Sanitize the orchestration ID to ensure it contains only valid characters
-            // Valid characters: 0-9, a-z, _, -, .
-            const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, '_');
-            return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
-        }
-        return baseUserAgent;
-    }
-    _performExponentialBackoff(retryNumber) {
-        return __awaiter(this, void 0, void 0, function* () {
-            retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
-            const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
-            return new Promise(resolve => setTimeout(() => resolve(), ms));
-        });
-    }
-    _processResponse(res, options) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve, reject) => __awaiter(this, void 0, void 0, function* () {
-                const statusCode = res.message.statusCode || 0;
-                const response = {
-                    statusCode,
-                    result: null,
-                    headers: {}
-                };
-                // not found leads to null obj returned
-                if (statusCode === HttpCodes.NotFound) {
-                    resolve(response);
-                }
-                // get the result from the body
-                function dateTimeDeserializer(key, value) {
-                    if (typeof value === 'string') {
-                        const a = new Date(value);
-                        if (!isNaN(a.valueOf())) {
-                            return a;
-                        }
-                    }
-                    return value;
-                }
-                let obj;
-                let contents;
-                try {
-                    contents = yield res.readBody();
-                    if (contents && contents.length > 0) {
-                        if (options && options.deserializeDates) {
-                            obj = JSON.parse(contents, dateTimeDeserializer);
-                        }
-                        else {
-                            obj = JSON.parse(contents);
-                        }
-                        response.result = obj;
-                    }
-                    response.headers = res.message.headers;
-                }
-                catch (err) {
-                    // Invalid resource (contents not json);  leaving result obj null
-                }
-                // note that 3xx redirects are handled by the http layer.
-                if (statusCode > 299) {
-                    let msg;
-                    // if exception/error in body, attempt to get better error
-                    if (obj && obj.message) {
-                        msg = obj.message;
-                    }
-                    else if (contents && contents.length > 0) {
-                        // it may be the case that the exception is in the body message as string
-                        msg = contents;
-                    }
-                    else {
-                        msg = `Failed request: (${statusCode})`;
-                    }
-                    const err = new HttpClientError(msg, statusCode);
-                    err.result = response.result;
-                    reject(err);
-                }
-                else {
-                    resolve(response);
-                }
-            }));
-        });
-    }
-}
-const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
-//# sourceMappingURL=index.js.map
+// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
+var lib = __nccwpck_require__(4942);
 ;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/auth.js
-var auth_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
         function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
@@ -76658,12 +78344,12 @@ class BasicCredentialHandler {
         return false;
     }
     handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
+        return __awaiter(this, void 0, void 0, function* () {
             throw new Error('not implemented');
         });
     }
 }
-class auth_BearerCredentialHandler {
+class BearerCredentialHandler {
     constructor(token) {
         this.token = token;
     }
@@ -76680,7 +78366,7 @@ class auth_BearerCredentialHandler {
         return false;
     }
     handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
+        return __awaiter(this, void 0, void 0, function* () {
             throw new Error('not implemented');
         });
     }
@@ -76702,7 +78388,7 @@ class PersonalAccessTokenCredentialHandler {
         return false;
     }
     handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
+        return __awaiter(this, void 0, void 0, function* () {
             throw new Error('not implemented');
         });
     }
@@ -76721,13 +78407,13 @@ var oidc_utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg
 
 
 
-class oidc_utils_OidcClient {
+class OidcClient {
     static createHttpClient(allowRetry = true, maxRetry = 10) {
         const requestOptions = {
             allowRetries: allowRetry,
             maxRetries: maxRetry
         };
-        return new HttpClient('actions/oidc-client', [new BearerCredentialHandler(oidc_utils_OidcClient.getRequestToken())], requestOptions);
+        return new lib/* HttpClient */.Qq('actions/oidc-client', [new BearerCredentialHandler(OidcClient.getRequestToken())], requestOptions);
     }
     static getRequestToken() {
         const token = process.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
@@ -76746,7 +78432,7 @@ class oidc_utils_OidcClient {
     static getCall(id_token_url) {
         return oidc_utils_awaiter(this, void 0, void 0, function* () {
             var _a;
-            const httpclient = oidc_utils_OidcClient.createHttpClient();
+            const httpclient = OidcClient.createHttpClient();
             const res = yield httpclient
                 .getJson(id_token_url)
                 .catch(error => {
@@ -76765,13 +78451,13 @@ class oidc_utils_OidcClient {
         return oidc_utils_awaiter(this, void 0, void 0, function* () {
             try {
                 // New ID Token is requested from action service
-                let id_token_url = oidc_utils_OidcClient.getIDTokenUrl();
+                let id_token_url = OidcClient.getIDTokenUrl();
                 if (audience) {
                     const encodedAudience = encodeURIComponent(audience);
                     id_token_url = `${id_token_url}&audience=${encodedAudience}`;
                 }
                 debug(`ID token url is ${id_token_url}`);
-                const id_token = yield oidc_utils_OidcClient.getCall(id_token_url);
+                const id_token = yield OidcClient.getCall(id_token_url);
                 setSecret(id_token);
                 return id_token;
             }
@@ -77241,7 +78927,7 @@ function exportVariable(name, val) {
  * console.log(`Using token: ${apiToken}`); // Outputs: "Using token: ***"
  * ```
  */
-function core_setSecret(secret) {
+function setSecret(secret) {
     command_issueCommand('add-mask', {}, secret);
 }
 /**
@@ -77363,8 +79049,8 @@ function isDebug() {
  * Writes debug message to user log
  * @param message debug message
  */
-function core_debug(message) {
-    issueCommand('debug', {}, message);
+function debug(message) {
+    command_issueCommand('debug', {}, message);
 }
 /**
  * Adds an error issue
@@ -78635,6 +80321,818 @@ function getExecOutput(commandLine, args, options) {
 
 /***/ }),
 
+/***/ 4942:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Qq: () => (/* binding */ HttpClient)
+});
+
+// UNUSED EXPORTS: Headers, HttpClientError, HttpClientResponse, HttpCodes, MediaTypes, getProxyUrl, isHttps
+
+// EXTERNAL MODULE: external "http"
+var external_http_ = __nccwpck_require__(8611);
+var external_http_namespaceObject = /*#__PURE__*/__nccwpck_require__.t(external_http_, 2);
+// EXTERNAL MODULE: external "https"
+var external_https_ = __nccwpck_require__(5692);
+var external_https_namespaceObject = /*#__PURE__*/__nccwpck_require__.t(external_https_, 2);
+;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/proxy.js
+function getProxyUrl(reqUrl) {
+    const usingSsl = reqUrl.protocol === 'https:';
+    if (checkBypass(reqUrl)) {
+        return undefined;
+    }
+    const proxyVar = (() => {
+        if (usingSsl) {
+            return process.env['https_proxy'] || process.env['HTTPS_PROXY'];
+        }
+        else {
+            return process.env['http_proxy'] || process.env['HTTP_PROXY'];
+        }
+    })();
+    if (proxyVar) {
+        try {
+            return new DecodedURL(proxyVar);
+        }
+        catch (_a) {
+            if (!proxyVar.startsWith('http://') && !proxyVar.startsWith('https://'))
+                return new DecodedURL(`http://${proxyVar}`);
+        }
+    }
+    else {
+        return undefined;
+    }
+}
+function checkBypass(reqUrl) {
+    if (!reqUrl.hostname) {
+        return false;
+    }
+    const reqHost = reqUrl.hostname;
+    if (isLoopbackAddress(reqHost)) {
+        return true;
+    }
+    const noProxy = process.env['no_proxy'] || process.env['NO_PROXY'] || '';
+    if (!noProxy) {
+        return false;
+    }
+    // Determine the request port
+    let reqPort;
+    if (reqUrl.port) {
+        reqPort = Number(reqUrl.port);
+    }
+    else if (reqUrl.protocol === 'http:') {
+        reqPort = 80;
+    }
+    else if (reqUrl.protocol === 'https:') {
+        reqPort = 443;
+    }
+    // Format the request hostname and hostname with port
+    const upperReqHosts = [reqUrl.hostname.toUpperCase()];
+    if (typeof reqPort === 'number') {
+        upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
+    }
+    // Compare request host against noproxy
+    for (const upperNoProxyItem of noProxy
+        .split(',')
+        .map(x => x.trim().toUpperCase())
+        .filter(x => x)) {
+        if (upperNoProxyItem === '*' ||
+            upperReqHosts.some(x => x === upperNoProxyItem ||
+                x.endsWith(`.${upperNoProxyItem}`) ||
+                (upperNoProxyItem.startsWith('.') &&
+                    x.endsWith(`${upperNoProxyItem}`)))) {
+            return true;
+        }
+    }
+    return false;
+}
+function isLoopbackAddress(host) {
+    const hostLower = host.toLowerCase();
+    return (hostLower === 'localhost' ||
+        hostLower.startsWith('127.') ||
+        hostLower.startsWith('[::1]') ||
+        hostLower.startsWith('[0:0:0:0:0:0:0:1]'));
+}
+class DecodedURL extends URL {
+    constructor(url, base) {
+        super(url, base);
+        this._decodedUsername = decodeURIComponent(super.username);
+        this._decodedPassword = decodeURIComponent(super.password);
+    }
+    get username() {
+        return this._decodedUsername;
+    }
+    get password() {
+        return this._decodedPassword;
+    }
+}
+//# sourceMappingURL=proxy.js.map
+// EXTERNAL MODULE: ./node_modules/tunnel/index.js
+var tunnel = __nccwpck_require__(770);
+// EXTERNAL MODULE: ./node_modules/undici/index.js
+var undici = __nccwpck_require__(6752);
+;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/index.js
+/* eslint-disable @typescript-eslint/no-explicit-any */
+var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+
+
+
+var HttpCodes;
+(function (HttpCodes) {
+    HttpCodes[HttpCodes["OK"] = 200] = "OK";
+    HttpCodes[HttpCodes["MultipleChoices"] = 300] = "MultipleChoices";
+    HttpCodes[HttpCodes["MovedPermanently"] = 301] = "MovedPermanently";
+    HttpCodes[HttpCodes["ResourceMoved"] = 302] = "ResourceMoved";
+    HttpCodes[HttpCodes["SeeOther"] = 303] = "SeeOther";
+    HttpCodes[HttpCodes["NotModified"] = 304] = "NotModified";
+    HttpCodes[HttpCodes["UseProxy"] = 305] = "UseProxy";
+    HttpCodes[HttpCodes["SwitchProxy"] = 306] = "SwitchProxy";
+    HttpCodes[HttpCodes["TemporaryRedirect"] = 307] = "TemporaryRedirect";
+    HttpCodes[HttpCodes["PermanentRedirect"] = 308] = "PermanentRedirect";
+    HttpCodes[HttpCodes["BadRequest"] = 400] = "BadRequest";
+    HttpCodes[HttpCodes["Unauthorized"] = 401] = "Unauthorized";
+    HttpCodes[HttpCodes["PaymentRequired"] = 402] = "PaymentRequired";
+    HttpCodes[HttpCodes["Forbidden"] = 403] = "Forbidden";
+    HttpCodes[HttpCodes["NotFound"] = 404] = "NotFound";
+    HttpCodes[HttpCodes["MethodNotAllowed"] = 405] = "MethodNotAllowed";
+    HttpCodes[HttpCodes["NotAcceptable"] = 406] = "NotAcceptable";
+    HttpCodes[HttpCodes["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
+    HttpCodes[HttpCodes["RequestTimeout"] = 408] = "RequestTimeout";
+    HttpCodes[HttpCodes["Conflict"] = 409] = "Conflict";
+    HttpCodes[HttpCodes["Gone"] = 410] = "Gone";
+    HttpCodes[HttpCodes["TooManyRequests"] = 429] = "TooManyRequests";
+    HttpCodes[HttpCodes["InternalServerError"] = 500] = "InternalServerError";
+    HttpCodes[HttpCodes["NotImplemented"] = 501] = "NotImplemented";
+    HttpCodes[HttpCodes["BadGateway"] = 502] = "BadGateway";
+    HttpCodes[HttpCodes["ServiceUnavailable"] = 503] = "ServiceUnavailable";
+    HttpCodes[HttpCodes["GatewayTimeout"] = 504] = "GatewayTimeout";
+})(HttpCodes || (HttpCodes = {}));
+var Headers;
+(function (Headers) {
+    Headers["Accept"] = "accept";
+    Headers["ContentType"] = "content-type";
+})(Headers || (Headers = {}));
+var MediaTypes;
+(function (MediaTypes) {
+    MediaTypes["ApplicationJson"] = "application/json";
+})(MediaTypes || (MediaTypes = {}));
+/**
+ * Returns the proxy URL, depending upon the supplied url and proxy environment variables.
+ * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
+ */
+function lib_getProxyUrl(serverUrl) {
+    const proxyUrl = pm.getProxyUrl(new URL(serverUrl));
+    return proxyUrl ? proxyUrl.href : '';
+}
+const HttpRedirectCodes = [
+    HttpCodes.MovedPermanently,
+    HttpCodes.ResourceMoved,
+    HttpCodes.SeeOther,
+    HttpCodes.TemporaryRedirect,
+    HttpCodes.PermanentRedirect
+];
+const HttpResponseRetryCodes = [
+    HttpCodes.BadGateway,
+    HttpCodes.ServiceUnavailable,
+    HttpCodes.GatewayTimeout
+];
+const RetryableHttpVerbs = ['OPTIONS', 'GET', 'DELETE', 'HEAD'];
+const ExponentialBackoffCeiling = 10;
+const ExponentialBackoffTimeSlice = 5;
+class HttpClientError extends Error {
+    constructor(message, statusCode) {
+        super(message);
+        this.name = 'HttpClientError';
+        this.statusCode = statusCode;
+        Object.setPrototypeOf(this, HttpClientError.prototype);
+    }
+}
+class HttpClientResponse {
+    constructor(message) {
+        this.message = message;
+    }
+    readBody() {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
+                let output = Buffer.alloc(0);
+                this.message.on('data', (chunk) => {
+                    output = Buffer.concat([output, chunk]);
+                });
+                this.message.on('end', () => {
+                    resolve(output.toString());
+                });
+            }));
+        });
+    }
+    readBodyBuffer() {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
+                const chunks = [];
+                this.message.on('data', (chunk) => {
+                    chunks.push(chunk);
+                });
+                this.message.on('end', () => {
+                    resolve(Buffer.concat(chunks));
+                });
+            }));
+        });
+    }
+}
+function isHttps(requestUrl) {
+    const parsedUrl = new URL(requestUrl);
+    return parsedUrl.protocol === 'https:';
+}
+class HttpClient {
+    constructor(userAgent, handlers, requestOptions) {
+        this._ignoreSslError = false;
+        this._allowRedirects = true;
+        this._allowRedirectDowngrade = false;
+        this._maxRedirects = 50;
+        this._allowRetries = false;
+        this._maxRetries = 1;
+        this._keepAlive = false;
+        this._disposed = false;
+        this.userAgent = this._getUserAgentWithOrchestrationId(userAgent);
+        this.handlers = handlers || [];
+        this.requestOptions = requestOptions;
+        if (requestOptions) {
+            if (requestOptions.ignoreSslError != null) {
+                this._ignoreSslError = requestOptions.ignoreSslError;
+            }
+            this._socketTimeout = requestOptions.socketTimeout;
+            if (requestOptions.allowRedirects != null) {
+                this._allowRedirects = requestOptions.allowRedirects;
+            }
+            if (requestOptions.allowRedirectDowngrade != null) {
+                this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
+            }
+            if (requestOptions.maxRedirects != null) {
+                this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
+            }
+            if (requestOptions.keepAlive != null) {
+                this._keepAlive = requestOptions.keepAlive;
+            }
+            if (requestOptions.allowRetries != null) {
+                this._allowRetries = requestOptions.allowRetries;
+            }
+            if (requestOptions.maxRetries != null) {
+                this._maxRetries = requestOptions.maxRetries;
+            }
+        }
+    }
+    options(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('OPTIONS', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    get(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('GET', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    del(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('DELETE', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    post(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('POST', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    patch(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('PATCH', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    put(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('PUT', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    head(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('HEAD', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    sendStream(verb, requestUrl, stream, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request(verb, requestUrl, stream, additionalHeaders);
+        });
+    }
+    /**
+     * Gets a typed object from an endpoint
+     * Be aware that not found returns a null.  Other errors (4xx, 5xx) reject the promise
+     */
+    getJson(requestUrl_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, additionalHeaders = {}) {
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            const res = yield this.get(requestUrl, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    postJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.post(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    putJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.put(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    patchJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.patch(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    /**
+     * Makes a raw http request.
+     * All other methods such as get, post, patch, and request ultimately call this.
+     * Prefer get, del, post and patch
+     */
+    request(verb, requestUrl, data, headers) {
+        return __awaiter(this, void 0, void 0, function* () {
+            if (this._disposed) {
+                throw new Error('Client has already been disposed.');
+            }
+            const parsedUrl = new URL(requestUrl);
+            let info = this._prepareRequest(verb, parsedUrl, headers);
+            // Only perform retries on reads since writes may not be idempotent.
+            const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb)
+                ? this._maxRetries + 1
+                : 1;
+            let numTries = 0;
+            let response;
+            do {
+                response = yield this.requestRaw(info, data);
+                // Check if it's an authentication challenge
+                if (response &&
+                    response.message &&
+                    response.message.statusCode === HttpCodes.Unauthorized) {
+                    let authenticationHandler;
+                    for (const handler of this.handlers) {
+                        if (handler.canHandleAuthentication(response)) {
+                            authenticationHandler = handler;
+                            break;
+                        }
+                    }
+                    if (authenticationHandler) {
+                        return authenticationHandler.handleAuthentication(this, info, data);
+                    }
+                    else {
+                        // We have received an unauthorized response but have no handlers to handle it.
+                        // Let the response return to the caller.
+                        return response;
+                    }
+                }
+                let redirectsRemaining = this._maxRedirects;
+                while (response.message.statusCode &&
+                    HttpRedirectCodes.includes(response.message.statusCode) &&
+                    this._allowRedirects &&
+                    redirectsRemaining > 0) {
+                    const redirectUrl = response.message.headers['location'];
+                    if (!redirectUrl) {
+                        // if there's no location to redirect to, we won't
+                        break;
+                    }
+                    const parsedRedirectUrl = new URL(redirectUrl);
+                    if (parsedUrl.protocol === 'https:' &&
+                        parsedUrl.protocol !== parsedRedirectUrl.protocol &&
+                        !this._allowRedirectDowngrade) {
+                        throw new Error('Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.');
+                    }
+                    // we need to finish reading the response before reassigning response
+                    // which will leak the open socket.
+                    yield response.readBody();
+                    // strip authorization header if redirected to a different hostname
+                    if (parsedRedirectUrl.hostname !== parsedUrl.hostname) {
+                        for (const header in headers) {
+                            // header names are case insensitive
+                            if (header.toLowerCase() === 'authorization') {
+                                delete headers[header];
+                            }
+                        }
+                    }
+                    // let's make the request with the new redirectUrl
+                    info = this._prepareRequest(verb, parsedRedirectUrl, headers);
+                    response = yield this.requestRaw(info, data);
+                    redirectsRemaining--;
+                }
+                if (!response.message.statusCode ||
+                    !HttpResponseRetryCodes.includes(response.message.statusCode)) {
+                    // If not a retry code, return immediately instead of retrying
+                    return response;
+                }
+                numTries += 1;
+                if (numTries < maxTries) {
+                    yield response.readBody();
+                    yield this._performExponentialBackoff(numTries);
+                }
+            } while (numTries < maxTries);
+            return response;
+        });
+    }
+    /**
+     * Needs to be called if keepAlive is set to true in request options.
+     */
+    dispose() {
+        if (this._agent) {
+            this._agent.destroy();
+        }
+        this._disposed = true;
+    }
+    /**
+     * Raw request.
+     * @param info
+     * @param data
+     */
+    requestRaw(info, data) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve, reject) => {
+                function callbackForResult(err, res) {
+                    if (err) {
+                        reject(err);
+                    }
+                    else if (!res) {
+                        // If `err` is not passed, then `res` must be passed.
+                        reject(new Error('Unknown error'));
+                    }
+                    else {
+                        resolve(res);
+                    }
+                }
+                this.requestRawWithCallback(info, data, callbackForResult);
+            });
+        });
+    }
+    /**
+     * Raw request with callback.
+     * @param info
+     * @param data
+     * @param onResult
+     */
+    requestRawWithCallback(info, data, onResult) {
+        if (typeof data === 'string') {
+            if (!info.options.headers) {
+                info.options.headers = {};
+            }
+            info.options.headers['Content-Length'] = Buffer.byteLength(data, 'utf8');
+        }
+        let callbackCalled = false;
+        function handleResult(err, res) {
+            if (!callbackCalled) {
+                callbackCalled = true;
+                onResult(err, res);
+            }
+        }
+        const req = info.httpModule.request(info.options, (msg) => {
+            const res = new HttpClientResponse(msg);
+            handleResult(undefined, res);
+        });
+        let socket;
+        req.on('socket', sock => {
+            socket = sock;
+        });
+        // If we ever get disconnected, we want the socket to timeout eventually
+        req.setTimeout(this._socketTimeout || 3 * 60000, () => {
+            if (socket) {
+                socket.end();
+            }
+            handleResult(new Error(`Request timeout: ${info.options.path}`));
+        });
+        req.on('error', function (err) {
+            // err has statusCode property
+            // res should have headers
+            handleResult(err);
+        });
+        if (data && typeof data === 'string') {
+            req.write(data, 'utf8');
+        }
+        if (data && typeof data !== 'string') {
+            data.on('close', function () {
+                req.end();
+            });
+            data.pipe(req);
+        }
+        else {
+            req.end();
+        }
+    }
+    /**
+     * Gets an http agent. This function is useful when you need an http agent that handles
+     * routing through a proxy server - depending upon the url and proxy environment variables.
+     * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
+     */
+    getAgent(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        return this._getAgent(parsedUrl);
+    }
+    getAgentDispatcher(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        const proxyUrl = getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (!useProxy) {
+            return;
+        }
+        return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
+    }
+    _prepareRequest(method, requestUrl, headers) {
+        const info = {};
+        info.parsedUrl = requestUrl;
+        const usingSsl = info.parsedUrl.protocol === 'https:';
+        info.httpModule = usingSsl ? external_https_namespaceObject : external_http_namespaceObject;
+        const defaultPort = usingSsl ? 443 : 80;
+        info.options = {};
+        info.options.host = info.parsedUrl.hostname;
+        info.options.port = info.parsedUrl.port
+            ? parseInt(info.parsedUrl.port)
+            : defaultPort;
+        info.options.path =
+            (info.parsedUrl.pathname || '') + (info.parsedUrl.search || '');
+        info.options.method = method;
+        info.options.headers = this._mergeHeaders(headers);
+        if (this.userAgent != null) {
+            info.options.headers['user-agent'] = this.userAgent;
+        }
+        info.options.agent = this._getAgent(info.parsedUrl);
+        // gives handlers an opportunity to participate
+        if (this.handlers) {
+            for (const handler of this.handlers) {
+                handler.prepareRequest(info.options);
+            }
+        }
+        return info;
+    }
+    _mergeHeaders(headers) {
+        if (this.requestOptions && this.requestOptions.headers) {
+            return Object.assign({}, lowercaseKeys(this.requestOptions.headers), lowercaseKeys(headers || {}));
+        }
+        return lowercaseKeys(headers || {});
+    }
+    /**
+     * Gets an existing header value or returns a default.
+     * Handles converting number header values to strings since HTTP headers must be strings.
+     * Note: This returns string | string[] since some headers can have multiple values.
+     * For headers that must always be a single string (like Content-Type), use the
+     * specialized _getExistingOrDefaultContentTypeHeader method instead.
+     */
+    _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+            const headerValue = lowercaseKeys(this.requestOptions.headers)[header];
+            if (headerValue) {
+                clientHeader =
+                    typeof headerValue === 'number' ? headerValue.toString() : headerValue;
+            }
+        }
+        const additionalValue = additionalHeaders[header];
+        if (additionalValue !== undefined) {
+            return typeof additionalValue === 'number'
+                ? additionalValue.toString()
+                : additionalValue;
+        }
+        if (clientHeader !== undefined) {
+            return clientHeader;
+        }
+        return _default;
+    }
+    /**
+     * Specialized version of _getExistingOrDefaultHeader for Content-Type header.
+     * Always returns a single string (not an array) since Content-Type should be a single value.
+     * Converts arrays to comma-separated strings and numbers to strings to ensure type safety.
+     * This was split from _getExistingOrDefaultHeader to provide stricter typing for callers
+     * that assign the result to places expecting a string (e.g., additionalHeaders[Headers.ContentType]).
+     */
+    _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+            const headerValue = lowercaseKeys(this.requestOptions.headers)[Headers.ContentType];
+            if (headerValue) {
+                if (typeof headerValue === 'number') {
+                    clientHeader = String(headerValue);
+                }
+                else if (Array.isArray(headerValue)) {
+                    clientHeader = headerValue.join(', ');
+                }
+                else {
+                    clientHeader = headerValue;
+                }
+            }
+        }
+        const additionalValue = additionalHeaders[Headers.ContentType];
+        // Return the first non-undefined value, converting numbers or arrays to strings if necessary
+        if (additionalValue !== undefined) {
+            if (typeof additionalValue === 'number') {
+                return String(additionalValue);
+            }
+            else if (Array.isArray(additionalValue)) {
+                return additionalValue.join(', ');
+            }
+            else {
+                return additionalValue;
+            }
+        }
+        if (clientHeader !== undefined) {
+            return clientHeader;
+        }
+        return _default;
+    }
+    _getAgent(parsedUrl) {
+        let agent;
+        const proxyUrl = getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (this._keepAlive && useProxy) {
+            agent = this._proxyAgent;
+        }
+        if (!useProxy) {
+            agent = this._agent;
+        }
+        // if agent is already assigned use that agent.
+        if (agent) {
+            return agent;
+        }
+        const usingSsl = parsedUrl.protocol === 'https:';
+        let maxSockets = 100;
+        if (this.requestOptions) {
+            maxSockets = this.requestOptions.maxSockets || external_http_.globalAgent.maxSockets;
+        }
+        // This is `useProxy` again, but we need to check `proxyURl` directly for TypeScripts's flow analysis.
+        if (proxyUrl && proxyUrl.hostname) {
+            const agentOptions = {
+                maxSockets,
+                keepAlive: this._keepAlive,
+                proxy: Object.assign(Object.assign({}, ((proxyUrl.username || proxyUrl.password) && {
+                    proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
+                })), { host: proxyUrl.hostname, port: proxyUrl.port })
+            };
+            let tunnelAgent;
+            const overHttps = proxyUrl.protocol === 'https:';
+            if (usingSsl) {
+                tunnelAgent = overHttps ? tunnel.httpsOverHttps : tunnel.httpsOverHttp;
+            }
+            else {
+                tunnelAgent = overHttps ? tunnel.httpOverHttps : tunnel.httpOverHttp;
+            }
+            agent = tunnelAgent(agentOptions);
+            this._proxyAgent = agent;
+        }
+        // if tunneling agent isn't assigned create a new agent
+        if (!agent) {
+            const options = { keepAlive: this._keepAlive, maxSockets };
+            agent = usingSsl ? new external_https_.Agent(options) : new external_http_.Agent(options);
+            this._agent = agent;
+        }
+        if (usingSsl && this._ignoreSslError) {
+            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
+            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
+            // we have to cast it to any and change it directly
+            agent.options = Object.assign(agent.options || {}, {
+                rejectUnauthorized: false
+            });
+        }
+        return agent;
+    }
+    _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
+        let proxyAgent;
+        if (this._keepAlive) {
+            proxyAgent = this._proxyAgentDispatcher;
+        }
+        // if agent is already assigned use that agent.
+        if (proxyAgent) {
+            return proxyAgent;
+        }
+        const usingSsl = parsedUrl.protocol === 'https:';
+        proxyAgent = new undici/* ProxyAgent */.kT(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
+            token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString('base64')}`
+        })));
+        this._proxyAgentDispatcher = proxyAgent;
+        if (usingSsl && this._ignoreSslError) {
+            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
+            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
+            // we have to cast it to any and change it directly
+            proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
+                rejectUnauthorized: false
+            });
+        }
+        return proxyAgent;
+    }
+    _getUserAgentWithOrchestrationId(userAgent) {
+        const baseUserAgent = userAgent || 'actions/http-client';
+        const orchId = process.env['ACTIONS_ORCHESTRATION_ID'];
+        if (orchId) {
+            // Sanitize the orchestration ID to ensure it contains only valid characters
+            // Valid characters: 0-9, a-z, _, -, .
+            const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, '_');
+            return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
+        }
+        return baseUserAgent;
+    }
+    _performExponentialBackoff(retryNumber) {
+        return __awaiter(this, void 0, void 0, function* () {
+            retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
+            const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
+            return new Promise(resolve => setTimeout(() => resolve(), ms));
+        });
+    }
+    _processResponse(res, options) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve, reject) => __awaiter(this, void 0, void 0, function* () {
+                const statusCode = res.message.statusCode || 0;
+                const response = {
+                    statusCode,
+                    result: null,
+                    headers: {}
+                };
+                // not found leads to null obj returned
+                if (statusCode === HttpCodes.NotFound) {
+                    resolve(response);
+                }
+                // get the result from the body
+                function dateTimeDeserializer(key, value) {
+                    if (typeof value === 'string') {
+                        const a = new Date(value);
+                        if (!isNaN(a.valueOf())) {
+                            return a;
+                        }
+                    }
+                    return value;
+                }
+                let obj;
+                let contents;
+                try {
+                    contents = yield res.readBody();
+                    if (contents && contents.length > 0) {
+                        if (options && options.deserializeDates) {
+                            obj = JSON.parse(contents, dateTimeDeserializer);
+                        }
+                        else {
+                            obj = JSON.parse(contents);
+                        }
+                        response.result = obj;
+                    }
+                    response.headers = res.message.headers;
+                }
+                catch (err) {
+                    // Invalid resource (contents not json);  leaving result obj null
+                }
+                // note that 3xx redirects are handled by the http layer.
+                if (statusCode > 299) {
+                    let msg;
+                    // if exception/error in body, attempt to get better error
+                    if (obj && obj.message) {
+                        msg = obj.message;
+                    }
+                    else if (contents && contents.length > 0) {
+                        // it may be the case that the exception is in the body message as string
+                        msg = contents;
+                    }
+                    else {
+                        msg = `Failed request: (${statusCode})`;
+                    }
+                    const err = new HttpClientError(msg, statusCode);
+                    err.result = response.result;
+                    reject(err);
+                }
+                else {
+                    resolve(response);
+                }
+            }));
+        });
+    }
+}
+const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
+//# sourceMappingURL=index.js.map
+
+/***/ }),
+
 /***/ 8342:
 /***/ ((module) => {
 
@@ -78747,6 +81245,36 @@ module.exports = {"rE":"1.17.0"};
 /******/ 	};
 /******/ })();
 /******/ 
+/******/ /* webpack/runtime/create fake namespace object */
+/******/ (() => {
+/******/ 	var getProto = Object.getPrototypeOf ? (obj) => (Object.getPrototypeOf(obj)) : (obj) => (obj.__proto__);
+/******/ 	var leafPrototypes;
+/******/ 	// create a fake namespace object
+/******/ 	// mode & 1: value is a module id, require it
+/******/ 	// mode & 2: merge all properties of value into the ns
+/******/ 	// mode & 4: return value when already ns object
+/******/ 	// mode & 16: return value when it's Promise-like
+/******/ 	// mode & 8|1: behave like require
+/******/ 	__nccwpck_require__.t = function(value, mode) {
+/******/ 		if(mode & 1) value = this(value);
+/******/ 		if(mode & 8) return value;
+/******/ 		if(typeof value === 'object' && value) {
+/******/ 			if((mode & 4) && value.__esModule) return value;
+/******/ 			if((mode & 16) && typeof value.then === 'function') return value;
+/******/ 		}
+/******/ 		var ns = Object.create(null);
+/******/ 		__nccwpck_require__.r(ns);
+/******/ 		var def = {};
+/******/ 		leafPrototypes = leafPrototypes || [null, getProto({}), getProto([]), getProto(getProto)];
+/******/ 		for(var current = mode & 2 && value; typeof current == 'object' && !~leafPrototypes.indexOf(current); current = getProto(current)) {
+/******/ 			Object.getOwnPropertyNames(current).forEach((key) => (def[key] = () => (value[key])));
+/******/ 		}
+/******/ 		def['default'] = () => (value);
+/******/ 		__nccwpck_require__.d(ns, def);
+/******/ 		return ns;
+/******/ 	};
+/******/ })();
+/******/ 
 /******/ /* webpack/runtime/define property getters */
 /******/ (() => {
 /******/ 	// define getter functions for harmony exports
@@ -78762,6 +81290,17 @@ module.exports = {"rE":"1.17.0"};
 /******/ /* webpack/runtime/hasOwnProperty shorthand */
 /******/ (() => {
 /******/ 	__nccwpck_require__.o = (obj, prop) => (Object.prototype.hasOwnProperty.call(obj, prop))
+/******/ })();
+/******/ 
+/******/ /* webpack/runtime/make namespace object */
+/******/ (() => {
+/******/ 	// define __esModule on exports
+/******/ 	__nccwpck_require__.r = (exports) => {
+/******/ 		if(typeof Symbol !== 'undefined' && Symbol.toStringTag) {
+/******/ 			Object.defineProperty(exports, Symbol.toStringTag, { value: 'Module' });
+/******/ 		}
+/******/ 		Object.defineProperty(exports, '__esModule', { value: true });
+/******/ 	};
 /******/ })();
 /******/ 
 /************************************************************************/

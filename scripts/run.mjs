@@ -21,6 +21,7 @@ const verbs = {
   check: ['scripts/check.ts'],
   test: vitest('unit', 'contract', 'scenario', 'repo'),
   lab: vitest('lab'),
+  tailnet: ['__tests__/lab/tailnet-programs.ts'],
 }
 
 const [verb = '', ...args] = process.argv.slice(2)

@@ -39,6 +39,43 @@ export const codes = {
     cause: 'The connection was accepted and no SSH banner came: another service, an overloaded sshd, or a proxy.',
     fix: 'Check the port; on a busy host raise `MaxStartups` in sshd_config.',
   },
+  'HD-TAILNET-01': {
+    title: 'No key to join the tailnet was given',
+    cause:
+      'The OAuth client or the identity of the job was refused, may not give these tags, or the API could not be reached.',
+    fix: 'For OIDC compare issuer, subject and audience in the message with the credential in the admin console; check its tags and the scope `auth_keys`.',
+  },
+  'HD-TAILNET-02': {
+    title: 'Tailscale could not be got, or not be trusted',
+    cause: 'The download failed, or what came is not what Tailscale published, so it was not run.',
+    fix: 'Check the way out of the runner and `tailnet-version`; use `tailnet-mirror` or `tailnet-binary` where there is none.',
+  },
+  'HD-TAILNET-03': {
+    title: 'tailscaled does not run on the runner',
+    cause: 'It ended, or did not answer, at its start or in the middle.',
+    fix: 'Its last lines are in the log and in the summary.',
+  },
+  'HD-TAILNET-04': {
+    title: 'The tailnet did not let the runner in',
+    cause: 'The auth key is expired, used up, revoked or of another network, or a person has to approve the node.',
+    fix: 'Make a new key that is ephemeral, reusable and pre-approved, or join by OIDC, which needs no key.',
+  },
+  'HD-TAILNET-05': {
+    title: 'The tailnet does not show the host',
+    cause: 'The name is misspelt, or the policy (ACL) has no rule that lets the tags of the runner reach the host.',
+    fix: 'Compare the name with `tailscale status` on another machine; add the rule shown to the policy.',
+  },
+  'HD-TAILNET-06': {
+    title: 'The host is in the tailnet and cannot be reached',
+    cause:
+      'It is offline, its key has expired, or the policy or a firewall keeps this port closed. The message says which.',
+    fix: 'On the host look at `tailscale status`; compare the rule shown with the policy.',
+  },
+  'HD-TAILNET-07': {
+    title: 'There is no tailnet to use',
+    cause: 'An input asks for a tailnet, and the runner is in none and joined none.',
+    fix: 'Give credentials (`tailnet-authkey`, or `tailnet-client-id` with a secret or OIDC), or join one on the runner.',
+  },
   'HD-SSH-01': {
     title: 'The host key is not known, or not the expected one',
     cause:
@@ -165,8 +202,45 @@ export const codes = {
   },
   'HD-STEP-01': {
     title: 'A command of yours failed on the host',
-    cause: 'The shell text of `before`, `prepare`, `migrate`, `activate`, `restore` or `after` ended with an error.',
+    cause: 'The shell text of `before`, `prepare`, `activate`, `restore` or `after` ended with an error.',
     fix: 'Its last lines are in the log and in the summary.',
+  },
+  'HD-DATA-01': {
+    title: 'A backup could not be made',
+    cause: 'What a line of `backup` names is gone, may not be read, or the tool that copies it failed.',
+    fix: 'The message says which line and why. The old version serves, untouched.',
+  },
+  'HD-DATA-02': {
+    title: 'A backup was not sound',
+    cause: 'It was written, and could not be read back whole; it was thrown away.',
+    fix: 'Look at the disk of the host, and at the data itself: a database may be damaged. The old version serves, untouched.',
+  },
+  'HD-DATA-03': {
+    title: 'A tool for the backup is missing',
+    cause: '`sqlite3` or `python3`, or the client of PostgreSQL is not installed, or is older than the server.',
+    fix: 'Install what the message names. The old version serves, untouched.',
+  },
+  'HD-DATA-04': {
+    title: 'There is no room for the backup',
+    cause:
+      'The data is larger than the free space of the disk that holds the state directory; with `rollback: data` there has to be room for it twice.',
+    fix: 'Free some space, or lower `keep=`. The old version serves, untouched.',
+  },
+  'HD-DATA-05': {
+    title: 'The migration failed',
+    cause: '`migrate` ended with an error, and may have done a part of its work.',
+    fix: 'The old version serves again. Its data is as the migration left it, unless `rollback: data` brought it back; the next deploy runs the migration again.',
+  },
+  'HD-DATA-06': {
+    title: 'There is no backup to go back to',
+    cause:
+      '`mode: rollback` with `rollback: data` needs the backup that was made when the older release was left, and there is none.',
+    fix: 'Go back without `rollback: data`, or restore another backup by hand.',
+  },
+  'HD-DATA-07': {
+    title: 'The data could not be brought back',
+    cause: 'Restoring a backup ended with an error. What was there is kept beside the backups.',
+    fix: 'The message says which data and why.',
   },
   'HD-GUARD-01': {
     title: 'Nobody confirmed the new version in time',

@@ -39,11 +39,15 @@ async function main(): Promise<number> {
       const plan = withTemp(loaded.plan, temp)
       Object.assign(recorder, about(plan))
       const pending: Record<string, string> = {}
-      const remember = (host: string, id: string) => {
-        pending[host] = id
-        core.saveState('pending', JSON.stringify(pending))
-      }
-      await run(plan, recorder, sink, { signal, remember })
+      await run(plan, recorder, sink, {
+        signal,
+        remember: (host, id) => {
+          pending[host] = id
+          core.saveState('pending', JSON.stringify(pending))
+        },
+        rememberTailnet: (folder) => core.saveState('tailnet', folder),
+        idToken: (audience) => core.getIDToken(audience),
+      })
     }
   } catch (error) {
     recorder.fail(toDeployError(error))

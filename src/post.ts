@@ -4,17 +4,22 @@ import { toDeployError } from './errors.ts'
 import type { Loaded } from './inputs.ts'
 import { finish, type Pending } from './pipeline/finish.ts'
 import type { Sink } from './report/sink.ts'
+import { leaveTailnet } from './tailnet/leave.ts'
 
 /** Finishes whatever main could not: cancelled too hard, killed, out of time. Says so, and never fails the job again. */
 export async function post(sink: Sink, load: () => Loaded): Promise<number> {
   const temp = core.getState('temp')
   if (temp !== '') await rm(temp, { recursive: true, force: true })
+  await leave(core.getState('tailnet'), sink)
   const pending = JSON.parse(core.getState('pending') || '{}') as Pending
   const ids = [...new Set(Object.values(pending).filter(Boolean))]
   if (ids.length === 0) return 0
   try {
     const loaded = load()
-    if ('plan' in loaded) await finish(loaded.plan, pending, sink)
+    if ('plan' in loaded) {
+      const idToken = (audience: string) => core.getIDToken(audience)
+      await finish(loaded.plan, pending, { log: sink, idToken, rememberTailnet: () => {} })
+    }
   } catch (error) {
     const { what, why, fix } = toDeployError(error)
     sink.warning(
@@ -22,4 +27,13 @@ export async function post(sink: Sink, load: () => Loaded): Promise<number> {
     )
   }
   return 0
+}
+
+/** Main leaves by itself, and its keeper does when main cannot: this is for what not even that one could do. */
+async function leave(folder: string, sink: Sink): Promise<void> {
+  if (folder === '') return
+  const end = await leaveTailnet(folder)
+  if (end === 'left') sink.info('Post: left the tailnet')
+  if (end === 'not left')
+    sink.warning('The daemon of the tailnet had to be killed: its node goes when the control server notices.')
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { parseCheck } from '../../src/health/check.ts'
 import { type Site, sampleOnHost } from '../../src/health/host-samples.ts'
+import { ownNetwork } from '../../src/remote/network.ts'
 import { LocalHost, type Shell, shells } from '../helpers/local-host.ts'
 import { type Scratch, scratch } from '../helpers/scratch.ts'
 
@@ -32,7 +33,7 @@ let closed = 0
 beforeAll(async () => {
   home = await scratch('health')
   mkdirSync(join(home.path, "the app's tree"))
-  site = { path: join(home.path, "the app's tree"), systemctl: '', since: 'echo 0' }
+  site = { network: ownNetwork, path: join(home.path, "the app's tree"), systemctl: '', since: 'echo 0' }
   port = await listen(http)
   silentPort = await listen(silent)
   const gone = createTcpServer()

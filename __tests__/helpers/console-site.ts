@@ -9,6 +9,7 @@ import { forConsole } from '../../src/pipeline/console.ts'
 import type { Plan } from '../../src/pipeline/plan.ts'
 import { type Change, compileTransaction, writeRelease } from '../../src/pipeline/scripts.ts'
 import type { Facts } from '../../src/remote/facts.ts'
+import { ownNetwork } from '../../src/remote/network.ts'
 import type { ReleaseRecord } from '../../src/remote/state.ts'
 import { script } from '../../src/strategies/script.ts'
 import { readSource, stage } from '../../src/sync/index.ts'
@@ -88,7 +89,7 @@ export class ConsoleSite implements AsyncDisposable {
     const record: ReleaseRecord = {
       ...{ schema: 1, id, at: `2026-01-01T00:00:0${this.#count}.000Z`, name: 'shop', strategy: 'script' },
       ...{ revision: change.revision, ref: '', actor: 'alice', run: 'https://example.com/run/7', path: this.live },
-      ...{ ...filters, synced: true, health: [], options, fingerprint: id },
+      ...{ ...filters, synced: true, health: [], backup: [], options, fingerprint: id },
     }
     const plan = {
       ...{ mode: 'deploy', scripts: {}, sync, run: { url: 'https://example.com/run/7', actor: 'alice' } },
@@ -97,7 +98,15 @@ export class ConsoleSite implements AsyncDisposable {
     const check = { text: 'tcp:localhost:1' } as never
     const parts = {
       ...{ plan, record, strategyName: 'script', previousRevision: '', lockToken: 'x', elapsedMs: 0, gated: false },
-      vitals: { site: { path: this.live, systemctl: '', since: 'echo 0' }, checks: [], ill: new Map() },
+      data: {
+        ...{ lines: [], path: this.live, id, previousId: previous, again: false, restore: false, migrate: false },
+        ...{ key: id, force: false },
+      },
+      vitals: {
+        site: { network: ownNetwork, path: this.live, systemctl: '', since: 'echo 0' },
+        checks: [],
+        ill: new Map(),
+      },
     }
     const kept = forConsole(change, { ...parts, vitals: { ...parts.vitals, checks: [check] } }, facts)
     const { code, tail } = await this.host.run(begin(compileTransaction(change, { ...parts, console: kept }), facts))

@@ -24,7 +24,7 @@ import { Service } from './service.ts'
  */
 const steps = [
   ...['Connect', 'Read facts', 'Take the lock', 'Settle the deploy before', 'Before', 'Compare and send'],
-  ...['Look at its health before', 'Switch over', 'Prepare', 'Activate', 'Check health', 'Confirm', 'After'],
+  ...['Look at its health before', 'Back up', 'Switch over', 'Prepare', 'Migrate', 'Activate', 'Check health', 'Confirm', 'After'],
   releasing,
 ]
 const met = endings(steps, process.env['HOMELAB_FAULTS'] === 'all' ? 1 : 3)
@@ -32,7 +32,8 @@ const met = endings(steps, process.env['HOMELAB_FAULTS'] === 'all' ? 1 : 3)
 /** Fast, so that there can be many, and yet each command has a middle. */
 const talk = (name: string, work = ':') => `echo ${name} begins; ${work}; sleep 0.4; echo ${name} ends`
 const inputs = {
-  ...{ before: talk('before'), prepare: talk('prepare'), after: talk('after') },
+  backup: 'tar: /etc/hostname',
+  ...{ before: talk('before'), prepare: talk('prepare'), migrate: talk('migrate'), after: talk('after') },
   ...{ 'health-timeout': '10s', 'health-stable': '1s', 'confirm-timeout': '20s', 'lock-timeout': '3m' },
 }
 
@@ -95,7 +96,7 @@ class Site implements AsyncDisposable {
   /** What no host has when all is said and done. */
   async leftovers(): Promise<string> {
     const files = await this.#host.sh(
-      `cd ${this.app.state}; ls -A | grep -vE '^(releases|git|current|rollback|ledger.jsonl|verdict|evidence)$'
+      `cd ${this.app.state}; ls -A | grep -vE '^(releases|git|backups|current|rollback|ledger.jsonl|verdict|evidence)$'
       for each in releases/*; do [ -e $each/record.json ] || echo $each; done; true`,
     )
     const processes = (await this.#processes()).filter((line) => !this.#quiet.has(line))

@@ -16,7 +16,10 @@ export interface Layer {
 }
 
 /** One entry is all that a new kind of host needs: `await labHost({ layers: ['docker'] })`. */
-export const layers: Record<string, Layer> = {}
+export const layers: Record<string, Layer> = {
+  /** Databases: a cluster that starts with the host, and the shell of SQLite. */
+  databases: { packages: ['postgresql', 'sqlite3'] },
+}
 
 /** The image folders of a host, the topmost first, as overlayfs wants them. */
 export async function ensureLayers(names: readonly string[]): Promise<string[]> {

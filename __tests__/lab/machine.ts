@@ -8,6 +8,7 @@ const tools: Record<string, string> = {
   ip: 'iproute2',
   nft: 'nftables',
   nsenter: 'util-linux',
+  openssl: 'openssl',
   ssh: 'openssh-client',
   'systemd-nspawn': 'systemd-container',
   unshare: 'util-linux',

@@ -12,13 +12,17 @@ import { hostsFolder, labFolder } from './paths.ts'
  */
 export async function sweep(): Promise<void> {
   // The holders first, so that none of them boots a host again.
-  const found = [...holders(), ...nspawns()]
+  const found = [...holders(), ...nspawns(), ...servers()]
   for (const pid of found) {
     const below = descendants(pid)
     signal(pid, 'SIGKILL')
     for (const each of below) signal(each, 'SIGKILL')
   }
-  await until('the processes of the lab to end', () => holders().length + nspawns().length === 0, 10_000)
+  await until(
+    'the processes of the lab to end',
+    () => holders().length + nspawns().length + servers().length === 0,
+    10_000,
+  )
   await removeAllCgroups()
   await networkDown()
   for (const point of mounts()) await attempt(['umount', '--lazy', point])
@@ -30,7 +34,7 @@ export async function leftovers(): Promise<string[]> {
   const { stdout } = await attempt(['ip', 'netns', 'list'])
   const links = (await attempt(['ip', '-brief', 'link'])).stdout
   return [
-    ...[...holders(), ...nspawns()].map((pid) => `process ${pid}: ${readProcess(pid).argv.join(' ')}`),
+    ...[...holders(), ...nspawns(), ...servers()].map((pid) => `process ${pid}: ${readProcess(pid).argv.join(' ')}`),
     ...stdout
       .split('\n')
       .filter((line) => line.startsWith('homelab-'))
@@ -67,6 +71,14 @@ function holders(): number[] {
 function nspawns(): number[] {
   return pidsWhere(
     (argv) => argv[0] === 'systemd-nspawn' && argv.some((word) => word.startsWith(`--directory=${hostsFolder}/`)),
+  )
+}
+
+/** Headscale, and the tailscaled of a runner: what a test starts on this machine itself. */
+function servers(): number[] {
+  return pidsWhere(
+    ([file = '', ...words]) =>
+      /\/(headscale|tailscaled)$/.test(file) && words.some((word) => word.includes(`${hostsFolder}/`)),
   )
 }
 

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseDocument } from 'yaml'
 import { codes } from '../../src/codes.ts'
+import { parseBackup } from '../../src/data/index.ts'
 import { parseCheck } from '../../src/health/index.ts'
 import { isInputName, specs } from '../../src/inputs/spec.ts'
 import { loadInputs } from '../../src/inputs.ts'
@@ -40,6 +41,7 @@ function standIn(expression: string, event: Inputs, matrix: Inputs): string {
   if (context === 'inputs') return event[name] || otherwise
   if (context === 'matrix') return matrix[name] as string
   if (context === 'vars' && name.endsWith('HOST_KEY')) return key.public.split(' ').slice(0, 2).join(' ')
+  if (context === 'vars' && name === 'TAILNET_CLIENT_ID') return 'k123CNTRL'
   if (context === 'secrets') {
     return name === 'SSH_KEY' ? key.private : Buffer.from(`a secret: ${name}`).toString('base64')
   }
@@ -47,7 +49,13 @@ function standIn(expression: string, event: Inputs, matrix: Inputs): string {
 }
 
 /** Loads the inputs as in a job: throws, with all problems, when the action would refuse them. */
-function load(inputs: Record<string, unknown>, page: string, event: Inputs = {}, matrix: Inputs = {}) {
+function load(
+  inputs: Record<string, unknown>,
+  page: string,
+  event: Inputs = {},
+  matrix: Inputs = {},
+  env: Inputs = {},
+) {
   const given = Object.fromEntries(
     Object.entries(inputs).map(([name, value]) => [
       `INPUT_${name.toUpperCase()}`,
@@ -60,7 +68,7 @@ function load(inputs: Record<string, unknown>, page: string, event: Inputs = {},
     ({ value }) => target !== undefined && target in value.targets,
   )
   const readFile = () => config?.text
-  return loadInputs({ GITHUB_WORKSPACE: '/w', GITHUB_REPOSITORY: 'acme/shop', ...given }, readFile)
+  return loadInputs({ GITHUB_WORKSPACE: '/w', GITHUB_REPOSITORY: 'acme/shop', ...env, ...given }, readFile)
 }
 
 interface Step {
@@ -82,6 +90,9 @@ function runsOf({ value, page }: Block): (() => unknown)[] {
     value.jobs ?? { only: { steps: value.steps ?? value } },
   )
   if (!value.jobs && !value.steps && !Array.isArray(value)) return [() => load({ ...base, ...value }, page)]
+  // What GitHub gives to a job that may say who it is.
+  const oidc =
+    value.permissions?.['id-token'] === 'write' ? { ACTIONS_ID_TOKEN_REQUEST_URL: 'https://token.example' } : {}
   const dispatch = value.on?.workflow_dispatch !== undefined
   const events: Inputs[] = [
     ...(dispatch ? [{ mode: 'rollback', to: '4f3c2a1' }, { mode: 'rollback' }] : []),
@@ -91,7 +102,7 @@ function runsOf({ value, page }: Block): (() => unknown)[] {
     const [[name, values] = ['', ['']]] = Object.entries(strategy?.matrix ?? {})
     const matrix = values.map((each) => ({ [name]: each }))
     return ours(steps).flatMap((step) =>
-      events.flatMap((event) => matrix.map((each) => () => load(step.with ?? {}, page, event, each))),
+      events.flatMap((event) => matrix.map((each) => () => load(step.with ?? {}, page, event, each, oidc))),
     )
   })
 }
@@ -162,6 +173,8 @@ test('what the text says as `input: value` may be written so', () => {
   const others = ['uses', 'permissions', 'submodules', 'lfs', 'fetch-depth']
   const wrong = said.filter(([, name = '', value = '']) => {
     if (name === 'command') return value !== '…' && typeof parseCheck(`command: ${value}`) === 'string'
+    if (/^(tar|sqlite|postgres)$/.test(name))
+      return !value.includes('…') && typeof parseBackup(`${name}: ${value}`) === 'string'
     if (!isInputName(name)) return !others.includes(name)
     const problems: string[] = []
     if (!/…|\$\{\{/.test(value)) specs[name].form.read({ text: value, from: '' }, (what) => void problems.push(what))

@@ -2,12 +2,13 @@ import { globSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { expect, test } from 'vitest'
 
-const features = ['guard', 'tailnet', 'sync', 'strategies', 'health', 'report']
+const features = ['guard', 'tailnet', 'sync', 'strategies', 'health', 'data', 'report']
 
 /** The only files that may import these packages. */
 const owners: Record<string, (file: string) => boolean> = {
   '@actions/core': (file) => ['src/main.ts', 'src/post.ts', 'src/inputs.ts', 'src/report/sink.ts'].includes(file),
   '@actions/exec': (file) => file === 'src/runner/exec.ts',
+  '@actions/http-client': (file) => file === 'src/runner/http.ts',
   '@actions/github': (file) => file === 'src/report/github.ts',
   'node-ssh': (file) => file === 'src/remote/ssh.ts',
   ssh2: (file) => file.startsWith('src/remote/'),

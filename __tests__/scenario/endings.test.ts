@@ -33,7 +33,7 @@ import { readTree, writeTree } from '../helpers/tree.ts'
  */
 const steps = [
   ...['Connect', 'Read facts', 'Take the lock', 'Settle the deploy before', 'Before', 'Compare and send'],
-  ...['Look at its health before', 'Switch over', 'Prepare', 'Activate', 'Check health', 'Confirm', 'After', releasing],
+  ...['Look at its health before', 'Back up', 'Switch over', 'Prepare', 'Migrate', 'Activate', 'Check health', 'Confirm', 'After', releasing],
 ]
 const names = Object.keys(ways) as Way[]
 const picked = steps.map((step, at): Ending => {
@@ -44,7 +44,8 @@ const picked = steps.map((step, at): Ending => {
 
 const talk = (name: string) => `echo ${name} begins; sleep 0.3; echo ${name} ends`
 const inputs = {
-  ...{ before: talk('before'), prepare: talk('prepare'), activate: talk('activate'), after: talk('after') },
+  backup: 'tar: v',
+  ...{ before: talk('before'), prepare: talk('prepare'), migrate: talk('migrate'), activate: talk('activate'), after: talk('after') },
   ...{ health: 'command: cat v', 'health-timeout': '10s', 'health-stable': '0s', 'confirm-timeout': '15s' },
 }
 const hosts: EmbeddedHost[] = []

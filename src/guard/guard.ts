@@ -1,7 +1,7 @@
 import { Deadline, sleep } from '../clock.ts'
 import { ConnectionLost, DeployError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { Host } from '../remote/host.ts'
+import type { Answer, Host } from '../remote/host.ts'
 import { assign } from '../shell.ts'
 import { collect, decide, follow, hold, verdictScript } from './questions.ts'
 import type { Phase } from './transaction.ts'
@@ -85,11 +85,11 @@ export class Guard {
     return /^held$/m.test(text) ? undefined : (parse(text).verdict ?? (await this.verdict()))
   }
 
-  /** The logs of the time when it failed; afterwards nothing is left to be told. */
-  async evidence(): Promise<string> {
+  /** The logs of the time when it failed, and at the end what the way back said; afterwards nothing is left to be told. */
+  async evidence(): Promise<Answer> {
     const values = assign({ state: this.#state, work: `${this.#state}/work`, id: this.#id })
     const options = { label: 'Collecting', quiet: true, timeoutMs: 60_000, evenIfCancelled: true }
-    return (await this.#link.host.run(`${values}${collect}`, options)).text
+    return await this.#link.host.run(`${values}${collect}`, options)
   }
 
   /** A connection that begins now: one that is open already may live on while no new one gets through. */
@@ -162,12 +162,15 @@ export class Guard {
   }
 }
 
+/** Data may have to be brought back, too. */
+const settleTimeoutMs = 3 * 3_600_000
+
 /** Ends a transaction that nobody ends any more, and says how it ended. */
 export async function settle(host: Host, state: string, id: string): Promise<{ verdict?: Verdict }> {
   const script = `${assign({ work: `${state}/work`, state, id })}${verdictScript}
 [ "$(cat "$work/id" 2>/dev/null)" != "$id" ] || [ ! -f "$work/settle.sh" ] || /bin/sh "$work/settle.sh"
 say_verdict || :`
-  const { text } = await host.run(script, { label: 'Settling', timeoutMs: 900_000, evenIfCancelled: true })
+  const { text } = await host.run(script, { label: 'Settling', timeoutMs: settleTimeoutMs, evenIfCancelled: true })
   return parse(text)
 }
 

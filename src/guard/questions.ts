@@ -68,6 +68,7 @@ say_verdict() {
 /** Shell by which the runner asks for the logs, and clears up. */
 export const collect = `${verdictScript}${sh`
 say_evidence
+grep '^homelab-deploy: ' "$work/log.restore" 2>/dev/null || :
 if [ "$(cat "$work/id" 2>/dev/null)" = "$id" ]; then
   case $(cat "$work/verdict" 2>/dev/null) in rollback-failed*) ;; *) rm -f "$work/evidence"; keep_verdict; drop_work ;; esac
 fi

@@ -8,7 +8,7 @@ import { guardMain, guardScript, settleMain } from './script.ts'
 /** What comes first and changes nothing: whatever becomes of it, the old version was never touched. */
 export const harmlessPhases = ['build', 'backup'] as const
 /** The phases of a change, in order. The deadline begins with `apply`; what is slow comes before it. */
-export const phases = [...harmlessPhases, 'switch', 'prepare', 'migrate', 'apply'] as const
+export const phases = [...harmlessPhases, 'switch', 'prepare', 'data', 'migrate', 'apply'] as const
 export type Phase = (typeof phases)[number]
 
 /** Everything the host needs to make a change, or to take it back, by itself. */
@@ -81,7 +81,7 @@ hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once
   if [ ! -s "$work/ledger.out" ]; then
     ms=$(awk -v began="$(cat "$work/began")" -v before="$elapsed_ms" '{ ms = int(($1 - began) * 1000); printf "%d", (ms > 0 ? ms : 0) + before }' /proc/uptime)
     line=$(cut -c2- "$work/ledger.line") && [ -n "$line" ] || exit 1
-    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$line" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
+    printf '{"at":"%s","result":"%s","code":"%s","durationMs":%s,%s%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "\${ms:-0}" "$(cat "$work"/ledger.more.* 2>/dev/null)" "$line" >"$work/ledger.new" && mv -f "$work/ledger.new" "$work/ledger.out" || exit 1
   fi
   if tail -n 50 "$state/ledger.jsonl" 2>/dev/null | grep -qxF -f "$work/ledger.out"; then exit 0; fi
   [ -z "$(tail -c 1 "$state/ledger.jsonl" 2>/dev/null)" ] || echo >>"$state/ledger.jsonl"
@@ -106,7 +106,9 @@ function environment(work: string): string {
 
 /** What a change of before left here: the lists of this one are here already. */
 const clear = sh`( umask 077; rm -rf "$state"/work.done.*; mkdir -p "$work"; cd -- "$work"
-rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child touched go held code evidence ending settling ledger.out done.* log.* file.*
+# The last word on an earlier change to the same release would be taken for that on this one.
+case $(cat "$state/verdict" 2>/dev/null) in "$id "*) rm -f "$state/verdict" ;; esac
+rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child touched go held code data.* evidence ending settling ledger.out ledger.more.* done.* log.* file.*
 mkdir phase )`
 
 /** Where a unit has to be for systemd to start it after a reboot, while a change is open. */

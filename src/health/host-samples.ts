@@ -1,10 +1,13 @@
 import type { Host } from '../remote/host.ts'
+import type { Network } from '../remote/network.ts'
 import { assign, heredoc, quote, sh } from '../shell.ts'
 import type { Check, Sample } from './check.ts'
 import { judge } from './judge.ts'
 
 /** What the checks on a host need to know of it. */
 export interface Site {
+  /** The way that checks from the runner go. */
+  readonly network: Network
   /** The live tree, where commands run. */
   readonly path: string
   /** `--user` for a user's own units, or empty. */

@@ -15,7 +15,7 @@ export async function sampleAll(host: Host, site: Site, checks: readonly Check[]
   const onRunner = checks.filter(({ from }) => from === 'runner')
   const [first, ...others] = await Promise.all([
     onHost.length === 0 ? new Map<Check, Sample>() : sampleOnHost(host, site, onHost),
-    ...onRunner.map(async (check) => [check, await sampleOnRunner(check)] as const),
+    ...onRunner.map(async (check) => [check, await sampleOnRunner(check, site.network)] as const),
   ])
   return new Map([...first, ...others])
 }

@@ -6,6 +6,7 @@ import type { Settings } from './config-file.ts'
 import { nameOfRepository } from './names.ts'
 import { type Environment, readRun, workspaceOf } from './run.ts'
 import { inputNames, specs, type Values } from './spec.ts'
+import { tailnetOf } from './tailnet.ts'
 
 /** The plan of a run, from values that were found to be sound. */
 export function buildPlan(values: Values, given: Settings, env: Environment): Plan {
@@ -16,6 +17,7 @@ export function buildPlan(values: Values, given: Settings, env: Environment): Pl
     strategy: values.strategy,
     name,
     targets: targetsOf(values, env),
+    tailnet: tailnetOf(values, run, env),
     sync: {
       source: resolve(workspaceOf(env), values.source),
       path: values.path,
@@ -28,6 +30,7 @@ export function buildPlan(values: Values, given: Settings, env: Environment): Pl
     files: filesOf(values),
     scripts: scriptsOf(values),
     options: { commands: Object.keys(scriptsOf(values)) },
+    backup: values.backup,
     health: { checks: values.health, within: values['health-timeout'], stable: values['health-stable'] },
     safety: {
       rollback: values.rollback,

@@ -3,19 +3,17 @@ import { readFingerprint } from './fingerprint.ts'
 import { block, type Form, type Raw, type Refuse } from './form.ts'
 import { isKeyType, readKnownHost } from './known-host.ts'
 
-const forms = 'Write known_hosts lines, `SHA256:…` fingerprints or `accept-new`.'
+const forms = 'Write known_hosts lines, `SHA256:…` fingerprints, `tailnet` or `accept-new`.'
 
 /** How the key of a host is judged. A YAML list is a line each: known_hosts lines hold commas. */
-export function hostKey(pending: { tailnet?: string }): Form<HostKeyPolicy> {
-  return {
-    ...block<HostKeyPolicy>('', { mode: 'strict' }, () => undefined),
-    list: true,
-    schema: { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
-    read: (raw, refuse) => readHostKeys(raw, refuse, pending),
-  }
+export const hostKey: Form<HostKeyPolicy> = {
+  ...block<HostKeyPolicy>('', { mode: 'strict' }, () => undefined),
+  list: true,
+  schema: { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
+  read: readHostKeys,
 }
 
-export function readHostKeys(raw: Raw, refuse: Refuse, pending: { tailnet?: string } = {}): HostKeyPolicy | undefined {
+export function readHostKeys(raw: Raw, refuse: Refuse): HostKeyPolicy | undefined {
   if (/PRIVATE KEY/.test(raw.text)) {
     return refuse(
       'holds a private key',
@@ -29,8 +27,7 @@ export function readHostKeys(raw: Raw, refuse: Refuse, pending: { tailnet?: stri
   if (word !== undefined && lines.length > 1) {
     return refuse(`mixes \`${word}\` with other lines`, 'Choose one: keys that are known, or a way to do without them.')
   }
-  if (word === 'accept-new') return { mode: 'accept-new' }
-  if (word === 'tailnet') return pending.tailnet ? refuse(`: ${pending.tailnet}`, forms, word) : { mode: 'tailnet' }
+  if (word !== undefined) return { mode: word }
   if (lines.length === 0) return { mode: 'strict' }
 
   const read = lines.map((line) => readLine(line, refuse))

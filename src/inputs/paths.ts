@@ -56,6 +56,13 @@ export function readHostFile(text: string, refuse: Refuse): string | undefined {
   return isFolder || forbidden.test(path) ? refuse('is no file that a deploy may write', shape, text) : path
 }
 
+/** What is backed up, and with `rollback: data` replaced by its backup: data of this application alone. */
+export function readDataPath(path: string, refuse: Refuse): string | undefined {
+  return systemTops.has(path) || forbidden.test(`${path}/`) || /^\/(home|Users)\/[^/]+$/.test(path)
+    ? refuse('names what is no data of an application', 'Name the folder or the file that holds the data.', path)
+    : path
+}
+
 /** `source`: checked here for its form, later for its place, and by the sync for being there. */
 export function readSource(text: string, refuse: Refuse): string | undefined {
   if (text.startsWith('-')) return refuse('begins with `-`', 'Write `./` in front of it.', text)

@@ -1,4 +1,5 @@
 import { isAbsolute, resolve } from 'node:path'
+import { parseBackup } from '../data/index.ts'
 import type { Given } from './gather.ts'
 import { nameOfRepository } from './names.ts'
 import type { Problems } from './problems.ts'
@@ -6,8 +7,9 @@ import { isInside } from './read-inside.ts'
 import { type Environment, workspaceOf } from './run.ts'
 import { splitSecretFiles } from './secret-files.ts'
 import type { InputName, Values } from './spec.ts'
+import { checkTailnet, mayUseTailnet } from './tailnet-rules.ts'
 
-interface Case {
+export interface Case {
   readonly values: Values
   readonly given: Given
   readonly env: Environment
@@ -22,9 +24,11 @@ export function checkRules(values: Values, given: Given, env: Environment, probl
   // When the config file or its target could not be read, what is missing was perhaps in there.
   if (!problems.concerns('config') && !problems.concerns('target')) checkMissing(about)
   checkConnection(about)
+  checkTailnet(about)
   checkFiles(about)
   checkSource(about)
   checkTimes(about)
+  checkData(about)
   if (about.has('to') && values.mode !== 'rollback' && !problems.concerns('mode')) {
     problems.add('to', 'is given, but the mode is not rollback', 'Set `mode: rollback`, or leave `to` out.')
   }
@@ -34,7 +38,8 @@ export function checkRules(values: Values, given: Given, env: Environment, probl
 }
 
 function checkMissing({ values, given, env, problems, has }: Case): void {
-  const noKey = !has('ssh-key') && !env.SSH_AUTH_SOCK
+  // The policy of a tailnet can let somebody in without a key: Tailscale SSH.
+  const noKey = !has('ssh-key') && !env.SSH_AUTH_SOCK && !mayUseTailnet({ values, has })
   if (!has('host')) {
     const choose = `Choose one of the targets of the config file with \`target\`: ${given.targets.join(', ')}.`
     const fix = given.targets.length > 0 && !has('target') ? choose : 'Write `host: user@host`.'
@@ -133,4 +138,15 @@ function checkTimes({ values, problems }: Case): void {
     'ends before the health checks may',
     `Make it longer than \`health-timeout\` and \`health-stable\` together (${needed / 1_000}s), with time for \`activate\`.`,
   )
+}
+
+/** A release of old has its own lines of `backup`. */
+function checkData({ values, problems, has }: Case): void {
+  const relative = values.backup
+    .map(parseBackup)
+    .some((line) => typeof line !== 'string' && line.kind !== 'postgres' && line.of.some((path) => !isAbsolute(path)))
+  if (values.mode === 'deploy' && values.sync === 'none' && !has('path') && relative)
+    problems.add('path', 'is missing', 'What `backup` names is relative to it, unless it is absolute.')
+  if (values.rollback !== 'data' || values.mode !== 'deploy' || has('backup')) return
+  problems.add('rollback', 'is `data`, and there is no `backup` to restore', 'Say in `backup` what the data is.')
 }

@@ -1,3 +1,4 @@
+import { dataFailed, saidOf } from '../data/index.ts'
 import { ConnectionLost, DeployError } from '../errors.ts'
 import type { Verdict } from '../guard/guard.ts'
 import { harmlessPhases, openGate, type Phase } from '../guard/transaction.ts'
@@ -17,6 +18,7 @@ const titles: Readonly<Record<Phase, string>> = {
   backup: 'Back up',
   switch: 'Switch over',
   prepare: 'Prepare',
+  data: 'Bring back the data',
   migrate: 'Migrate',
   apply: 'Activate',
 }
@@ -64,14 +66,15 @@ export async function stageTree(
 export async function prepare(context: Context, members: readonly Begun[]): Promise<void> {
   for (const name of harmlessPhases) {
     const wanted = members.filter(({ transaction }) => transaction.phases[name] !== undefined)
-    if (wanted.length > 0) await onAll(context, titles[name], wanted, (member) => follow(member, name))
+    if (wanted.length > 0)
+      await onAll(context, titles[name], wanted, (member, note) => follow(context, member, name, note))
   }
 }
 
 /** A phase of the change on one host. */
 export async function phase(context: Context, member: Begun, name: Phase): Promise<void> {
   if (member.transaction.phases[name] === undefined) return
-  await context.step(titleOn(member, titles[name]), () => follow(member, name))
+  await context.step(titleOn(member, titles[name]), ({ note }) => follow(context, member, name, note))
 }
 
 /** One after another, each host has steps of its own. */
@@ -80,11 +83,14 @@ export function titleOn({ transaction, link }: Begun, title: string): string {
 }
 
 /** The guard runs the phase, and here its output is shown. The first one comes with what begins the change. */
-async function follow(member: Begun, name: Phase): Promise<void> {
+async function follow({ log }: Context, member: Begun, name: Phase, note: (text: string) => void): Promise<void> {
   const { guard, link, transaction } = member
   const first = transaction.gated && name === 'switch' ? `${member.arm}\n${openGate(transaction.state)}` : member.arm
   member.arm = ''
   const { code, verdict, output, expired, armed } = await guard.phase(name, first)
+  const { notes, warnings } = saidOf(output)
+  for (const warning of warnings) log.warning(`${link.host.name}: ${warning}`)
+  if (notes.length > 0 || warnings.length > 0) note([...notes, ...warnings].join('; '))
   if (!armed) throw transferFailed(link.host, `The change could not be prepared on ${link.host.name}.`, output)
   if (code === 0 && verdict === undefined && !expired) return
   throw code === undefined || code === 0 || expired
@@ -144,6 +150,8 @@ function ended(host: Host, verdict: Verdict | undefined, detail = ''): DeployErr
 }
 
 function failed(host: Host, name: Phase | 'before' | 'after', code: number, output: string): DeployError {
+  const ofData = dataFailed(host.name, name, code, output)
+  if (ofData !== undefined) return ofData
   const input = name === 'apply' ? 'activate' : name
   if (name === 'switch' || /no space left on device/i.test(output))
     return transferFailed(host, `Switching to the new version failed on ${host.name}.`, output)

@@ -72,7 +72,19 @@ export function choose(context: Context, member: Locked, goal: Goal, open: Async
 export function begin(context: Context, member: Staging, several: boolean): Begun {
   const { plan, recorder } = context
   const { change, goal, vitals, record, lock, facts } = member
+  const { safety, mode, scripts } = plan
   const parts = {
+    data: {
+      ...{
+        lines: goal.backup,
+        path: goal.path,
+        id: goal.id,
+        previousId: change.previousId,
+        again: mode === 'rollback',
+      },
+      ...{ restore: safety.rollback === 'data', migrate: scripts.migrate !== undefined, key: goal.fingerprint },
+      force: safety.force,
+    },
     ...{ plan, vitals, record: goal.record, strategyName: goal.strategy.name, gated: several },
     ...{ previousRevision: record.before?.revision ?? '', lockToken: lock.token, elapsedMs: recorder.elapsedMs },
   }

@@ -34,6 +34,8 @@ function again(change: Change, parts: Known, facts: Facts): string {
   const { plan } = parts
   const transaction = compileTransaction(then, {
     ...{ ...parts, record: undefined, console: { keep: '', install: '' } },
+    // At the console data is backed up as ever; it is not brought back, and nothing is migrated.
+    data: { ...parts.data, previousId: blanks.previous, again: true, restore: false, migrate: false },
     ...{ previousRevision: blanks.previousRevision, lockToken: blanks.token, elapsedMs: 0, gated: false },
     plan: {
       ...plan,
@@ -42,19 +44,18 @@ function again(change: Change, parts: Known, facts: Facts): string {
       safety: { ...plan.safety, rollback: 'auto' },
     },
   })
-  const { migrate: _, ...phases } = transaction.phases
   const compare = `${treeScript(then.places, filters)}\n${assign({ delete_limit: plan.sync.deleteLimit })}${compareWithRelease}`
   const checks = parts.vitals.checks.map(({ text }) => `  ${text}\n`).join('')
   return `set -eu
 case $1 in
 begin)
-${change.tree ? compare : ''}${begin({ ...transaction, phases }, facts)}
+${change.tree ? compare : ''}${begin(transaction, facts)}
 ;;
 confirmed)
 ${decide(places.state, change.id, 'confirmed')};;
 refused)
 ${decide(places.state, change.id, 'refused', 'HD-CANCEL-01')};;
-phases) echo ${Object.keys(phases).join(' ')} ;;
+phases) echo ${Object.keys(transaction.phases).join(' ')} ;;
 checks)
 ${checks === '' ? ':\n' : heredoc('cat', `Nobody has asked its health checks. Look yourself:\n${checks}`)};;
 esac

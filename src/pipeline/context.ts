@@ -1,18 +1,29 @@
 import type { Log } from '../log.ts'
+import type { Network } from '../remote/network.ts'
 import type { Recorder, StepNote } from '../report/recorder.ts'
 import type { Plan } from './plan.ts'
 
+/** What only the runner can do for us. */
+export interface Runner {
+  /** Aborts, with Cancelled as its reason, when GitHub wants the step to end. */
+  readonly signal: AbortSignal
+  /** For `post`, should this process end before it is done: the release that a host is at, or none any more. */
+  remember(host: string, id: string): void
+  /** Likewise: where our own daemon in a tailnet lives. */
+  rememberTailnet(folder: string): void
+  /** The token by which GitHub says to others who this job is. */
+  idToken(audience: string): Promise<string>
+}
+
 /** What every part of a run can see. */
-export interface Context {
+export interface Context extends Runner {
   readonly plan: Plan
   readonly log: Log
   readonly recorder: Recorder
-  /** Aborts, with Cancelled as its reason, when GitHub wants the step to end. */
-  readonly signal: AbortSignal
+  /** The way to the hosts. */
+  readonly network: Network
   /** One sentence in the code, one log group, one row in the summary. */
   step<T>(name: string, work: (note: StepNote) => Promise<T>): Promise<T>
   /** Lines about something long, at a rate that a person can read. */
   progress(text: string): void
-  /** For `post`, should this process end before it is done: the release that a host is at, or none any more. */
-  remember(host: string, id: string): void
 }

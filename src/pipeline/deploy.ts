@@ -6,6 +6,7 @@ import { refuseDowngrade } from './downgrade.ts'
 import { each, onAll } from './fleet.ts'
 import { newRelease, oldRelease } from './goal.ts'
 import { baseline, checkHealth } from './health.ts'
+import { enterNetwork } from './network.ts'
 import { reach } from './reach.ts'
 import { settlePending } from './settle.ts'
 import { undo } from './undo.ts'
@@ -14,11 +15,12 @@ import { undo } from './undo.ts'
  * The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. Several
  * hosts take each step together, up to the first change; then one follows the other, and all are confirmed at the end.
  */
-export async function deploy(context: Context): Promise<Result> {
-  const { plan } = context
-  const reading = plan.mode === 'deploy' ? newRelease(context) : undefined
+export async function deploy(outside: Context): Promise<Result> {
+  const { plan } = outside
+  const reading = plan.mode === 'deploy' ? newRelease(outside) : undefined
   await using open = new AsyncDisposableStack()
 
+  const context = await enterNetwork(outside, open)
   const reached = await reach(context, open)
   // What cannot be read is told before anything is touched: no lock, no state directory.
   await reading?.read
@@ -40,6 +42,7 @@ export async function deploy(context: Context): Promise<Result> {
     for (const member of begun) {
       await phase(context, member, 'switch')
       await phase(context, member, 'prepare')
+      await phase(context, member, 'data')
       await phase(context, member, 'migrate')
       await phase(context, member, 'apply')
       // Made while health is being checked: whoever confirms has to come by a connection of after the change.

@@ -23,6 +23,10 @@ export interface Goal {
   readonly filters: Filters
   readonly tree: boolean
   readonly health: readonly string[]
+  /** Lines of `backup`. */
+  readonly backup: readonly string[]
+  /** Two releases with the same one are the same. */
+  readonly fingerprint: string
   readonly options: StrategyOptions
   /** Written when it was confirmed; a release of old has its record already. */
   readonly record: ReleaseRecord | undefined
@@ -60,6 +64,7 @@ export function newRelease(context: Context): ((member: Locked) => Promise<Goal>
     const { options } = plan
     const [path, tree] = [facts.path.absolute, source !== undefined]
     const health = plan.health.checks.length > 0 ? plan.health.checks : strategy.checks(options)
+    const { backup } = plan
     const record: ReleaseRecord = {
       ...{
         schema: 1,
@@ -72,10 +77,12 @@ export function newRelease(context: Context): ((member: Locked) => Promise<Goal>
         actor,
         run: url,
       },
-      ...{ path, exclude, protect, synced: tree, health, options, fingerprint: fingerprint(plan, strategy, source) },
+      ...{ path, exclude, protect, synced: tree, health, backup, options },
+      fingerprint: fingerprint(plan, strategy, source),
     }
     return {
-      ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, options, record },
+      ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, backup, options, record },
+      fingerprint: record.fingerprint,
       begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files),
       stage: async (host, hostFacts, places, first) =>
         source === undefined
@@ -105,6 +112,13 @@ export function oldRelease({ plan }: Context): (member: Locked) => Goal {
 function goalOf(plan: Plan, facts: Facts, state: HostState): Goal {
   const record = findRelease(state, plan.to)
   const { exclude, protect, synced } = record
+  const backup = plan.given.has('backup') ? plan.backup : record.backup
+  if (plan.safety.rollback === 'data' && backup.length === 0) {
+    throw new DeployError('HD-DATA-06', `The release ${record.id} says nothing of data to bring back.`, {
+      why: 'It was deployed without `backup`.',
+      fix: 'Go back without `rollback: data`, or say in `backup` what the data is.',
+    })
+  }
   return {
     ...{
       id: record.id,
@@ -116,6 +130,8 @@ function goalOf(plan: Plan, facts: Facts, state: HostState): Goal {
     // Commands and files that are given win over those of the release, and are its own from now on.
     begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files),
     health: plan.given.has('health') ? plan.health.checks : record.health,
+    backup,
+    fingerprint: record.fingerprint,
     options: {
       ...record.options,
       commands: [...new Set([...record.options.commands, ...plan.options.commands])],

@@ -1,6 +1,7 @@
 import { humanDuration } from '../clock.ts'
 import { ConnectionLost, DeployError } from '../errors.ts'
 import { type Check, parseCheck, type Site, sampleAll, type Watched, watch } from '../health/index.ts'
+import type { Network } from '../remote/network.ts'
 import { quote } from '../shell.ts'
 import type { Staged } from '../sync/index.ts'
 import { titleOn } from './acts.ts'
@@ -23,7 +24,10 @@ export async function baseline(
 ): Promise<Staging[]> {
   const looking = members.map((member) => {
     const checks = member.goal.health.map(parseCheck).filter((check) => typeof check !== 'string')
-    return { ...member, vitals: { site: siteOf(member.change), checks, ill: new Map<string, string>() } }
+    return {
+      ...member,
+      vitals: { site: siteOf(member.change, context.network), checks, ill: new Map<string, string>() },
+    }
   })
   if (looking.every(({ vitals }) => vitals.checks.length === 0)) return looking
   return await onAll(context, 'Look at its health before', looking, async (member, note) => {
@@ -36,8 +40,8 @@ export async function baseline(
   })
 }
 
-function siteOf({ places }: Change): Site {
-  return { path: places.path, systemctl: '', since: `cat ${quote(`${places.state}/work/since`)}` }
+function siteOf({ places }: Change, network: Network): Site {
+  return { network, path: places.path, systemctl: '', since: `cat ${quote(`${places.state}/work/since`)}` }
 }
 
 /** Waits until the new version is healthy and stays so; throws when it does not. */

@@ -2,6 +2,7 @@ import type { Target } from '../remote/target.ts'
 import type { Secret } from '../secret.ts'
 import type { StrategyOptions } from '../strategies/strategy.ts'
 import type { SyncOptions } from '../sync/options.ts'
+import type { TailnetOptions } from '../tailnet/options.ts'
 
 export const modes = ['deploy', 'rollback', 'plan', 'status', 'upload-keys'] as const
 export type Mode = (typeof modes)[number]
@@ -49,11 +50,14 @@ export interface Plan {
   readonly name: string
   /** One for each line of `host`, in order: the first is the canary. */
   readonly targets: readonly Target[]
+  readonly tailnet: TailnetOptions
   readonly sync: SyncOptions
   readonly files: readonly ManagedFile[]
   readonly scripts: UserScripts
   /** What the strategies read. */
   readonly options: StrategyOptions
+  /** Lines that `parseBackup` understands. */
+  readonly backup: readonly string[]
   readonly health: {
     /** Lines that `parseCheck` understands. */
     readonly checks: readonly string[]

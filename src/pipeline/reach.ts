@@ -7,16 +7,19 @@ import { onAll, type Reached } from './fleet.ts'
 
 /** Connects and learns all about the hosts that later decisions need; root when the inputs or the path ask for it. */
 export async function reach(context: Context, open: AsyncDisposableStack): Promise<Reached[]> {
-  const { plan, log, signal, recorder } = context
+  const { plan, log, signal, recorder, network } = context
   const targets = plan.targets.map((target) => ({
     target,
     record: recorder.machine(showAddress(target.address)),
   }))
   const where = targets.map(({ target }) => showAddress(target.address)).join(', ')
   const connected = await onAll(context, `Connect to ${where}`, targets, async ({ target, record }, note) => {
-    const connected = open.use(await SshHost.connect(target, { log, signal, hosted: plan.run.hosted }))
+    const connected = open.use(await SshHost.connect(target, { log, signal, hosted: plan.run.hosted, network }))
     record.hostKey = connected.hostKeyLine
-    note(`Host key ${connected.hostKey}`)
+    record.network = (await network.path?.((target.jump ?? target).address)) ?? ''
+    note([`Host key ${connected.hostKey}`, record.network].filter(Boolean).join('; '))
+    if (target.hostKey.mode === 'tailnet')
+      log.info(`The tailnet vouches for it. To pin the key itself: ${connected.hostKeyLine}`)
     if (target.hostKey.mode === 'accept-new') {
       log.warning(
         `The key of ${connected.name} was accepted without being known (\`host-key: accept-new\`). Pin it: host-key: ${connected.hostKeyLine}`,
@@ -41,11 +44,14 @@ export async function reach(context: Context, open: AsyncDisposableStack): Promi
 }
 
 /** Another connection to a host of this run. It outlives a cancel: what has to be put back is put back over it. */
-export async function connectAgain({ plan, log, signal }: Context, { target, host: first }: Reached): Promise<SshHost> {
+export async function connectAgain(
+  { plan, log, signal, network }: Context,
+  { target, host: first }: Reached,
+): Promise<SshHost> {
   const host = await SshHost.connect(
     { ...target, connectTimeout: Math.min(target.connectTimeout, signal.aborted ? 2_000 : 20_000) },
     // After a cancel what is left to do has to be done; before it, a cancel ends this connection's work as well.
-    { log, hosted: plan.run.hosted, signal: signal.aborted ? undefined : signal },
+    { log, hosted: plan.run.hosted, network, signal: signal.aborted ? undefined : signal },
   )
   if (first.isRoot) await host.becomeRoot()
   return host

@@ -1,20 +1,17 @@
+import { ownNetwork } from '../remote/network.ts'
 import type { Recorder } from '../report/recorder.ts'
 import type { Result } from '../report/report.ts'
 import type { Sink } from '../report/sink.ts'
-import type { Context } from './context.ts'
+import type { Context, Runner } from './context.ts'
 import { deploy } from './deploy.ts'
 import type { Plan } from './plan.ts'
 
 /** One run from plan to result: what happens outside of the story, such as groups and the last word. */
-export async function run(
-  plan: Plan,
-  recorder: Recorder,
-  sink: Sink,
-  { signal, remember }: Pick<Context, 'signal' | 'remember'>,
-): Promise<Result> {
+export async function run(plan: Plan, recorder: Recorder, sink: Sink, runner: Runner): Promise<Result> {
   const progress = sink.progress('progress')
   const context: Context = {
-    ...{ plan, recorder, remember, log: sink, signal },
+    ...runner,
+    ...{ plan, recorder, log: sink, network: ownNetwork },
     progress: (text) => progress.update(text),
     step: (name, work) => sink.group(name, () => recorder.step(name, (row) => work({ ...row, note: say(row.note) }))),
   }

@@ -1,3 +1,4 @@
+import { compileData, type DataPlan } from '../data/index.ts'
 import type { Transaction } from '../guard/transaction.ts'
 import { evidence } from '../health/index.ts'
 import { appendToLedger, flush, type LedgerLine, prune, type ReleaseRecord, writeAtomically } from '../remote/state.ts'
@@ -25,6 +26,7 @@ export interface Change {
 export interface Parts {
   readonly plan: Plan
   readonly vitals: Vitals
+  readonly data: DataPlan
   /** Of a release that is new; one of old has its record already. */
   readonly record: ReleaseRecord | undefined
   readonly strategyName: string
@@ -100,6 +102,7 @@ ${commands.join('')}${contents.join('')}${files.length > 0 ? heredoc('cat >"$rel
 export function compileTransaction(change: Change, parts: Parts): Transaction {
   const { strategy, places, tree, id, previousId, revision } = change
   const { record, plan } = parts
+  const data = compileData(parts.data)
   // A phase that has nothing to do does not exist.
   const given = (phases: Transaction['phases']) =>
     Object.fromEntries(Object.entries(phases).filter(([, text]) => text !== ''))
@@ -115,25 +118,27 @@ export function compileTransaction(change: Change, parts: Parts): Transaction {
       gated: parts.gated,
     },
     ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
-    snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${strategy.snapshot}\n${parts.console.keep}`,
+    snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${data.snapshot}${strategy.snapshot}\n${parts.console.keep}`,
     phases: given({
       build: strategy.build,
+      backup: data.backup,
       // On the disk before it is activated, and before the deadline begins: a slow disk costs no time that is counted.
       switch: `${tree ? 'hd_switch' : 'mkdir -p -- "$path"'}\nhd_each_file hd_file_put\n${flush('"$path"')}`,
       prepare: strategy.prepare,
-      migrate: plan.scripts.migrate ? 'hd_user migrate "$release"' : '',
+      data: data.data,
+      migrate: data.migrate,
       apply: strategy.apply || ':',
     }),
     evidence: evidence(parts.vitals.checks, parts.vitals.site),
     restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
 hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
-${flush('"$path"')}cd -- "$path" 2>/dev/null || cd
+${data.restore}${flush('"$path"')}cd -- "$path" 2>/dev/null || cd
 set -e
 ${strategy.restore}`,
     confirm: `${record === undefined ? '' : writeAtomically(`${places.release}/record.json`, JSON.stringify(record))}
 [ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }
-${parts.console.install}${writeAtomically(`${places.state}/current`, id)}${prune(places.state, plan.safety.keep, [id, previousId])}`,
-    forget: '[ -f "$release/record.json" ] || rm -rf "$release"',
+${parts.console.install}${writeAtomically(`${places.state}/current`, id)}${prune(places.state, plan.safety.keep, [id, previousId])}${data.confirm}`,
+    forget: data.forget + '[ -f "$release/record.json" ] || rm -rf "$release"',
     ledger: {
       ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
       ...{ previousRevision: parts.previousRevision, actor: plan.run.actor, run: plan.run.url },

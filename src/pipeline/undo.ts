@@ -1,3 +1,4 @@
+import { saidOf } from '../data/index.ts'
 import { ConnectionLost, DeployError } from '../errors.ts'
 import type { Verdict, Vote } from '../guard/guard.ts'
 import type { Result } from '../report/report.ts'
@@ -64,11 +65,11 @@ async function takeBack(context: Context, member: Begun, note: (text: string) =>
     return 'failed'
   }
   const verdict = said ?? (await guard.verdict())
-  await collect(context, member)
+  const data = await collect(context, member)
   if (verdict.end === 'rollback-failed') throw rollbackFailed(link.host, facts.state, '')
   if (verdict.end === 'left') log.warning('`rollback: off`: the new version was left as it is.')
   record.changed = verdict.end === 'left' || verdict.end === 'confirmed'
-  note(describe(verdict, change.previousId))
+  note([describe(verdict, change.previousId), ...data].join('; '))
   context.remember(record.host, '')
   return results[verdict.end]
 }
@@ -88,12 +89,13 @@ async function vote({ guard, link }: Begun, code: string): Promise<Vote> {
   }
 }
 
-/** What the host kept to explain the failure, before the work directory goes. */
-async function collect({ recorder }: Context, { guard, link, transaction }: Begun): Promise<void> {
-  const text = await guard.evidence()
+/** What the host kept to explain the failure, before the work directory goes; and what it says of the data. */
+async function collect({ recorder }: Context, { guard, link, transaction }: Begun): Promise<readonly string[]> {
+  const { text, tail } = await guard.evidence()
   const where = transaction.gated ? ` (${link.host.name})` : ''
   if (text.trim() !== '')
     recorder.notes.push({ title: `Logs of the time, before the old version was put back${where}`, text })
+  return saidOf(tail).notes
 }
 
 /** The votes of several hosts are as many moments: between two of them a host can be lost. */

@@ -2,38 +2,49 @@ import type { Duplex } from 'node:stream'
 import { Deadline, humanDuration, sleep } from '../clock.ts'
 import { ConnectionLost, DeployError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { diagnose, dial, worthRetrying } from './dial.ts'
-import { HostKeyJudge, type SeenKey } from './host-key.ts'
+import { diagnose, worthRetrying } from './dial.ts'
+import { asVouched, HostKeyJudge, type SeenKey } from './host-key.ts'
+import { type Network, ownNetwork } from './network.ts'
 import { readPrivateKey } from './private-key.ts'
 import { authRefused, type Credentials, HandshakeError, SshConnection } from './ssh.ts'
-import { type Address, showAddress, type Target } from './target.ts'
+import { type Address, type HostKeyPolicy, showAddress, type Target } from './target.ts'
 
 export interface ConnectContext {
   readonly log: Log
   readonly signal?: AbortSignal | undefined
   /** A GitHub-hosted runner: it sits in nobody's private network. */
   readonly hosted?: boolean
+  /** The way to hosts, where that is not the runner's own network. */
+  readonly network?: Network | undefined
+}
+
+/** One SSH server on the way. */
+interface Hop {
+  readonly address: Address
+  readonly hostKey: HostKeyPolicy
+  /** The input that speaks of its key. */
+  readonly input: string
+  /** Dialled by us, and not by a host in between. */
+  readonly direct: boolean
+  readonly open: (timeoutMs: number) => Promise<Duplex>
 }
 
 /** Connects to the target, through its jump host when it has one, with every key verified. */
 export async function connect(target: Target, context: ConnectContext): Promise<SshConnection> {
-  const credentials: Credentials = { key: readPrivateKey(target), agent: target.agent }
-  const { jump } = target
-  if (jump === undefined) {
-    const judge = new HostKeyJudge(target.address, target.hostKey)
-    return await reach(target.address, judge, credentials, target.connectTimeout, context, (ms) =>
-      dial(target.address, ms, context.signal),
-    )
-  }
-  const jumpJudge = new HostKeyJudge(jump.address, jump.hostKey, 'jump-host-key')
-  const through = await reach(jump.address, jumpJudge, credentials, target.connectTimeout, context, (ms) =>
-    dial(jump.address, ms, context.signal),
-  )
+  const network = context.network ?? ownNetwork
+  // Where the network knows who we are, no key may be needed at all.
+  const keyless = network.identify !== undefined
+  const credentials: Credentials = { key: readPrivateKey(target), agent: target.agent, keyless }
+  const { jump, address, hostKey, connectTimeout } = target
+  const hop = (to: Pick<Hop, 'address' | 'hostKey'>, input: string): Hop => ({
+    ...{ address: to.address, hostKey: to.hostKey, input, direct: true },
+    open: (ms) => network.dial(to.address, ms, context.signal),
+  })
+  if (jump === undefined) return await reach(hop(target, 'host-key'), credentials, connectTimeout, context)
+  const through = await reach(hop(jump, 'jump-host-key'), credentials, connectTimeout, context)
   try {
-    const judge = new HostKeyJudge(target.address, target.hostKey)
-    const connection = await reach(target.address, judge, credentials, target.connectTimeout, context, () =>
-      onwards(through, target.address),
-    )
+    const inner = { address, hostKey, input: 'host-key', direct: false, open: () => onwards(through, address) }
+    const connection = await reach(inner, credentials, connectTimeout, context)
     connection.ended.addEventListener('abort', () => void through[Symbol.asyncDispose]())
     return connection
   } catch (error) {
@@ -56,20 +67,29 @@ async function onwards(jump: SshConnection, address: Address): Promise<Duplex> {
 
 /** Tries until an SSH banner was seen; what the server says after that is final. */
 async function reach(
-  address: Address,
-  judge: HostKeyJudge,
+  { address, hostKey, input, direct, open }: Hop,
   credentials: Credentials,
   timeoutMs: number,
   context: ConnectContext,
-  open: (timeoutMs: number) => Promise<Duplex>,
 ): Promise<SshConnection> {
+  const network = context.network ?? ownNetwork
   const deadline = new Deadline(timeoutMs)
   const seen: SeenKey[] = []
+  let judge = new HostKeyJudge(address, hostKey, input)
   let algorithms = judge.algorithms()
   for (let attempt = 1; ; attempt++) {
     let failure: unknown
     try {
       const socket = await open(Math.min(Math.max(deadline.left, 1_000), 15_000))
+      if (hostKey.mode === 'tailnet' && seen.length === 0) {
+        // Asked now: before the connection the network may not have known the host.
+        const vouched = await asVouched(hostKey, address, network, { direct, input }).catch((error: unknown) => {
+          socket.destroy()
+          throw error
+        })
+        judge = new HostKeyJudge(address, vouched, input)
+        algorithms ??= judge.algorithms()
+      }
       return await SshConnection.open(socket, address, judge, credentials, {
         timeoutMs: Math.max(deadline.left, 2_000),
         hostKeyAlgorithms: algorithms,
@@ -83,13 +103,13 @@ async function reach(
       algorithms = keyTypesLeft(judge, failure, seen)
       if (algorithms !== undefined) continue
       throw failure.rejected === 'auth'
-        ? authRefused(address, credentials, failure.cause)
+        ? authRefused(address, credentials, failure)
         : failure.rejected === 'algorithms'
           ? noCommonAlgorithm(address, failure.cause)
           : judge.refusal(seen)
     }
     if (deadline.passed || !worthRetrying(failure, attempt))
-      throw await final(address, failure, timeoutMs - deadline.left, context)
+      throw await final(address, failure, timeoutMs - deadline.left, context, direct ? network : undefined)
     if (attempt === 1) {
       context.log.info(`${showAddress(address)}: ${said(failure)}; trying for another ${humanDuration(deadline.left)}`)
     }
@@ -129,6 +149,7 @@ async function final(
   failure: unknown,
   waitedMs: number,
   context: ConnectContext,
+  network: Network | undefined,
 ): Promise<DeployError> {
   if (failure instanceof HandshakeError && failure.banner === 'ssh') {
     return new ConnectionLost(`${showAddress(address)} ended the connection before the login.`, {
@@ -151,7 +172,11 @@ async function final(
       cause: failure,
     })
   }
-  return await diagnose(address, failure, waitedMs, context.hosted ?? false)
+  return (
+    (await network?.diagnose?.(address, failure)) ??
+    // A runner that is in a tailnet is told by that, and not by its own address, what it can reach.
+    (await diagnose(address, failure, waitedMs, (context.hosted ?? false) && network?.identify === undefined))
+  )
 }
 
 function noCommonAlgorithm(address: Address, cause: Error): DeployError {

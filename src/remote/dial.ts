@@ -2,10 +2,10 @@ import { lookup } from 'node:dns/promises'
 import { connect, isIP, type Socket } from 'node:net'
 import { humanDuration } from '../clock.ts'
 import { DeployError } from '../errors.ts'
-import { type Address, showAddress } from './target.ts'
+import { type Address, type Place, showAddress } from './target.ts'
 
 /** One TCP connection. Throws Node's own error: `diagnose` turns the last one into words. */
-export async function dial({ host, port }: Address, timeoutMs: number, signal?: AbortSignal): Promise<Socket> {
+export async function dial({ host, port }: Place, timeoutMs: number, signal?: AbortSignal): Promise<Socket> {
   signal?.throwIfAborted()
   return await new Promise((resolve, reject) => {
     // Without noDelay every request waits for a delayed ACK: ssh2 writes a packet in three or four pieces.

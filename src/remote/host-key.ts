@@ -1,5 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import { DeployError } from '../errors.ts'
+import type { Network } from './network.ts'
 import { type Address, type HostKeyPolicy, type PinnedKey, showAddress } from './target.ts'
 
 /** A key that a server showed. */
@@ -55,6 +56,7 @@ export class HostKeyJudge {
       'fingerprint' in entry ? entry.fingerprint === key.fingerprint : entry.key === key.base64
     if (this.#entries.some((entry) => 'line' in entry && entry.marker === 'revoked' && same(entry))) return 'revoked'
     if (this.#policy.mode === 'accept-new') return 'trusted'
+    if (this.#policy.mode === 'tailnet' && this.#policy.peer !== undefined) return 'trusted'
     if (this.#entries.some((entry) => good(entry) && same(entry))) return 'trusted'
     return this.#policy.mode === 'pinned' ? 'mismatch' : 'unknown'
   }
@@ -100,6 +102,39 @@ export class HostKeyJudge {
       (entry): entry is Extract<PinnedKey, { line: string }> => 'line' in entry && !entry.marker,
     )
   }
+}
+
+/**
+ * What `tailnet` comes down to for one host: the keys that the network knows, or else that the address is proven to be
+ * the machine's own; the latter only where we dialled it ourselves.
+ */
+export async function asVouched(
+  policy: HostKeyPolicy,
+  address: Address,
+  network: Network,
+  options: { direct: boolean; input: string },
+): Promise<HostKeyPolicy> {
+  if (policy.mode !== 'tailnet') return policy
+  const who = await network.identify?.(address)
+  if (who !== undefined && who.keys.length > 0) {
+    const entries = who.keys.map((line) => {
+      const [type = '', key = ''] = line.split(' ')
+      return { line: `* ${line}`, hosts: '*', type, key }
+    })
+    return { mode: 'pinned', entries }
+  }
+  if (who !== undefined && options.direct) return { mode: 'tailnet', peer: who.address }
+  const where = showAddress(address)
+  if (network.identify === undefined) {
+    throw new DeployError('HD-TAILNET-07', `No tailnet can say who ${where} is: this runner is in none.`, {
+      why: `\`${options.input}: tailnet\` trusts what a tailnet proves.`,
+      fix: 'Join one with the `tailnet-…` inputs, or give the key itself.',
+    })
+  }
+  throw new DeployError('HD-SSH-01', `The tailnet does not vouch for ${where}, so nothing was sent.`, {
+    why: 'It can do that for its own machines only: not for one behind a subnet router or a jump host, or outside of it.',
+    fix: `Give the key itself in \`${options.input}\`; without it the run stops and shows the key and the line to paste.`,
+  })
 }
 
 /** A key that is trusted as it stands: no marker says otherwise. */

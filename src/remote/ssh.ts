@@ -10,6 +10,8 @@ import { type Address, showAddress } from './target.ts'
 export interface Credentials {
   readonly key?: ParsedKey | undefined
   readonly agent?: string | undefined
+  /** The server may know who we are without any of these. */
+  readonly keyless?: boolean
 }
 
 /** The server was reached and said no, or nothing; `banner` tells whether it was an SSH server at all. */
@@ -17,13 +19,19 @@ export class HandshakeError extends Error {
   readonly banner: 'ssh' | 'none' | 'other'
   readonly seen: SeenKey | undefined
   readonly rejected: 'host-key' | 'no-host-key' | 'auth' | 'algorithms' | 'ended'
+  /** Tailscale SSH: no sshd, and its policy decides. */
+  readonly tailscale: boolean
+  /** What the server said to the user before it let anybody in. */
+  readonly said: string
   override readonly cause: Error
 
-  constructor(facts: Pick<HandshakeError, 'banner' | 'seen' | 'rejected' | 'cause'>) {
+  constructor(facts: Pick<HandshakeError, 'banner' | 'seen' | 'rejected' | 'tailscale' | 'said' | 'cause'>) {
     super(facts.cause.message)
     this.banner = facts.banner
     this.seen = facts.seen
     this.rejected = facts.rejected
+    this.tailscale = facts.tailscale
+    this.said = facts.said
     this.cause = facts.cause
   }
 }
@@ -63,7 +71,10 @@ export class SshConnection implements AsyncDisposable {
     let banner: HandshakeError['banner'] = 'none'
     let seen: SeenKey | undefined
     let handshaken = false
+    let tailscale = false
+    let userText = ''
     socket.once('data', (chunk: Buffer) => {
+      tailscale = chunk.toString('latin1').startsWith('SSH-2.0-Tailscale')
       banner = /^SSH-|\nSSH-/.test(chunk.toString('latin1')) ? 'ssh' : 'other'
     })
     const config: ConnectConfig = {
@@ -89,6 +100,11 @@ export class SshConnection implements AsyncDisposable {
       handshaken = true
       if (credentials.key !== undefined) signAtOnce(client, credentials.key)
     })
+    client.on('banner', (text) => {
+      userText += text
+      // It waits for somebody to follow a link. Nobody will.
+      if (tailscale && /https?:\/\//.test(text)) client.destroy()
+    })
     // node-ssh takes its error listener away once it is ready; a reset afterwards must not become an uncaught exception.
     client.on('error', () => {})
     try {
@@ -97,8 +113,10 @@ export class SshConnection implements AsyncDisposable {
       client.destroy()
       socket.destroy()
       const cause = thrown instanceof Error ? thrown : new Error(String(thrown))
-      const rejected = seen !== undefined && judge.judge(seen) !== 'trusted' ? 'host-key' : reason(cause, handshaken)
-      throw new HandshakeError({ banner, seen, rejected, cause })
+      const untrusted = seen !== undefined && judge.judge(seen) !== 'trusted'
+      // Tailscale SSH refuses a user by hanging up.
+      const rejected = untrusted ? 'host-key' : tailscale && handshaken ? 'auth' : reason(cause, handshaken)
+      throw new HandshakeError({ banner, seen, rejected, tailscale, said: userText.trim(), cause })
     }
     return new SshConnection(client, socket, address, seen as SeenKey)
   }
@@ -164,10 +182,11 @@ export class SshConnection implements AsyncDisposable {
   }
 }
 
-function authMethods(username: string, { key, agent }: Credentials): AnyAuthMethod[] {
+function authMethods(username: string, { key, agent, keyless }: Credentials): AnyAuthMethod[] {
   if (key !== undefined) return [{ type: 'publickey', username, key: key as never }]
-  if (agent !== undefined) return [{ type: 'agent', username, agent }]
-  return [{ type: 'none', username }]
+  const none: AnyAuthMethod = { type: 'none', username }
+  if (agent !== undefined) return [...(keyless ? [none] : []), { type: 'agent', username, agent }]
+  return [none]
 }
 
 function reason(error: Error & { level?: string }, handshaken: boolean): HandshakeError['rejected'] {
@@ -178,8 +197,19 @@ function reason(error: Error & { level?: string }, handshaken: boolean): Handsha
 }
 
 /** The login was refused although host and key are right. */
-export function authRefused(address: Address, { key, agent }: Credentials, cause: Error): DeployError {
+export function authRefused(address: Address, { key, agent }: Credentials, failure: HandshakeError): DeployError {
   const where = showAddress(address)
+  const { cause, tailscale, said } = failure
+  if (tailscale) {
+    const check = /https?:\/\//.test(said)
+    return new DeployError('HD-SSH-03', `Tailscale SSH did not let us in as ${where}.`, {
+      why: check
+        ? 'The rule of the policy has the action `check`, which waits for a person with a browser.'
+        : `The policy of the tailnet has no rule for this user${said && `; it said: ${said}`}.`,
+      fix: `In the policy, under "ssh": {"action": "accept", "src": ["tag:ci"], "dst": ["tag:homelab"], "users": ["${address.user}"]}, with the tags of the runner and of the host; the user has to exist on the host.`,
+      cause,
+    })
+  }
   if (key !== undefined) {
     return new DeployError('HD-SSH-03', `${where} refused the login.`, {
       why: `The user ${address.user} does not exist there, or its authorized_keys does not hold the key of \`ssh-key\`.`,

@@ -18,6 +18,8 @@ export interface ReleaseRecord {
   /** Whether it has a tree: not with `sync: none`. */
   readonly synced: boolean
   readonly health: readonly string[]
+  /** Lines of `backup`. */
+  readonly backup: readonly string[]
   /** What its strategy was given: its own to understand. */
   readonly options: { readonly commands: readonly string[] }
   /** Of everything that went into it: two releases with the same one are the same. */

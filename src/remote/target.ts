@@ -7,11 +7,15 @@ export interface Address {
   readonly port: number
 }
 
+/** Where a connection goes; who logs in there is another matter. */
+export type Place = Pick<Address, 'host' | 'port'>
+
 /** How the key of a host is judged. There is no mode that judges nothing. */
 export type HostKeyPolicy =
   | { readonly mode: 'strict' }
   | { readonly mode: 'accept-new' }
-  | { readonly mode: 'tailnet' }
+  /** `peer` is there once the network has proven that the address is this machine's own. */
+  | { readonly mode: 'tailnet'; readonly peer?: string }
   | { readonly mode: 'pinned'; readonly entries: readonly PinnedKey[] }
 
 export type PinnedKey =

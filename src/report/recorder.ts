@@ -32,6 +32,8 @@ export interface MachineRecord {
   readonly host: string
   system: string
   hostKey: string
+  /** How packets get there, where the network can tell: `direct, 2 ms`. */
+  network: string
   changed: boolean
   before: ReleaseRef | undefined
   after: ReleaseRef | undefined
@@ -81,7 +83,18 @@ export class Recorder {
 
   machine(host: string): MachineRecord {
     const [before, after, changes, result] = [undefined, undefined, undefined, undefined]
-    const machine = { host, system: '', hostKey: '', changed: false, before, after, changes, health: [], result }
+    const machine = {
+      host,
+      system: '',
+      hostKey: '',
+      network: '',
+      changed: false,
+      before,
+      after,
+      changes,
+      health: [],
+      result,
+    }
     this.machines.push(machine)
     return machine
   }
@@ -137,6 +150,7 @@ export class Recorder {
       hosts: [...hosts],
       system: canary.system,
       hostKey: canary.hostKey,
+      ...(canary.network && { network: canary.network }),
       path,
       ...refs(canary),
       // Put back is as it was: nobody who went that far has to remember to take this back too.

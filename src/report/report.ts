@@ -103,6 +103,8 @@ export interface Report {
   /** One line on the machine: `Debian 13, x86_64, systemd`. */
   readonly system: string
   readonly hostKey: string
+  /** How packets get to the host through the tailnet: `direct, 2 ms`. */
+  readonly network?: string
   readonly path: string
   /** What served when the run began. */
   readonly before?: ReleaseRef

@@ -29,6 +29,7 @@ export function facts(report: Report): string {
         .join(' → '),
     ],
     ['Host', [where, report.path && `in ${code(report.path)}`].filter(Boolean).join(' ')],
+    ['Network', report.network ? `through the tailnet, ${plain(report.network, 100)}` : ''],
     [
       'How',
       [report.mode, report.strategy]

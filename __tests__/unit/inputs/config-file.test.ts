@@ -139,9 +139,9 @@ describe('the config file', () => {
     ],
     [
       'what is not built yet',
-      'defaults:\n  backup: "sqlite: a.db"\n',
+      'defaults:\n  deployment: true\n',
       {},
-      /`backup` \(.*line 2\): backups are not built yet/,
+      /`deployment` \(.*line 2\): reporting to GitHub is not built yet/,
     ],
   ])('refuses %s', (_, text, env, reason) => {
     const error = refusal(env, text)

@@ -7,8 +7,6 @@ import { readName } from '../names.ts'
 import { readPrivateKey } from '../private-key.ts'
 import type { InputSpec } from '../spec.ts'
 
-const tailnetKeys = hostKey({ tailnet: 'trusting the identity that a tailnet gives is not built yet' })
-
 /** What is deployed, where, and how to get there. */
 export const connection = {
   mode: {
@@ -64,7 +62,7 @@ export const connection = {
   'ssh-key': {
     group: 'where',
     description: 'The private key; a lost line break at its end and those of Windows are repaired.',
-    otherwise: 'a running SSH agent',
+    otherwise: 'a running SSH agent; none is needed with Tailscale SSH',
     secret: true,
     form: block('', undefined, readPrivateKey),
   },
@@ -77,9 +75,9 @@ export const connection = {
   'host-key': {
     group: 'where',
     description:
-      'The key the host must show: known_hosts lines, `SHA256:…` fingerprints, `tailnet` (trust what the tailnet says; not built yet) or `accept-new`.',
+      'The key the host must show: known_hosts lines, `SHA256:…` fingerprints, `tailnet` (trust what the tailnet says about the host) or `accept-new`.',
     otherwise: 'strict: stop, and show the key that was seen and how to check it',
-    form: tailnetKeys,
+    form: hostKey,
   },
   'jump-host': {
     group: 'where',
@@ -90,7 +88,7 @@ export const connection = {
     group: 'where',
     description: 'The key of the jump host, written as `host-key`.',
     otherwise: 'strict',
-    form: tailnetKeys,
+    form: hostKey,
   },
   'connect-timeout': {
     group: 'where',

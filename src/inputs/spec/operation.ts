@@ -1,3 +1,4 @@
+import { readBackupLine } from '../backup-line.ts'
 import { block, list, oneLine } from '../form.ts'
 import { choice, duration, flag, integer, script, webAddress, word } from '../forms.ts'
 import { readHealthLine } from '../health-line.ts'
@@ -12,13 +13,11 @@ export const operation = {
     group: 'data',
     description:
       'What to back up before the change, one a line: `tar: PATH…`, `sqlite: FILE` or `postgres: DB`, with `keep=N` and `as=USER`.',
-    pending: 'backups are not built yet',
-    form: list('', (text) => text),
+    form: list('', readBackupLine),
   },
   migrate: {
     group: 'data',
     description: 'Shell text run in `path` after the backup and before activation.',
-    pending: 'migrations are not built yet',
     form: script,
   },
   before: { group: 'data', description: 'Shell text run in `path` on the host first of all.', form: script },
@@ -47,7 +46,7 @@ export const operation = {
     description:
       'What to do when the new version fails: put the old one back (`auto`), also restore the backup (`data`), or nothing (`off`).',
     default: 'auto',
-    form: choice(['auto', 'off', 'data'], { data: 'restoring backups is not built yet' }),
+    form: choice(['auto', 'off', 'data']),
   },
   'confirm-timeout': {
     group: 'safety',
@@ -73,7 +72,12 @@ export const operation = {
     default: 'false',
     form: flag,
   },
-  force: { group: 'safety', description: 'Deploy although nothing changed.', default: 'false', form: flag },
+  force: {
+    group: 'safety',
+    description: 'Deploy although nothing changed, and migrate although that was done before.',
+    default: 'false',
+    form: flag,
+  },
   sudo: {
     group: 'safety',
     description: 'Whether commands that need root go through sudo.',
