@@ -24,7 +24,17 @@ import { Service } from './service.ts'
  */
 const steps = [
   ...['Connect', 'Read facts', 'Take the lock', 'Settle the deploy before', 'Before', 'Compare and send'],
-  ...['Look at its health before', 'Back up', 'Switch over', 'Prepare', 'Migrate', 'Activate', 'Check health', 'Confirm', 'After'],
+  ...[
+    'Look at its health before',
+    'Back up',
+    'Switch over',
+    'Prepare',
+    'Migrate',
+    'Activate',
+    'Check health',
+    'Confirm',
+    'After',
+  ],
   releasing,
 ]
 const met = endings(steps, process.env['HOMELAB_FAULTS'] === 'all' ? 1 : 3)
@@ -96,8 +106,8 @@ class Site implements AsyncDisposable {
   /** What no host has when all is said and done. */
   async leftovers(): Promise<string> {
     const files = await this.#host.sh(
-      `cd ${this.app.state}; ls -A | grep -vE '^(releases|git|backups|current|rollback|ledger.jsonl|verdict|evidence)$'
-      for each in releases/*; do [ -e $each/record.json ] || echo $each; done; true`,
+      `cd ${this.app.state}; ls -A | grep -vE '^(releases|git|backups|current|rollback|ledger.jsonl|verdict|evidence|data.log)$'
+      find backups -name '*.part*' 2>/dev/null; for each in releases/*; do [ -e $each/record.json ] || echo $each; done; true`,
     )
     const processes = (await this.#processes()).filter((line) => !this.#quiet.has(line))
     return [await this.app.leftovers(), files, ...processes].filter(Boolean).join('\n')
