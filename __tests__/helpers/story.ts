@@ -116,7 +116,8 @@ export async function expectSettled(host: TestHost): Promise<void> {
   const word = typeof verdict === 'object' && 'text' in verdict ? verdict.text : verdict
   expect(word).toMatch(/^\S+ (confirmed|rolled-back|left|untouched)( \w+)?\n$/)
   const names = Object.keys(state).filter(
-    (name) => !/^(releases\/|git\/|current$|rollback$|ledger\.jsonl$|evidence$)/.test(name),
+    (name) =>
+      !/^(releases\/|git\/|current$|rollback$|ledger\.jsonl$|evidence$|data\.log$|backups\/(?!.*\.part))/.test(name),
   )
   expect(names).toEqual([])
   await eventually(() => expect(host.processes()).toEqual([]), 10_000)

@@ -33,18 +33,36 @@ import { readTree, writeTree } from '../helpers/tree.ts'
  */
 const steps = [
   ...['Connect', 'Read facts', 'Take the lock', 'Settle the deploy before', 'Before', 'Compare and send'],
-  ...['Look at its health before', 'Switch over', 'Prepare', 'Activate', 'Check health', 'Confirm', 'After', releasing],
+  ...[
+    'Look at its health before',
+    'Back up',
+    'Switch over',
+    'Prepare',
+    'Migrate',
+    'Activate',
+    'Check health',
+    'Confirm',
+    'After',
+    releasing,
+  ],
 ]
 const names = Object.keys(ways) as Way[]
 const picked = steps.map((step, at): Ending => {
   // Shifted so that a lost machine is noticed by the end of its connection or by the deadline: silence takes longer.
-  const [moment, way] = [moments[at % 3], names[(at + 3) % 5]]
+  const [moment, way] = [moments[at % 3], names[(at + 2) % 5]]
   return { step, moment: moment as Ending['moment'], way: way as Way }
 })
 
 const talk = (name: string) => `echo ${name} begins; sleep 0.3; echo ${name} ends`
 const inputs = {
-  ...{ before: talk('before'), prepare: talk('prepare'), activate: talk('activate'), after: talk('after') },
+  backup: 'tar: v',
+  ...{
+    before: talk('before'),
+    prepare: talk('prepare'),
+    migrate: talk('migrate'),
+    activate: talk('activate'),
+    after: talk('after'),
+  },
   ...{ health: 'command: cat v', 'health-timeout': '10s', 'health-stable': '0s', 'confirm-timeout': '15s' },
 }
 const hosts: EmbeddedHost[] = []
@@ -62,15 +80,18 @@ afterAll(async () => {
   for (const host of hosts) await host[Symbol.asyncDispose]()
 })
 
-/** On one of the hosts that nobody uses at the moment; one on which something went wrong is nobody's any more. */
+/** On one of the hosts that nobody uses at the moment. */
 async function onHost(story: (host: EmbeddedHost) => Promise<void>): Promise<void> {
   let host: EmbeddedHost | undefined
   while (host === undefined) {
     host = free.shift()
     if (host === undefined) await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  await story(host)
-  free.push(host)
+  try {
+    await story(host)
+  } finally {
+    free.push(host)
+  }
 }
 
 /** A deploy that nobody ends: everything that could was killed together with its runner. */

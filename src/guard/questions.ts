@@ -35,8 +35,13 @@ emit
  * the one before it.
  */
 export const verdictScript = sh`
-# Who is told of its end by the very file that is removed may write here once more.
-drop_work() { cd / && { rm -rf "$work" 2>/dev/null || { sleep 1; rm -rf "$work"; }; }; }
+# In one piece, so that nobody who comes to it meanwhile takes half of it for a change; a guard that has not seen it yet
+# may write there once more.
+drop_work() {
+  cd /
+  mv "$work" "$state/work.done.$$" 2>/dev/null || return 0
+  rm -rf "$state/work.done.$$" 2>/dev/null || { sleep 1; rm -rf "$state/work.done.$$"; }
+}
 keep_verdict() {
   if [ -s "$work/evidence" ]; then mv -f "$work/evidence" "$state/evidence"; else rm -f "$state/evidence"; fi
   printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"

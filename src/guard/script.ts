@@ -122,7 +122,9 @@ finish() {
   # On a full disk the last word needs a place.
   rm -f reserve
   if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put verdict confirmed; return; fi
-  for why in refused failed expired; do [ ! -e "$why" ] || break; done
+  # None of these: it was confirmed, and is being cleared away at this very moment.
+  for why in refused failed expired ''; do [ -z "$why" ] || [ ! -e "$why" ] || break; done
+  [ -n "$why" ] || return 0
   if [ ! -e touched ]; then /bin/sh "$work/ended.sh" "$why" untouched >>log.restore 2>&1; put verdict "untouched $why"; return; fi
   collect
   if [ "$rollback" = off ]; then /bin/sh "$work/ended.sh" "$why" left >>log.restore 2>&1; put verdict "left $why"; return; fi

@@ -105,7 +105,7 @@ function environment(work: string): string {
 }
 
 /** What a change of before left here: the lists of this one are here already. */
-const clear = sh`( umask 077; mkdir -p "$work"; cd -- "$work"
+const clear = sh`( umask 077; rm -rf "$state"/work.done.*; mkdir -p "$work"; cd -- "$work"
 # The last word on an earlier change to the same release would be taken for that on this one.
 case $(cat "$state/verdict" 2>/dev/null) in "$id "*) rm -f "$state/verdict" ;; esac
 rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child touched go held code data.* evidence ending settling ledger.out ledger.more.* done.* log.* file.*

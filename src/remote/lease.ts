@@ -38,7 +38,7 @@ gone() {
   fi
   # Or begun at the last moment, or ended by a guard that did not live to clear up.
   if [ -e pending.json ] || [ -e work/verdict ]; then /bin/sh work/settle.sh; return; fi
-  for left in work releases/*; do [ -e "$left/record.json" ] || rm -rf "$left" || { sleep 1; rm -rf "$left"; }; done
+  for left in work work.done.* releases/*; do [ -e "$left/record.json" ] || rm -rf "$left" || { sleep 1; rm -rf "$left"; }; done
   mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"
 }
 # Where a machine is lost, nobody ends its connections.

@@ -35,12 +35,20 @@ held_why() { head -c 500 maintenance 2>/dev/null | tr -s '[:space:][:cntrl:]' ' 
 /** The runner takes it, unless somebody has it, or holds the application for maintenance. */
 export const takeScript = sh`
 umask 077; mkdir -p "$state"; cd "$state"
+# Until the lease begins nobody would notice that the runner is gone.
+lock_await() {
+  turns=0
+  while sleep 1; do
+    [ ! -e lock/beat ] && [ "$(cat lock/token)" = "$token" ] || return 0
+    turns=$((turns + 1)); [ "$turns" -lt 30 ] || { lock_free; return 0; }
+  done
+}
 say_held() { printf 'held %s %s\n' "$(held_since)" "$(held_why)" >&3; }
 if held; then say_held
 elif ! lock_make; then echo busy >&3; cat lock/owner.json >&3 2>/dev/null || :
 else
   lock_sign
   # Who holds it looks at the lock only after the file is there: one of the two sees the other.
-  if held; then lock_free; say_held; else echo taken >&3; when_taken; fi
+  if held; then lock_free; say_held; else lock_await </dev/null >/dev/null 2>&1 3>&- & echo taken >&3; when_taken; fi
 fi
 `

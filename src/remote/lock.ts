@@ -45,7 +45,9 @@ export async function takeLock(
   let wasStale = false
   let answer = ''
   for (let said = ''; ; ) {
-    const { code, text, tail } = await host.run(script, { label: 'Taking the lock', quiet: true, timeoutMs: 60_000 })
+    // Never cut off half-way: a lock that nobody has signed would be nobody's to free.
+    const whole = { label: 'Taking the lock', quiet: true, timeoutMs: 60_000, evenIfCancelled: true }
+    const { code, text, tail } = await host.run(script, whole)
     if (code !== 0) {
       throw new DeployError('HD-PATH-04', `The state directory ${state} cannot be written on ${host.name}.`, {
         why: tail.split('\n').at(-1) ?? '',
