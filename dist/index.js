@@ -72009,6 +72009,8 @@ gone() {
   # A later connection of the same run.
   [ "$now" = "$last" ] || return 0
   echo gone >lock/beat
+  # Nobody takes the lock for one that was left behind while this clears up.
+  : >lock/lease
   # A change that is open is the guard's. Should that be killed as well, nobody else is there to end it.
   alone=0
   while [ -e pending.json ] && [ "$alone" -lt 20 ]; do
@@ -72023,7 +72025,11 @@ gone() {
   fi
   # Or begun at the last moment, or ended by a guard that did not live to clear up.
   if [ -e pending.json ] || [ -e work/verdict ]; then /bin/sh work/settle.sh; return; fi
-  for left in work work.done.* releases/*; do [ -e "$left/record.json" ] || rm -rf "$left" || { sleep 1; rm -rf "$left"; }; done
+  for left in work work.done.* releases/*; do
+    [ ! -e "$left/record.json" ] && mine || continue
+    rm -rf "$left" || { sleep 1; rm -rf "$left"; }
+  done
+  mine || return 0
   mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"
 }
 # Where a machine is lost, nobody ends its connections.
