@@ -66970,8 +66970,13 @@ emit
  * the one before it.
  */
 const verdictScript = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
-# Who is told of its end by the very file that is removed may write here once more.
-drop_work() { cd / && { rm -rf "$work" 2>/dev/null || { sleep 1; rm -rf "$work"; }; }; }
+# In one piece, so that nobody who comes to it meanwhile takes half of it for a change; a guard that has not seen it yet
+# may write there once more.
+drop_work() {
+  cd /
+  mv "$work" "$state/work.done.$$" 2>/dev/null || return 0
+  rm -rf "$state/work.done.$$" 2>/dev/null || { sleep 1; rm -rf "$state/work.done.$$"; }
+}
 keep_verdict() {
   if [ -s "$work/evidence" ]; then mv -f "$work/evidence" "$state/evidence"; else rm -f "$state/evidence"; fi
   printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
@@ -71027,7 +71032,9 @@ finish() {
   # On a full disk the last word needs a place.
   rm -f reserve
   if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put verdict confirmed; return; fi
-  for why in refused failed expired; do [ ! -e "$why" ] || break; done
+  # None of these: it was confirmed, and is being cleared away at this very moment.
+  for why in refused failed expired ''; do [ -z "$why" ] || [ ! -e "$why" ] || break; done
+  [ -n "$why" ] || return 0
   if [ ! -e touched ]; then /bin/sh "$work/ended.sh" "$why" untouched >>log.restore 2>&1; put verdict "untouched $why"; return; fi
   collect
   if [ "$rollback" = off ]; then /bin/sh "$work/ended.sh" "$why" left >>log.restore 2>&1; put verdict "left $why"; return; fi
@@ -71164,7 +71171,7 @@ function environment(work) {
         .join('; ')}; } <${(0,shell/* quote */.hD)(`${work}/env`)}; LOGNAME=$USER; export ${names} LOGNAME; [ -n "$XDG_RUNTIME_DIR" ] || unset XDG_RUNTIME_DIR\n`;
 }
 /** What a change of before left here: the lists of this one are here already. */
-const clear = (0,shell.sh) `( umask 077; mkdir -p "$work"; cd -- "$work"
+const clear = (0,shell.sh) `( umask 077; rm -rf "$state"/work.done.*; mkdir -p "$work"; cd -- "$work"
 # The last word on an earlier change to the same release would be taken for that on this one.
 case $(cat "$state/verdict" 2>/dev/null) in "$id "*) rm -f "$state/verdict" ;; esac
 rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child touched go held code data.* evidence ending settling ledger.out ledger.more.* done.* log.* file.*
@@ -72016,7 +72023,7 @@ gone() {
   fi
   # Or begun at the last moment, or ended by a guard that did not live to clear up.
   if [ -e pending.json ] || [ -e work/verdict ]; then /bin/sh work/settle.sh; return; fi
-  for left in work releases/*; do [ -e "$left/record.json" ] || rm -rf "$left" || { sleep 1; rm -rf "$left"; }; done
+  for left in work work.done.* releases/*; do [ -e "$left/record.json" ] || rm -rf "$left" || { sleep 1; rm -rf "$left"; }; done
   mv lock "lock.gone.$token" && rm -rf "lock.gone.$token"
 }
 # Where a machine is lost, nobody ends its connections.
@@ -72108,13 +72115,21 @@ held_why() { head -c 500 maintenance 2>/dev/null | tr -s '[:space:][:cntrl:]' ' 
 /** The runner takes it, unless somebody has it, or holds the application for maintenance. */
 const takeScript = (0,shell.sh) `
 umask 077; mkdir -p "$state"; cd "$state"
+# Until the lease begins nobody would notice that the runner is gone.
+lock_await() {
+  turns=0
+  while sleep 1; do
+    [ ! -e lock/beat ] && [ "$(cat lock/token)" = "$token" ] || return 0
+    turns=$((turns + 1)); [ "$turns" -lt 30 ] || { lock_free; return 0; }
+  done
+}
 say_held() { printf 'held %s %s\n' "$(held_since)" "$(held_why)" >&3; }
 if held; then say_held
 elif ! lock_make; then echo busy >&3; cat lock/owner.json >&3 2>/dev/null || :
 else
   lock_sign
   # Who holds it looks at the lock only after the file is there: one of the two sees the other.
-  if held; then lock_free; say_held; else echo taken >&3; when_taken; fi
+  if held; then lock_free; say_held; else lock_await </dev/null >/dev/null 2>&1 3>&- & echo taken >&3; when_taken; fi
 fi
 `;
 
@@ -72192,7 +72207,9 @@ async function takeLock(host, state, owner, options) {
         let wasStale = false;
         let answer = '';
         for (let said = '';;) {
-            const { code, text, tail } = await host.run(script, { label: 'Taking the lock', quiet: true, timeoutMs: 60_000 });
+            // Never cut off half-way: a lock that nobody has signed would be nobody's to free.
+            const whole = { label: 'Taking the lock', quiet: true, timeoutMs: 60_000, evenIfCancelled: true };
+            const { code, text, tail } = await host.run(script, whole);
             if (code !== 0) {
                 throw new errors/* DeployError */.sH('HD-PATH-04', `The state directory ${state} cannot be written on ${host.name}.`, {
                     why: tail.split('\n').at(-1) ?? '',
