@@ -66978,8 +66978,11 @@ drop_work() {
   rm -rf "$state/work.done.$$" 2>/dev/null || { sleep 1; rm -rf "$state/work.done.$$"; }
 }
 keep_verdict() {
-  if [ -s "$work/evidence" ]; then mv -f "$work/evidence" "$state/evidence"; else rm -f "$state/evidence"; fi
-  printf '%s %s\n' "$id" "$(cat "$work/verdict")" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
+  # Nothing where somebody else has just done so.
+  word=$(cat "$work/verdict" 2>/dev/null) || return 0
+  if [ -s "$work/evidence" ]; then mv -f "$work/evidence" "$state/evidence"
+  elif [ -e "$work/verdict" ]; then rm -f "$state/evidence"; fi
+  printf '%s %s\n' "$id" "$word" >"$state/verdict.new" && mv -f "$state/verdict.new" "$state/verdict"
 }
 # What was seen when it failed; it is told once.
 say_evidence() {
