@@ -36,5 +36,7 @@ export default defineConfig({
 })
 
 function project(name: string, timeout: number) {
-  return { test: { name, include: [`__tests__/${name}/**/*.test.ts`], testTimeout: timeout, hookTimeout: timeout, retry } }
+  return {
+    test: { name, include: [`__tests__/${name}/**/*.test.ts`], testTimeout: timeout, hookTimeout: timeout, retry },
+  }
 }
