@@ -128,6 +128,7 @@ async function stillHeld(member: Begun): Promise<void> {
  * new one gets through, because the deploy cut the network, the firewall or sshd itself.
  */
 export async function confirm(context: Context, members: readonly Begun[]): Promise<void> {
+  context.signal.throwIfAborted()
   await onAll(context, 'Confirm', members, async ({ guard, link, record, confirming }, note) => {
     const vote = await guard.decide('confirmed', { over: (await confirming) ?? link.host })
     const verdict = vote === undefined || vote === 'none' ? await guard.verdict() : vote
