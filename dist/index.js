@@ -70939,6 +70939,9 @@ trap 'exit 143' TERM
 now() { read -r up _ </proc/uptime; up=\${up%%.*}; }
 put() { write "$@" 2>/dev/null || { rm -f reserve; write "$@"; }; }
 write() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
+# The last word has to be said on a full disk as well, or everybody would wait for it: each was written before, and a
+# rename needs no space.
+put_verdict() { mv -f "words/$1" verdict 2>/dev/null || put verdict "$1"; }
 ended() { [ ! -e open ]; }
 # The work directory of this transaction, not that of the next run, which begins when this one was cleared away.
 mine() { read -r owner 2>/dev/null <pid && [ "$owner" = "$$" ]; }
@@ -71034,20 +71037,20 @@ collect() {
 finish() {
   # On a full disk the last word needs a place.
   rm -f reserve
-  if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put verdict confirmed; return; fi
+  if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put_verdict confirmed; return; fi
   # None of these: it was confirmed, and is being cleared away at this very moment.
   for why in refused failed expired ''; do [ -z "$why" ] || [ ! -e "$why" ] || break; done
   [ -n "$why" ] || return 0
-  if [ ! -e touched ]; then /bin/sh "$work/ended.sh" "$why" untouched >>log.restore 2>&1; put verdict "untouched $why"; return; fi
+  if [ ! -e touched ]; then /bin/sh "$work/ended.sh" "$why" untouched >>log.restore 2>&1; put_verdict "untouched $why"; return; fi
   collect
-  if [ "$rollback" = off ]; then /bin/sh "$work/ended.sh" "$why" left >>log.restore 2>&1; put verdict "left $why"; return; fi
+  if [ "$rollback" = off ]; then /bin/sh "$work/ended.sh" "$why" left >>log.restore 2>&1; put_verdict "left $why"; return; fi
   put phase-now restore
   if /bin/sh "$work/restore.sh" >log.restore 2>&1 </dev/null; then
     /bin/sh "$work/ended.sh" "$why" rolled-back >>log.restore 2>&1
-    put verdict "rolled-back $why"
+    put_verdict "rolled-back $why"
   else
     hd_ledger rollback-failed HD-ROLL-01
-    put verdict "rollback-failed $why"
+    put_verdict "rollback-failed $why"
   fi
 }
 # The runner reads the verdict and clears up. When it is gone, nobody else would.
@@ -71177,7 +71180,7 @@ function environment(work) {
 const clear = (0,shell.sh) `( umask 077; rm -rf "$state"/work.done.*; mkdir -p "$work"; cd -- "$work"
 # The last word on an earlier change to the same release would be taken for that on this one.
 case $(cat "$state/verdict" 2>/dev/null) in "$id "*) rm -f "$state/verdict" ;; esac
-rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child touched go held code data.* evidence ending settling ledger.out ledger.more.* done.* log.* file.*
+rm -rf phase phase-now words before open confirmed refused failed expired verdict pid id child touched go held code data.* evidence ending settling ledger.out ledger.more.* done.* log.* file.*
 mkdir phase )`;
 /** Where a unit has to be for systemd to start it after a reboot, while a change is open. */
 function bootUnit({ init, user, state }, id) {
@@ -71233,7 +71236,7 @@ function begin(transaction, facts, { silenceSeconds, evidenceSeconds } = { silen
         file('ledger.line', JSON.stringify(transaction.ledger)),
         script('guard.sh', `${guardScript}\n${guardMain}`),
         script('settle.sh', `${guardScript}\n${settleMain}`),
-        'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
+        'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; mkdir "$work/words"; for end in rolled-back rollback-failed left untouched; do for why in refused failed expired; do echo "$end $why" >"$work/words/$end $why"; done; done; echo confirmed >"$work/words/confirmed"; : >"$work/open" )',
         // A record on the disk whose scripts were lost with the power could neither finish nor take back what it records.
         (0,remote_state/* flush */.bX)('"$work"'),
         (0,remote_state/* writeAtomically */.vK)(`${state}/pending.json`, pending),
@@ -71904,6 +71907,7 @@ async function stillHeld(member) {
  * new one gets through, because the deploy cut the network, the firewall or sshd itself.
  */
 async function acts_confirm(context, members) {
+    context.signal.throwIfAborted();
     await (0,fleet/* onAll */.J)(context, 'Confirm', members, async ({ guard, link, record, confirming }, note) => {
         const vote = await guard.decide('confirmed', { over: (await confirming) ?? link.host });
         const verdict = vote === undefined || vote === 'none' ? await guard.verdict() : vote;

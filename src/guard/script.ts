@@ -26,6 +26,9 @@ trap 'exit 143' TERM
 now() { read -r up _ </proc/uptime; up=\${up%%.*}; }
 put() { write "$@" 2>/dev/null || { rm -f reserve; write "$@"; }; }
 write() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
+# The last word has to be said on a full disk as well, or everybody would wait for it: each was written before, and a
+# rename needs no space.
+put_verdict() { mv -f "words/$1" verdict 2>/dev/null || put verdict "$1"; }
 ended() { [ ! -e open ]; }
 # The work directory of this transaction, not that of the next run, which begins when this one was cleared away.
 mine() { read -r owner 2>/dev/null <pid && [ "$owner" = "$$" ]; }
@@ -121,20 +124,20 @@ collect() {
 finish() {
   # On a full disk the last word needs a place.
   rm -f reserve
-  if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put verdict confirmed; return; fi
+  if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put_verdict confirmed; return; fi
   # None of these: it was confirmed, and is being cleared away at this very moment.
   for why in refused failed expired ''; do [ -z "$why" ] || [ ! -e "$why" ] || break; done
   [ -n "$why" ] || return 0
-  if [ ! -e touched ]; then /bin/sh "$work/ended.sh" "$why" untouched >>log.restore 2>&1; put verdict "untouched $why"; return; fi
+  if [ ! -e touched ]; then /bin/sh "$work/ended.sh" "$why" untouched >>log.restore 2>&1; put_verdict "untouched $why"; return; fi
   collect
-  if [ "$rollback" = off ]; then /bin/sh "$work/ended.sh" "$why" left >>log.restore 2>&1; put verdict "left $why"; return; fi
+  if [ "$rollback" = off ]; then /bin/sh "$work/ended.sh" "$why" left >>log.restore 2>&1; put_verdict "left $why"; return; fi
   put phase-now restore
   if /bin/sh "$work/restore.sh" >log.restore 2>&1 </dev/null; then
     /bin/sh "$work/ended.sh" "$why" rolled-back >>log.restore 2>&1
-    put verdict "rolled-back $why"
+    put_verdict "rolled-back $why"
   else
     hd_ledger rollback-failed HD-ROLL-01
-    put verdict "rollback-failed $why"
+    put_verdict "rollback-failed $why"
   fi
 }
 # The runner reads the verdict and clears up. When it is gone, nobody else would.

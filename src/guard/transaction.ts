@@ -108,7 +108,7 @@ function environment(work: string): string {
 const clear = sh`( umask 077; rm -rf "$state"/work.done.*; mkdir -p "$work"; cd -- "$work"
 # The last word on an earlier change to the same release would be taken for that on this one.
 case $(cat "$state/verdict" 2>/dev/null) in "$id "*) rm -f "$state/verdict" ;; esac
-rm -rf phase phase-now before open confirmed refused failed expired verdict pid id child touched go held code data.* evidence ending settling ledger.out ledger.more.* done.* log.* file.*
+rm -rf phase phase-now words before open confirmed refused failed expired verdict pid id child touched go held code data.* evidence ending settling ledger.out ledger.more.* done.* log.* file.*
 mkdir phase )`
 
 /** Where a unit has to be for systemd to start it after a reboot, while a change is open. */
@@ -177,7 +177,7 @@ export function begin(
     file('ledger.line', JSON.stringify(transaction.ledger)),
     script('guard.sh', `${guardScript}\n${guardMain}`),
     script('settle.sh', `${guardScript}\n${settleMain}`),
-    'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; : >"$work/open" )',
+    'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; mkdir "$work/words"; for end in rolled-back rollback-failed left untouched; do for why in refused failed expired; do echo "$end $why" >"$work/words/$end $why"; done; done; echo confirmed >"$work/words/confirmed"; : >"$work/open" )',
     // A record on the disk whose scripts were lost with the power could neither finish nor take back what it records.
     flush('"$work"'),
     writeAtomically(`${state}/pending.json`, pending),
