@@ -71035,8 +71035,8 @@ collect() {
 
 # After the decision: forwards by confirm.sh, back by restore.sh. Both may be run again after a crash in their middle.
 finish() {
-  # On a full disk the last word needs a place.
-  rm -f reserve
+  # On a full disk the way back needs some room; the other reserve a phase may have used up.
+  rm -f reserve reserve.back
   if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put_verdict confirmed; return; fi
   # None of these: it was confirmed, and is being cleared away at this very moment.
   for why in refused failed expired ''; do [ -z "$why" ] || [ ! -e "$why" ] || break; done
@@ -71236,7 +71236,7 @@ function begin(transaction, facts, { silenceSeconds, evidenceSeconds } = { silen
         file('ledger.line', JSON.stringify(transaction.ledger)),
         script('guard.sh', `${guardScript}\n${guardMain}`),
         script('settle.sh', `${guardScript}\n${settleMain}`),
-        'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; mkdir "$work/words"; for end in rolled-back rollback-failed left untouched; do for why in refused failed expired; do echo "$end $why" >"$work/words/$end $why"; done; done; echo confirmed >"$work/words/confirmed"; : >"$work/open" )',
+        'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 65536 /dev/zero >"$work/reserve"; head -c 262144 /dev/zero >"$work/reserve.back"; mkdir "$work/words"; for end in rolled-back rollback-failed left untouched; do for why in refused failed expired; do echo "$end $why" >"$work/words/$end $why"; done; done; echo confirmed >"$work/words/confirmed"; : >"$work/open" )',
         // A record on the disk whose scripts were lost with the power could neither finish nor take back what it records.
         (0,remote_state/* flush */.bX)('"$work"'),
         (0,remote_state/* writeAtomically */.vK)(`${state}/pending.json`, pending),

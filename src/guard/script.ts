@@ -122,8 +122,8 @@ collect() {
 
 # After the decision: forwards by confirm.sh, back by restore.sh. Both may be run again after a crash in their middle.
 finish() {
-  # On a full disk the last word needs a place.
-  rm -f reserve
+  # On a full disk the way back needs some room; the other reserve a phase may have used up.
+  rm -f reserve reserve.back
   if [ -e confirmed ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && put_verdict confirmed; return; fi
   # None of these: it was confirmed, and is being cleared away at this very moment.
   for why in refused failed expired ''; do [ -z "$why" ] || [ ! -e "$why" ] || break; done

@@ -177,7 +177,7 @@ export function begin(
     file('ledger.line', JSON.stringify(transaction.ledger)),
     script('guard.sh', `${guardScript}\n${guardMain}`),
     script('settle.sh', `${guardScript}\n${settleMain}`),
-    'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 262144 /dev/zero >"$work/reserve"; mkdir "$work/words"; for end in rolled-back rollback-failed left untouched; do for why in refused failed expired; do echo "$end $why" >"$work/words/$end $why"; done; done; echo confirmed >"$work/words/confirmed"; : >"$work/open" )',
+    'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 65536 /dev/zero >"$work/reserve"; head -c 262144 /dev/zero >"$work/reserve.back"; mkdir "$work/words"; for end in rolled-back rollback-failed left untouched; do for why in refused failed expired; do echo "$end $why" >"$work/words/$end $why"; done; done; echo confirmed >"$work/words/confirmed"; : >"$work/open" )',
     // A record on the disk whose scripts were lost with the power could neither finish nor take back what it records.
     flush('"$work"'),
     writeAtomically(`${state}/pending.json`, pending),
