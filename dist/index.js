@@ -67109,8 +67109,28 @@ function judgeUnit(text) {
     const healthy = oneshot ||
         (get('ActiveState') === 'active' &&
             ['running', 'exited', 'listening', 'waiting', 'mounted', 'plugged', 'active'].includes(get('SubState')));
-    const result = healthy || get('Result') === 'success' ? '' : `, ${get('Result')} ${get('ExecMainStatus')}`;
-    return { healthy, seen: `${state}${restarts}${result}`, incarnation, final: get('ActiveState') === 'failed' };
+    const failed = !healthy && get('Result') !== 'success';
+    const result = failed ? `, ${get('Result')} ${get('ExecMainStatus')}${inWords(get)}` : '';
+    const stale = get('NeedDaemonReload') === 'yes' ? ', its file changed and systemd has not read it' : '';
+    return { healthy, seen: `${state}${restarts}${result}${stale}`, incarnation, final: get('ActiveState') === 'failed' };
+}
+/** What a person would have to look up. */
+function inWords(get) {
+    const words = {
+        'start-limit-hit': 'started too often, so systemd gave up',
+        timeout: get('Type') === 'notify' ? 'it did not say in time that it is ready' : 'it did not start or stop in time',
+        'oom-kill': 'the memory was used up',
+        watchdog: 'it stopped answering its watchdog',
+    };
+    const codes = {
+        200: 'its working directory is not there',
+        203: 'its program cannot be run',
+        217: 'its user does not exist',
+        226: 'its sandbox could not be made',
+    };
+    const loop = get('SubState') === 'auto-restart' && Number(get('NRestarts')) > 1 ? 'a crash loop' : undefined;
+    const found = words[get('Result')] ?? codes[get('ExecMainStatus')] ?? loop;
+    return found === undefined ? '' : ` (${found})`;
 }
 /** Every replica: running, and healthy where it can tell; one that has done its one job is done. */
 function judgeContainers(text) {
@@ -67200,9 +67220,12 @@ logs() { # NUMBER NAME
 `;
 /** Who may talk to the engine: the user, or root by sudo. Asked only where containers are looked at. */
 const engine = (0,shell.sh) `docker=docker; docker version >/dev/null 2>&1 || ! sudo -n docker version >/dev/null 2>&1 || docker="sudo -n docker"`;
+/** Not every login says where the manager of the user's own units listens. */
+const own = (0,shell.sh) `XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR
+`;
 function setUp(site, checks, fallback) {
     const containers = checks.some(({ kind }) => kind === 'container' || kind === 'log');
-    const values = (0,shell/* assign */.kp)({ path: site.path, systemctl: site.systemctl });
+    const values = (0,shell/* assign */.kp)({ path: site.path, systemctl: site.systemctl }) + (site.systemctl === '' ? '' : own);
     return `${values}since=$(${site.since} 2>/dev/null || ${fallback})\n${containers ? engine : ''}\n${functions}`;
 }
 /** Looks once at every check that is asked on the host. */
@@ -67571,7 +67594,7 @@ async function watch(host, site, checks, patience, options) {
 
 /***/ }),
 
-/***/ 7039:
+/***/ 4627:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -67585,6 +67608,72 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/secret.js
 var lib_secret = __nccwpck_require__(3251);
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
+;// CONCATENATED MODULE: ./lib/inputs/dotenv.js
+
+const assignment = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=[^\S\n]*([\s\S]*)$/;
+/** Reads dotenv text line by line, because a message has to name the line: `parseEnv` of Node drops what it cannot read. */
+function parseDotenv(text) {
+    const lines = text.split(/\r\n?|\n/);
+    const entries = [];
+    const faults = [];
+    for (let at = 0; at < lines.length; at++) {
+        const line = at + 1;
+        const content = lines[at] ?? '';
+        if (/^\s*(#|$)/.test(content))
+            continue;
+        const [, key = '', rest = ''] = assignment.exec(content) ?? [];
+        if (key === '') {
+            faults.push({ line, what: content.includes('=') ? 'does not begin with a variable name' : 'has no `=`' });
+        }
+        else if (/^["'`]/.test(rest)) {
+            const quoted = readQuoted([rest, ...lines.slice(at + 1)]);
+            if (typeof quoted === 'string')
+                faults.push({ line, what: quoted });
+            else {
+                entries.push({ key, value: quoted.value, line });
+                at += quoted.more;
+            }
+        }
+        else {
+            entries.push({ key, value: rest.replace(/\s+#.*$/, '').trim(), line });
+        }
+    }
+    return { entries, faults };
+}
+/** A value in quotes, which may go on for more lines; or what is wrong with it. */
+function readQuoted(lines) {
+    const text = lines.join('\n');
+    const quote = text[0] ?? '';
+    const inside = quote === '"' ? /^"((?:\\[\s\S]|[^"\\])*)"/ : new RegExp(`^${quote}([^${quote}]*)${quote}`);
+    const found = inside.exec(text);
+    if (found === null)
+        return 'opens a quote that is never closed';
+    const [whole, value = ''] = found;
+    const after = text.slice(whole.length).split('\n')[0] ?? '';
+    if (!/^\s*(#.*)?$/.test(after))
+        return 'opens a quote that closes in the middle of a line';
+    return { value, more: whole.split('\n').length - 1 };
+}
+/** `env-file`: checked, with one line break at the end and none of Windows'. Values never appear in a message. */
+function readDotenv(text, refuse) {
+    const { faults } = parseDotenv(text);
+    for (const { line, what } of faults) {
+        refuse(`line ${line} ${what}`, 'Write `NAME=value`; a value with spaces or `#` in quotes.');
+    }
+    return faults.length > 0 ? undefined : `${text.replace(/\r\n?/g, '\n').trimEnd()}\n`;
+}
+/** Every value, in each way a program may read it: with and without escapes, with and without a `#` in it. */
+function dotenvValues(text) {
+    const values = parseDotenv(text).entries.flatMap(({ value }) => [
+        value,
+        value.replace(/\\n/g, '\n').replace(/\\(["\\$`])/g, '$1'),
+    ]);
+    const read = Object.values((0,external_node_util_.parseEnv)(text.replace(/\r\n?/g, '\n')));
+    return [...new Set([...values, ...read.filter((value) => value !== undefined)])];
+}
+
 ;// CONCATENATED MODULE: ./lib/inputs/names.js
 /** `name` becomes a directory on the host, so it is a safe file name. */
 function readName(text, refuse) {
@@ -67651,72 +67740,6 @@ function readCommit(text) {
 
 ;// CONCATENATED MODULE: ./lib/sync/options.js
 const syncMethods = ['auto', 'rsync', 'git', 'tar', 'none'];
-
-// EXTERNAL MODULE: external "node:util"
-var external_node_util_ = __nccwpck_require__(7975);
-;// CONCATENATED MODULE: ./lib/inputs/dotenv.js
-
-const assignment = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=[^\S\n]*([\s\S]*)$/;
-/** Reads dotenv text line by line, because a message has to name the line: `parseEnv` of Node drops what it cannot read. */
-function parseDotenv(text) {
-    const lines = text.split(/\r\n?|\n/);
-    const entries = [];
-    const faults = [];
-    for (let at = 0; at < lines.length; at++) {
-        const line = at + 1;
-        const content = lines[at] ?? '';
-        if (/^\s*(#|$)/.test(content))
-            continue;
-        const [, key = '', rest = ''] = assignment.exec(content) ?? [];
-        if (key === '') {
-            faults.push({ line, what: content.includes('=') ? 'does not begin with a variable name' : 'has no `=`' });
-        }
-        else if (/^["'`]/.test(rest)) {
-            const quoted = readQuoted([rest, ...lines.slice(at + 1)]);
-            if (typeof quoted === 'string')
-                faults.push({ line, what: quoted });
-            else {
-                entries.push({ key, value: quoted.value, line });
-                at += quoted.more;
-            }
-        }
-        else {
-            entries.push({ key, value: rest.replace(/\s+#.*$/, '').trim(), line });
-        }
-    }
-    return { entries, faults };
-}
-/** A value in quotes, which may go on for more lines; or what is wrong with it. */
-function readQuoted(lines) {
-    const text = lines.join('\n');
-    const quote = text[0] ?? '';
-    const inside = quote === '"' ? /^"((?:\\[\s\S]|[^"\\])*)"/ : new RegExp(`^${quote}([^${quote}]*)${quote}`);
-    const found = inside.exec(text);
-    if (found === null)
-        return 'opens a quote that is never closed';
-    const [whole, value = ''] = found;
-    const after = text.slice(whole.length).split('\n')[0] ?? '';
-    if (!/^\s*(#.*)?$/.test(after))
-        return 'opens a quote that closes in the middle of a line';
-    return { value, more: whole.split('\n').length - 1 };
-}
-/** `env-file`: checked, with one line break at the end and none of Windows'. Values never appear in a message. */
-function readDotenv(text, refuse) {
-    const { faults } = parseDotenv(text);
-    for (const { line, what } of faults) {
-        refuse(`line ${line} ${what}`, 'Write `NAME=value`; a value with spaces or `#` in quotes.');
-    }
-    return faults.length > 0 ? undefined : `${text.replace(/\r\n?/g, '\n').trimEnd()}\n`;
-}
-/** Every value, in each way a program may read it: with and without escapes, with and without a `#` in it. */
-function dotenvValues(text) {
-    const values = parseDotenv(text).entries.flatMap(({ value }) => [
-        value,
-        value.replace(/\\n/g, '\n').replace(/\\(["\\$`])/g, '$1'),
-    ]);
-    const read = Object.values((0,external_node_util_.parseEnv)(text.replace(/\r\n?/g, '\n')));
-    return [...new Set([...values, ...read.filter((value) => value !== undefined)])];
-}
 
 ;// CONCATENATED MODULE: ./lib/inputs/form.js
 /** Line breaks, terminal escapes, NUL: nothing that belongs in a name. */
@@ -68342,7 +68365,6 @@ const connection = {
         form: choice(['auto', 'nixos-rebuild', 'colmena', 'uv', 'compose', 'stack', 'script'], {
             'nixos-rebuild': 'the strategy for NixOS is not built yet',
             colmena: 'the strategy for colmena is not built yet',
-            uv: 'the strategy for uv is not built yet',
             compose: 'the strategy for Docker Compose is not built yet',
             stack: 'the strategy for Docker Swarm is not built yet',
         }),
@@ -68716,12 +68738,48 @@ const tailnet = {
     },
 };
 
+;// CONCATENATED MODULE: ./lib/inputs/units.js
+
+
+/** The names and files of systemd units, and what uv is told. */
+const unitNames = list('', readUnitName, { commas: true });
+function readUnitName(text, refuse) {
+    const fits = /^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*$/.test(text) && text.length < 256;
+    return fits ? text : refuse('is no name of a unit', 'Write it as systemd does, such as `api` or `api.service`.', text);
+}
+const unitFiles = list('', (text, refuse) => {
+    const file = readRelativeFile(text, refuse);
+    if (file === undefined)
+        return undefined;
+    const name = /([^/]+\.d\/[^/]+\.conf|[^/]+\.(service|socket|timer|path|target|mount|automount|slice))$/.exec(file)?.[0];
+    if (name !== undefined && /^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@/-]*$/.test(name))
+        return file;
+    return refuse('is no unit file', 'Write a file of the repository such as `deploy/api.service`.', text);
+});
+/** What we say ourselves, and what would install elsewhere than into the environment of the release. */
+const ours = /^--(locked|frozen|no-sync|offline|dry-run|check|active|script|upgrade|upgrade-package|upgrade-group|project|directory|output-format|help)(=|$)|^-(U|P|h)/;
+/** Written as on a command line: a line may hold several words. */
+const uvArguments = list('', (text, refuse) => {
+    if (/["'`$\\]/.test(text))
+        return refuse('holds a quote or a `$`', 'No shell reads it: write the words as they are.', text);
+    const words = text.split(/\s+/);
+    const found = words.find((word) => ours.test(word));
+    if (found !== undefined) {
+        const place = /^--(project|directory)/.test(found);
+        const fix = place
+            ? 'Let `source` and `path` be the folder of uv.lock.'
+            : 'Leave it out: the action sees to that itself.';
+        return refuse(`holds \`${found}\``, fix, text);
+    }
+    return words;
+});
+
 ;// CONCATENATED MODULE: ./lib/inputs/spec/tools.js
+
 
 
 const noNix = 'the strategy for NixOS is not built yet';
 const noColmena = 'the strategy for colmena is not built yet';
-const noUv = 'the strategy for uv is not built yet';
 const noCompose = 'the strategy for Docker Compose is not built yet';
 const words = list('', (text) => text);
 const names = list('', (text) => text, { commas: true });
@@ -68768,15 +68826,18 @@ const tools = {
         pending: noColmena,
         form: words,
     },
-    'uv-args': { group: 'uv', description: 'More arguments for `uv sync`, one a line.', pending: noUv, form: words },
-    services: { group: 'uv', description: 'The systemd units that must run the new code.', pending: noUv, form: names },
-    restart: { group: 'uv', description: 'Units that are restarted besides.', pending: noUv, form: names },
-    'unit-files': { group: 'uv', description: 'Unit files of the repository to install.', pending: noUv, form: words },
+    'uv-args': { group: 'uv', description: 'More arguments for `uv sync`, such as `--all-packages`.', form: uvArguments },
+    services: { group: 'uv', description: 'The systemd units that must run the new code.', form: unitNames },
+    restart: { group: 'uv', description: 'Units that are restarted besides, before them.', form: unitNames },
+    'unit-files': {
+        group: 'uv',
+        description: 'Unit files of the repository to install, relative to `source`.',
+        form: unitFiles,
+    },
     'service-scope': {
         group: 'uv',
         description: 'Whether the units belong to the system or to the user.',
         default: 'system',
-        pending: noUv,
         form: choice(['system', 'user']),
     },
     'compose-files': { group: 'compose', description: 'The Compose files, one a line.', pending: noCompose, form: words },
@@ -68852,6 +68913,7 @@ function isInputName(name) {
 
 
 
+
 /** The plan of a run, from values that were found to be sound. */
 function buildPlan(values, given, env) {
     const run = readRun(env);
@@ -68873,7 +68935,7 @@ function buildPlan(values, given, env) {
         },
         files: filesOf(values),
         scripts: scriptsOf(values),
-        options: { commands: Object.keys(scriptsOf(values)) },
+        options: { commands: Object.keys(scriptsOf(values)), uv: uvOf(values) },
         backup: values.backup,
         health: { checks: values.health, within: values['health-timeout'], stable: values['health-stable'] },
         safety: {
@@ -68909,8 +68971,21 @@ function targetsOf(values, env) {
 }
 function filesOf(values) {
     const text = values['env-file'];
-    const envFile = { path: values['env-path'], base64: new lib_secret/* Secret */.z(Buffer.from(text).toString('base64')) };
+    const envFile = {
+        path: values['env-path'],
+        base64: new lib_secret/* Secret */.z(Buffer.from(text).toString('base64')),
+        names: parseDotenv(text).entries.map(({ key }) => key),
+    };
     return [...(text ? [envFile] : []), ...values['secret-files']];
+}
+function uvOf(values) {
+    return {
+        args: values['uv-args'].flat(),
+        services: values.services,
+        restart: values.restart,
+        unitFiles: values['unit-files'],
+        scope: values['service-scope'],
+    };
 }
 function scriptsOf({ before, prepare, migrate, activate, restore, after }) {
     const all = Object.entries({ before, prepare, migrate, activate, restore, after });
@@ -69413,6 +69488,7 @@ function checkRules(values, given, env, problems) {
     checkFiles(about);
     checkSource(about);
     checkTimes(about);
+    checkStrategy(about);
     checkData(about);
     if (about.has('to') && values.mode !== 'rollback' && !problems.concerns('mode')) {
         problems.add('to', 'is given, but the mode is not rollback', 'Set `mode: rollback`, or leave `to` out.');
@@ -69490,6 +69566,16 @@ function checkSource({ values, given, env, problems }) {
     const refuse = problems.refuser({ input: 'source', from: given.inputs.get('source')?.from ?? '' });
     refuse('lies outside the workspace and the temporary directory of the runner', 'Write it relative to the workspace.', values.source);
 }
+/** What another strategy reads would be given for nothing. With `auto` it is known only later which one it is. */
+function checkStrategy({ values: { strategy }, problems, has }) {
+    const others = {
+        script: ['uv-args', 'services', 'unit-files', 'service-scope'],
+        uv: ['prepare', 'activate', 'restore'],
+    };
+    for (const name of others[strategy] ?? [])
+        if (has(name))
+            problems.add(name, `is nothing for \`strategy: ${strategy}\``, 'Leave it out, or choose the strategy that reads it.');
+}
 /** The host takes a change back when its time is over, also while the runner still waits for it to become healthy. */
 function checkTimes({ values, problems }) {
     const needed = values['health-timeout'] + values['health-stable'];
@@ -69554,8 +69640,8 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6058);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7039);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(750);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4627);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6130);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1973);
 /* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9305);
 /* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
@@ -70688,9 +70774,11 @@ const searched = [
         'find',
         'git',
         'gzip',
+        'install',
         'nix',
         'nixos-rebuild',
         'pg_dump',
+        'rm',
         'rsync',
         'setsid',
     ],
@@ -70716,10 +70804,15 @@ elif sudo -n /bin/sh -c : 2>/dev/null; then sudo=any
 elif sudo -n -l >/dev/null 2>&1; then sudo=some
 else sudo=none; fi
 say sudo "$sudo"
-for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.nix-profile/bin" "$HOME/.cargo/bin" /share/CACHEDEV1_DATA/.qpkg/container-station/bin; do
+for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.cargo/bin" "$HOME/.nix-profile/bin" "$HOME/.local/state/nix/profile/bin" "/etc/profiles/per-user/$(id -un)/bin" /share/CACHEDEV1_DATA/.qpkg/container-station/bin; do
   [ -d "$d" ] && [ -x "$d" ] && PATH=$PATH:$d
 done
 for t in $tools; do ! command -v "$t" >/dev/null 2>&1 || { printf 'tool.%s=' "$t"; command -v "$t"; } >&3; done
+# Elsewhere the login shell knows it; its start files may be slow or talk, so it is asked for nothing else.
+if ! command -v uv >/dev/null 2>&1; then
+  said=$("\${SHELL:-/bin/sh}" -lc 'command -v uv' 2>/dev/null </dev/null | tail -n 1) || said=
+  case $said in /*) [ ! -x "$said" ] || { say tool.uv "$said"; PATH=$PATH:$(dirname "$said"); } ;; esac
+fi
 for t in $versions; do command -v "$t" >/dev/null 2>&1 || continue; say "version.$t" "$("$t" --version 2>&1 </dev/null | head -n 1)"; done
 case $(tar --help 2>&1) in *BusyBox*) say busybox true ;; esac
 case $path in '~/'*) path=$HOME/\${path#??} ;; esac
@@ -70851,7 +70944,7 @@ async function connectAgain({ plan, log, signal, network }, { target, host: firs
         await host.becomeRoot();
     return host;
 }
-const ask = (host, plan, path) => probe(host, { path: path || '~/', name: plan.name, versions: ['git', 'rsync', 'tar'] });
+const ask = (host, plan, path) => probe(host, { path: path || '~/', name: plan.name, versions: ['git', 'rsync', 'tar', 'uv'] });
 /** The facts of the host, as the user that this run works as there. */
 async function learn(host, plan) {
     const { path } = plan.sync;
@@ -70890,7 +70983,7 @@ function refusePath(host, { path, user }) {
 
 /***/ }),
 
-/***/ 750:
+/***/ 6130:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -71430,6 +71523,14 @@ hd_own() {
     [ ! -e "$list" ] || (cd -- "$path" && hd_names "$list" | xargs -0 -r chown -h "\${list##*/own.}" --) || return 1
   done
 }
+# Before the first deploy: of the files about to be replaced, those that people made or edited. In a clone git knows them.
+hd_strange() {
+  [ -z "$prev" ] && [ -s "$work/save" ] || return 0
+  if (cd -- "$path" && git -c safe.directory='*' rev-parse --verify -q HEAD >/dev/null 2>&1); then
+    (cd -- "$path" && git -c safe.directory='*' ls-files -z --modified --others && git -c safe.directory='*' diff --name-only -z --relative --cached HEAD) 2>/dev/null |
+      tr '\n\0' '?\n' | sed 's/^/ /' | awk 'listing { edited[$0]; next } $0 in edited' listing=1 - listing= "$work/save"
+  else cat "$work/save"; fi
+}
 # Files about to be replaced that belong to somebody else, which only root could give back.
 hd_foreign() (
   [ "$(id -u)" != 0 ] || exit 0
@@ -71441,8 +71542,8 @@ hd_foreign() (
 
 ;// CONCATENATED MODULE: ./lib/sync/patterns.js
 
-/** Never deleted or overwritten on a host, whatever the inputs say: secrets, environments, and what Python writes beside code. */
-const alwaysProtected = ['.env*', '.venv', '__pycache__'];
+/** Never deleted or overwritten on a host, whatever the inputs say: secrets, environments (also those of a change in its middle), and what Python writes beside code. */
+const alwaysProtected = ['.env*', '.venv', '.venv.hd-*', '__pycache__'];
 /** Never sent and never touched: the history of the repository is not part of a release. */
 const alwaysExcluded = ['.git'];
 /**
@@ -71535,12 +71636,14 @@ if [ -d "$path" ]; then hd_owners=$work/owners; hd_scan "$path" >live; hd_owners
 hd_keep
 hd_compare
 hd_foreign >foreign
+hd_strange >strange
 `;
 const tell = (0,shell.sh) `
 awk -v limit="$limit_shown" -v drift="\${prev:+1}" '
   function list(mark, name) { if (++count[name] <= limit) print mark $0 }
   FILENAME == "save" { saved[$0]; next }
   FILENAME == "old" { old[$0]; next }
+  FILENAME == "strange" { sub(/^./, ""); list("! ", "drifted"); next }
   FILENAME == "live" { if (drift && !/^[dD]/ && !($0 in old)) { sub(/^[^ ]* [^ ]* [^ ]* /, ""); list("! ", "drifted") } next }
   FILENAME == "added" { list("+", "added"); next }
   FILENAME == "put" { if ($0 in saved) list("~", "changed"); next }
@@ -71548,7 +71651,7 @@ awk -v limit="$limit_shown" -v drift="\${prev:+1}" '
   FILENAME == "foreign" { if (FNR <= 5) print "?" $0; next }
   FILENAME == "need" { print "n " $0; next }
   { count["folders"]++ }
-  END { for (name in count) print "count." name, count[name] }' save old live added put del foreign need dirs dirs.gone >&3
+  END { for (name in count) print "count." name, count[name] }' save old strange live added put del foreign need dirs dirs.gone >&3
 `;
 /** Lets the host compare the wanted tree with what is at `path`; `first` is shell that saves a round trip by coming along. Changes nothing at `path`. */
 async function compareTrees(host, places, filters, wanted, first = '') {
@@ -71694,6 +71797,7 @@ hd_user() {
   [ -s "$file" ] || return 0
   (
     cd -- "$path" 2>/dev/null || cd
+    hd_environment
     RELEASE=\${3-$2}; RELEASE=\${RELEASE:+$RELEASE/tree}; export RELEASE
     exec 3>&- </dev/null
     case $(head -c 2 "$file") in '#!') exec "$file" ;; *) exec /bin/sh -e "$file" ;; esac
@@ -71722,22 +71826,46 @@ hd_file_back() {
 hd_file_same() { [ -e "$2" ] && cmp -s "$release/files/$1" "$2"; }
 `;
 /** The head of every script of this change. */
-function head({ places, filters, id, previousId, revision, name }) {
+function head({ places, filters, strategy, id, previousId, revision, name }) {
     const values = (0,shell/* assign */.kp)({ DEPLOY_NAME: name, DEPLOY_ID: id, DEPLOY_PREVIOUS: previousId, DEPLOY_REVISION: revision });
-    return `${treeScript(places, filters)}\n${scripts_functions}\n${values}export DEPLOY_NAME DEPLOY_ID DEPLOY_PREVIOUS DEPLOY_REVISION\n`;
+    const environment = `hd_environment() {\n:\n${strategy.environment}\n}\n`;
+    return `${treeScript(places, filters)}\n${scripts_functions}\n${environment}${values}export DEPLOY_NAME DEPLOY_ID DEPLOY_PREVIOUS DEPLOY_REVISION\n`;
 }
 /** Writes the user's commands and the managed files below the release. Secret content travels by stdin only. */
 function writeRelease(release, scripts, files) {
     const commands = Object.entries(scripts).map(([name, text]) => (0,shell/* heredoc */.lt)(`cat >${(0,shell/* quote */.hD)(`${release}/scripts/${name}`)}`, text));
     const contents = files.map(({ base64 }, index) => (0,shell/* heredoc */.lt)(`base64 -d >${(0,shell/* quote */.hD)(`${release}/files/${index}`)}`, base64.reveal()));
     const list = files.map(({ path }, index) => `${index} ${path}\n`).join('');
+    const names = files
+        .flatMap((file, index) => file.names === undefined ? [] : [{ index, text: file.names.map((name) => `${name}\n`).join('') }])
+        .map(({ index, text }) => (0,shell/* heredoc */.lt)(`cat >"$release/files/${index}.names"`, text))
+        .join('');
     return `${(0,shell/* assign */.kp)({ release })}(
 umask 077
 mkdir -p "$release/scripts" "$release/files"
-${commands.join('')}${contents.join('')}${files.length > 0 ? (0,shell/* heredoc */.lt)('cat >"$release/files/list"', list) : ''}chmod -R u+x "$release/scripts"
+${commands.join('')}${contents.join('')}${files.length > 0 ? (0,shell/* heredoc */.lt)('cat >"$release/files/list"', list) : ''}${names}chmod -R u+x "$release/scripts"
 )
 `;
 }
+/** What people had there before the first deploy is theirs: no retention removes it. */
+const adopt = (0,shell.sh) `{ hd_adopted=$state/adopted; [ ! -e "$hd_adopted" ] || hd_adopted=$state/adopted-$DEPLOY_ID; mv "$work/before" "$hd_adopted"; }`;
+/**
+ * Shell: says on descriptor 3 which variables of the env files come (`env + NAME`) and go (`env - NAME`). The release before
+ * knows the names; before the first one only those that come can be told, because nothing but a name of ours is looked for.
+ */
+const envNames = (0,shell.sh) `
+hd_env_names() {
+  [ -f "$release/files/$1.names" ] || return 0
+  if [ -n "$prev" ] && [ "$prev" != "$release" ] && [ -f "$prev/files/$1.names" ]; then
+    sort -u "$release/files/$1.names" >"$work/names.new"; sort -u "$prev/files/$1.names" >"$work/names.old"
+    comm -23 "$work/names.new" "$work/names.old" | sed 's/^/env + /' >&3
+    comm -13 "$work/names.new" "$work/names.old" | sed 's/^/env - /' >&3
+  elif [ -f "$2" ]; then
+    while IFS= read -r name; do grep -qE "^[[:space:]]*(export[[:space:]]+)?$name[[:space:]]*=" "$2" || echo "env + $name" >&3; done <"$release/files/$1.names"
+  fi
+}
+hd_each_file hd_env_names
+`;
 /** The change as a transaction that the host can finish, or take back, without anybody. */
 function compileTransaction(change, parts) {
     const { strategy, places, tree, id, previousId, revision } = change;
@@ -71775,7 +71903,8 @@ ${data.restore}${(0,remote_state/* flush */.bX)('"$path"')}cd -- "$path" 2>/dev/
 set -e
 ${strategy.restore}`,
         confirm: `${record === undefined ? '' : (0,remote_state/* writeAtomically */.vK)(`${places.release}/record.json`, JSON.stringify(record))}
-[ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }
+[ ! -d "$work/before" ] || ${previousId === '' ? adopt : '{ rm -rf "$release/before"; mv "$work/before" "$release/before"; }'}
+${strategy.keep}
 ${parts.console.install}${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}${data.confirm}`,
         forget: data.forget + '[ -f "$release/record.json" ] || rm -rf "$release"',
         ledger: {
@@ -71784,10 +71913,16 @@ ${parts.console.install}${(0,remote_state/* writeAtomically */.vK)(`${places.sta
         },
     };
 }
-/** Succeeds when the managed files are as this release wants them; then the run ends here, with a line in the ledger. */
+/** Succeeds when the managed files, and what the strategy made, are as this release wants them; then the run ends here, with a line in the ledger. */
 function unchanged(change, line) {
     const { state, release } = change.places;
-    return `${head(change)}\nhd_each_file hd_file_same\n${(0,remote_state/* appendToLedger */.LT)(state, line)}rm -rf ${(0,shell/* quote */.hD)(release)} "$work"\n`;
+    return `${head(change)}\nhd_each_file hd_file_same\n${nothingElse(change)}${(0,remote_state/* appendToLedger */.LT)(state, line)}rm -rf ${(0,shell/* quote */.hD)(release)} "$work"\n`;
+}
+/** Shell: ends here when the strategy says of anything that it is not as the release wants it. */
+function nothingElse({ strategy: { diff } }) {
+    return diff === ''
+        ? ''
+        : `hd_said=$( (\n${diff}\n) 3>&1 >&2 )\n[ -z "$hd_said" ] || { echo "$hd_said" >&2; exit 1; }\n`;
 }
 
 ;// CONCATENATED MODULE: ./lib/pipeline/acts.js
@@ -71835,8 +71970,12 @@ async function stageTree({ plan, log }, member, note) {
     const staged = await goal.stage(host, facts, change.places, first);
     record.changes = staged;
     note(summarize(staged));
-    if (staged.drifted.length > 0)
-        log.warning(`Edited on ${host.name} since the last deploy, and replaced now (a copy is kept): ${staged.drifted.slice(0, 10).join(', ')}`);
+    if (staged.drifted.length > 0) {
+        const names = `${staged.drifted.slice(0, 10).join(', ')}${staged.drifted.length > 10 ? ', …' : ''}`;
+        log.warning(change.previousId === ''
+            ? `On ${host.name}, before the first deploy, these were not as in any release; they are replaced or removed now, and a copy is kept in ${change.places.state}/adopted: ${names}. Name in \`protect\` what has to stay.`
+            : `Edited on ${host.name} since the last deploy, and replaced now (a copy is kept): ${names}`);
+    }
     return { ...member, staged };
 }
 /** What is slow and changes nothing, on all hosts at once. */
@@ -71872,9 +72011,13 @@ async function follow({ log }, member, name, note) {
         throw transferFailed(link.host, `The change could not be prepared on ${link.host.name}.`, output);
     if (code === 0 && verdict === undefined && !expired)
         return;
-    throw code === undefined || code === 0 || expired
-        ? ended(link.host, verdict, output)
-        : failed(link.host, name, code, output);
+    if (code === undefined || code === 0 || expired)
+        throw ended(link.host, verdict, output);
+    const full = /no space left on device/i.test(output);
+    const explained = full ? undefined : member.goal.strategy.explain(name, output);
+    throw explained === undefined
+        ? failed(link.host, name, code, output)
+        : new errors/* DeployError */.sH(explained.code, `${link.host.name}: ${explained.what}`, { ...explained, detail: output });
 }
 /** A healthy host among several waits for the others, for as long as this run is there. */
 async function hold(context, member, fresh) {
@@ -72787,15 +72930,587 @@ const script = {
     needs: [],
     checks: () => [],
     compile: ({ commands }) => ({
+        environment: '',
+        preflight: '',
         snapshot: '',
         build: '',
         prepare: commands.includes('prepare') ? 'hd_user prepare "$release"' : '',
         apply: 'hd_user activate "$release"',
         // Without a `restore` of its own the way back is the way there: what activated the old release activates it again.
         restore: (0,shell.sh) `if [ -s "$release/scripts/restore" ]; then hd_user restore "$release" "$prev"; elif [ -n "$prev" ]; then hd_user activate "$prev"; fi`,
+        keep: '',
         inspect: '',
         diff: '',
     }),
+    explain: () => undefined,
+};
+
+;// CONCATENATED MODULE: ./lib/strategies/uv/explain.js
+/** What uv and systemd said, in the words of somebody who has to do something about it. */
+function explain(phase, output) {
+    const unit = /^homelab-deploy: (\S+)\t(.*)$/m.exec(output);
+    if (unit !== null)
+        return explainUnit(unit[1] ?? '', unit[2] ?? '');
+    if (phase === 'build' || phase === 'prepare')
+        return explainUv(output);
+    return undefined;
+}
+function explainUv(output) {
+    if (/lockfile at .* needs to be updated/i.test(output)) {
+        return {
+            code: 'HD-UV-02',
+            what: 'uv.lock does not belong to this pyproject.toml.',
+            why: 'A dependency was changed and the lock was not made anew, so nobody knows what would be installed.',
+            fix: 'Run `uv lock` and commit uv.lock with the change. Nothing was changed on the host.',
+        };
+    }
+    const version = /Required uv version [^\n]*/i.exec(output)?.[0];
+    if (version !== undefined) {
+        return {
+            code: 'HD-TOOL-01',
+            what: 'The uv on the host is another than the project requires.',
+            why: version,
+            fix: 'On the host run `uv self update`, or install the version that `required-version` names.',
+        };
+    }
+    const error = /^error: (.*)$/m.exec(output)?.[1] ?? /^\s*× (.*)$/m.exec(output)?.[1];
+    const cause = /^\s*(?:cause|Caused by): (.*)$/m.exec(output)?.[1];
+    return {
+        code: 'HD-UV-01',
+        what: 'uv could not make the environment.',
+        why: [error ?? output.trim().split('\n').at(-1), cause].filter(Boolean).join(' '),
+        fix: 'What uv said is in the log of this step and in the summary. The old version serves from its own environment, which was not touched.',
+    };
+}
+const results = {
+    'exit-code': 'It ended with an error',
+    'core-dump': 'It crashed',
+    'oom-kill': 'The kernel ended it, because the memory was used up',
+    protocol: 'It ended before it said that it is ready',
+    resources: 'systemd lacked a resource, or could not prepare its environment',
+    signal: 'It was ended by a signal',
+    'start-limit-hit': 'It was started too often in a short time, so systemd gave up (start limit)',
+    timeout: 'It did not say that it is ready within TimeoutStartSec',
+    watchdog: 'It stopped answering its watchdog',
+};
+function explainUnit(unit, said) {
+    const [first = '', second = '', third = ''] = said.split(' ');
+    const look = `Its lines in the journal are in the summary; on the host: \`journalctl -u ${unit} -n 50\`.`;
+    if (first === 'same') {
+        return {
+            code: 'HD-UNIT-02',
+            what: `${unit} still runs the process of before.`,
+            why: 'It was told to restart, and systemd has not started it anew.',
+            fix: look,
+        };
+    }
+    if (first === 'reach' || first === 'home') {
+        const why = first === 'reach'
+            ? `The environment uses ${third}, which ${second} cannot reach: systemd would fail with 203/EXEC.`
+            : `The environment uses ${third}, and ProtectHome hides that from the unit.`;
+        return {
+            code: 'HD-UNIT-03',
+            what: `${unit} cannot run the Python of its environment.`,
+            why,
+            fix: 'Set UV_PYTHON_INSTALL_DIR=/opt/uv/python in /etc/environment of the host, or use its own Python (`uv-args: --no-managed-python`).',
+        };
+    }
+    if (/password is required|not allowed to execute|a terminal is required/i.test(said)) {
+        return {
+            code: 'HD-SUDO-01',
+            what: `sudo does not let ${unit} be handled.`,
+            why: said,
+            fix: 'Compare the sudoers file on the host with `mode: plan`.',
+        };
+    }
+    const result = results[first] ?? (first === 'success' || first === '' ? said.split(' ').slice(3).join(' ') : first);
+    return {
+        code: 'HD-UNIT-02',
+        what: `${unit} did not start.`,
+        why: `${result}${second !== '' && second !== '0' ? ` (status ${second})` : ''}.`.replace(/\.\.$/, '.'),
+        fix: look,
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/uv/options.js
+const noUv = { args: [], services: [], restart: [], unitFiles: [], scope: 'system' };
+/** What systemd calls the file: `deploy/api.service` is `api.service`, `deploy/api.service.d/mem.conf` keeps its folder. */
+function unitName(file) {
+    return /[^/]+\.d\/[^/]+\.conf$/.exec(file)?.[0] ?? file.split('/').at(-1) ?? file;
+}
+/** The unit itself: with its type, and for a drop-in the one that it is for. */
+function unitOf(name) {
+    const base = name.replace(/\.d\/[^/]+$/, '');
+    return /\.(service|socket|timer|path|target|mount|automount|slice)$/.test(base) ? base : `${base}.service`;
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/uv/sudoers.js
+
+function programsOf({ tools }) {
+    const at = (name) => tools[name]?.path ?? `/usr/bin/${name}`;
+    return { systemctl: at('systemctl'), install: at('install'), rm: at('rm') };
+}
+/** What exactly this deploy runs as root, where it is another user: it restarts its units, and puts its files in place. */
+function rootCommands({ services, restart, unitFiles, scope }, { systemctl, install, rm }, state) {
+    if (scope === 'user')
+        return { needed: [], besides: [] };
+    const names = unitFiles.map(unitName);
+    const own = names.filter((name) => !name.endsWith('.conf'));
+    const begun = own.filter((name) => /\.(timer|socket|path)$/.test(name));
+    const units = [...new Set([...restart, ...services, ...begun])];
+    return {
+        needed: [
+            ...units.map((unit) => [systemctl, 'restart', unit]),
+            ...names.map((name) => [
+                ...[install, '-D', '-m', '644', `${state}/units/${name}`],
+                `/etc/systemd/system/${name}`,
+            ]),
+            ...own.map((name) => [systemctl, 'enable', name]),
+            ...(names.length > 0 ? [[systemctl, 'daemon-reload']] : []),
+        ],
+        besides: [
+            ...units.flatMap((unit) => [
+                [systemctl, 'reset-failed', unit],
+                [systemctl, 'stop', unit],
+            ]),
+            ...own.flatMap((name) => [
+                [systemctl, 'disable', name],
+                [systemctl, 'disable', '--now', name],
+            ]),
+            ...names.map((name) => [rm, '-f', `/etc/systemd/system/${name}`]),
+        ],
+    };
+}
+/** The shortest sudoers file with which this user can deploy this, and nothing else; empty where none is needed. */
+function sudoers(user, { needed, besides }) {
+    const all = [...needed, ...besides].map((words) => words.map(escapeWord).join(' '));
+    return all.length === 0 ? '' : `${escapeWord(user)} ALL=(root) NOPASSWD: ${all.join(', \\\n  ')}\n`;
+}
+/** Signs with a meaning in a sudoers file, wildcards among them. */
+function escapeWord(word) {
+    return word.replace(/[\\,:=*?[\]! "#]/g, (sign) => `\\${sign}`);
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/uv/preflight.js
+
+
+const tab = '\t';
+/** A line break inside of a refusal, which is one line. */
+const refusal = (code, what, why, fix) => `printf '%s\\n' ${(0,shell/* quote */.hD)(`refuse ${[code, what, why, fix].map((text) => text.trim().replaceAll('\n', '\\n')).join(tab)}`)} >&3`;
+const preflight_functions = (0,shell.sh) `
+hd_say() { printf '%s %s\n' "$1" "$2" >&3; }
+hd_refuse() { printf 'refuse %s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" >&3; }
+# The file of the tree that a unit is going to be, else the one that systemd knows.
+hd_text_of() { # UNIT
+  file=$(hd_file_of "$1")
+  if [ -n "$file" ] && [ -f "$hd_tree/$file" ]; then cat -- "$hd_tree/$file"; else "$hd_systemctl" $hd_user_scope cat -- "$1" 2>/dev/null; fi
+}
+hd_tree=$release/tree; [ -d "$hd_tree" ] || hd_tree=$path
+`;
+const look = (0,shell.sh) `
+if [ ! -x "$hd_systemctl" ] || [ ! -d /run/systemd/system ]; then
+  [ -z "$(hd_units; hd_unit_files)" ] || hd_refuse HD-UNIT-04 "There is no systemd on this host." "The units of services cannot be restarted." "Leave services, restart and unit-files out, and restart by after."
+  exit 0
+fi
+if [ -n "$hd_user_scope" ]; then
+  me=$(id -un)
+  if ! "$hd_systemctl" --user show -p Version >/dev/null 2>&1 || [ ! -e "/var/lib/systemd/linger/$me" ]; then
+    hd_refuse HD-UNIT-04 "The user units of $me do not outlive its logins." "Without lingering systemd ends them with the last session." "On the host run: sudo loginctl enable-linger $me"
+    exit 0
+  fi
+fi
+[ -n "$(hd_services)" ] || hd_say warn "No unit is named in services: nothing that runs already will run the new code."
+for unit in $(hd_services; hd_units | sort -u); do
+  case " \${hd_seen-} " in *" $unit "*) continue ;; esac; hd_seen="\${hd_seen-} $unit"
+  if [ -z "$(hd_file_of "$unit")" ]; then
+    case $(hd_show "$unit" LoadState) in
+      loaded) ;;
+      masked) hd_refuse HD-UNIT-01 "$unit is masked." "It cannot be started." "On the host run: systemctl unmask $unit"; continue ;;
+      not-found) hd_refuse HD-UNIT-01 "There is no unit $unit on this host." "Neither systemd knows it, nor is its file among unit-files." "Check the name in services and restart, or name its file in unit-files."; continue ;;
+      *) hd_refuse HD-UNIT-01 "systemd cannot load $unit." "$(hd_show "$unit" LoadError)" "On the host run: systemctl status $unit"; continue ;;
+    esac
+  fi
+  hd_text=$(hd_text_of "$unit" | sed -n 's/^\(Exec[A-Za-z]*\|WorkingDirectory\|Environment\)=//p')
+  started=$(hd_text_of "$unit" | sed -n 's/^ExecStart=[-@:+!]*//p' | tail -n 1)
+  case $started in
+    *uv\ run* ) hd_say warn "$unit starts by uv run, which may change its environment, and the network is needed for that. Better: ExecStart=$path/.venv/bin/\${started##*uv run }" ;;
+  esac
+  if [ "$(hd_show "$unit" NeedDaemonReload)" = yes ]; then hd_say warn "The file of $unit is another than the one systemd has read (NeedDaemonReload)."; fi
+  hd_real=$(readlink -f "$path" 2>/dev/null || :)
+  if [ -n "$hd_text" ] && hd_services | grep -qxF -- "$unit"; then
+    case $hd_text in *"$path"* | *"\${hd_real:-$path}"* | *%h*) ;; *) hd_say warn "$unit names $path nowhere: perhaps it runs other code than what is deployed." ;; esac
+  fi
+done
+# What systemd itself makes of the files; that the program is not there yet is no fault of them.
+hd_unit_files | while IFS= read -r name; do
+  file=$(hd_file_of "$name")
+  if [ ! -f "$hd_tree/$file" ]; then hd_refuse HD-UNIT-01 "$file is not in the source." "unit-files names it." "Check the path, which is relative to source."; continue; fi
+  case $name in *.conf) continue ;; esac
+  hd_analyze=$(dirname -- "$hd_systemctl")/systemd-analyze; [ -x "$hd_analyze" ] || continue
+  hd_said=$("$hd_analyze" $hd_user_scope verify --recursive-errors=no "$hd_tree/$file" 2>&1) && hd_code=0 || hd_code=$?
+  case $hd_said in *'unrecognized option'*) hd_said=$("$hd_analyze" $hd_user_scope verify "$hd_tree/$file" 2>&1) && hd_code=0 || hd_code=$? ;; esac
+  hd_said=$(printf '%s\n' "$hd_said" | grep -v "is not executable: No such file or directory" | grep -F -- "$name" | sed "s|$hd_tree/||" | tr '\n\t' '  ')
+  [ -n "$hd_said" ] || continue
+  if [ "$hd_code" = 0 ]; then hd_say warn "$hd_said"
+  else hd_refuse HD-UNIT-01 "systemd refuses the unit file $file." "$hd_said" "Correct it; systemd-analyze verify $file tells the same."; fi
+done
+hd_serve=$(tailscale serve status 2>/dev/null </dev/null | grep -v '^$' | head -n 6 | tr '\n' ' ') || :
+case $hd_serve in '' | *[Nn]o\ serve\ config*) ;; *) hd_say note "tailscale serve: $hd_serve" ;; esac
+`;
+/** Who is not root, and cannot become root for everything, has to be allowed each of the commands. */
+function preflight(user, commands, asksSudo, { scope }) {
+    const tests = commands.needed.map((words) => `sudo -n -l ${words.map(shell/* quote */.hD).join(' ')} >/dev/null 2>&1`);
+    const refuse = refusal('HD-SUDO-01', `${user} may not restart the units without a password.`, 'They belong to the system, and sudo asks for a password or does not allow it.', `On the host write this into a file of its own in /etc/sudoers.d (mode 0440; \`visudo -c\` checks it):\n${sudoers(user, commands)}Or deploy units of the user: \`service-scope: user\`.`);
+    const ask = asksSudo && scope === 'system' && tests.length > 0 ? `if ! { ${tests.join(' && ')}; }; then ${refuse}; fi\n` : '';
+    return `${preflight_functions}${ask}${look}`;
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/uv/units.js
+
+
+/**
+ * The units of systemd. What is installed and what ran is written down before anything changes, below $work/units: the
+ * file of each, or NAME.none; and of each unit NAME.was, as `systemctl show` says it.
+ */
+const units_functions = (0,shell.sh) `
+if [ -n "$hd_user_scope" ]; then
+  XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR
+  hd_unit_dir=\${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
+else hd_unit_dir=/etc/systemd/system; fi
+# With nothing to read: the lists that the loops below read are their own.
+hd_as_root() { if [ "$(id -u)" = 0 ] || [ -n "$hd_user_scope" ]; then "$@"; else sudo -n "$@"; fi </dev/null; }
+hd_ctl() { hd_as_root "$hd_systemctl" $hd_user_scope "$@"; }
+hd_show() { "$hd_systemctl" $hd_user_scope show -p "$2" --value -- "$1" 2>/dev/null || :; }
+hd_was() { sed -n "s/^$2=//p" "$work/units/$1.was" 2>/dev/null || :; }
+hd_ran() { case $(hd_was "$1" ActiveState) in active | activating | reloading) ;; *) return 1 ;; esac; }
+hd_problem() { printf 'homelab-deploy: %s\t%s\n' "$1" "$2" >&2; }
+hd_put_unit() { # FILE NAME: from a fixed place, so that a sudoers file can name it
+  hd_staged=$state/units/$2
+  mkdir -p -- "$(dirname -- "$hd_staged")" && cp -- "$1" "$hd_staged" && hd_as_root "$hd_install" -D -m 644 "$hd_staged" "$hd_unit_dir/$2"
+}
+hd_drop_unit() { # NAME: stopped first, for systemd knows how only as long as the file is there
+  case $1 in *.conf) ;; *) hd_ctl disable --now "$1" || return 1 ;; esac
+  hd_as_root "$hd_rm" -f "$hd_unit_dir/$1"
+}
+hd_reload() { hd_ctl daemon-reload; }
+hd_start_again() { # UNIT
+  hd_ctl reset-failed "$1" >/dev/null 2>&1 || :
+  for turn in 1 2; do
+    hd_said=$(hd_ctl restart "$1" 2>&1) && return 0
+    printf '%s\n' "$hd_said" >&2
+    # A start that systemd itself had in mind came in between.
+    case $hd_said in *[Cc]ancel*) ;; *) break ;; esac
+  done
+  hd_problem "$1" "$(hd_show "$1" Result) $(hd_show "$1" ExecMainStatus) $(hd_show "$1" Type) $hd_said"
+  return 1
+}
+`;
+const snapshot = (0,shell.sh) `
+rm -rf "$work/units"
+mkdir -p "$work/units"
+{ hd_unit_files; [ -z "$prev" ] || cat "$prev/units" 2>/dev/null || :; } | sort -u >"$work/units.list"
+while IFS= read -r name; do
+  mkdir -p -- "$(dirname -- "$work/units/$name")"
+  if [ -f "$hd_unit_dir/$name" ]; then cp -p -- "$hd_unit_dir/$name" "$work/units/$name"; else : >"$work/units/$name.none"; fi
+done <"$work/units.list"
+{ hd_units; grep -v '\.conf$' "$work/units.list" || :; } | sort -u | while IFS= read -r name; do
+  "$hd_systemctl" $hd_user_scope show -p ActiveState,InvocationID,ExecMainStartTimestampMonotonic,UnitFileState -- "$name" >"$work/units/$name.was" 2>/dev/null || :
+done
+`;
+/** Who the service runs as has to reach the Python of its environment; found out before it is restarted. */
+const units_reach = (0,shell.sh) `
+hd_reaches() { # USER FILE
+  if [ "$(id -u)" = 0 ]; then
+    # As a unit starts: from the root directory, and without a shell.
+    (cd / && if command -v runuser >/dev/null 2>&1; then runuser -u "$1" -- test -x "$2"; else su -s /usr/bin/test "$1" -- -x "$2"; fi)
+    return
+  fi
+  [ "$1" != "$(id -un)" ] || { test -x "$2"; return; }
+  # Nobody else can be asked, so the modes of the folders have to tell.
+  at=$2; groups=" $(id -Gn "$1" 2>/dev/null) "
+  while at=$(dirname -- "$at"); [ "$at" != / ]; do
+    set -- "$1" "$2" $(stat -c '%a %U %G' "$at" 2>/dev/null || echo 755 root root)
+    mode=000$3; other=\${mode#"\${mode%?}"}; mode=\${mode%?}; group=\${mode#"\${mode%?}"}; mode=\${mode%?}; own=\${mode#"\${mode%?}"}
+    if [ "$4" = "$1" ]; then bits=$own; else case $groups in *" $5 "*) bits=$group ;; *) bits=$other ;; esac; fi
+    case $bits in 1 | 3 | 5 | 7) ;; *) return 1 ;; esac
+  done
+}
+hd_user_of() { # UNIT: as its file will say it
+  file=$(hd_file_of "$1"); user=
+  [ -z "$file" ] || [ ! -f "$path/$file" ] || user=$(sed -n 's/^User=//p' "$path/$file" | tail -n 1)
+  [ -n "$user" ] || user=$(hd_show "$1" User)
+  case $user in *%*) ;; *) printf '%s\n' "$user" ;; esac
+}
+python=$(readlink -f "$path/.venv.hd-new/bin/python")
+[ -n "$hd_user_scope" ] || hd_services | while IFS= read -r unit; do
+  user=$(hd_user_of "$unit")
+  if [ -n "$user" ] && [ "$user" != root ] && id "$user" >/dev/null 2>&1 && ! hd_reaches "$user" "$path/.venv.hd-new/bin/python"; then
+    hd_problem "$unit" "reach $user $python"
+    # The modes do not tell of access control lists, so that this is no proof; the start will be one.
+    [ "$(id -u)" != 0 ] || exit 1
+  fi
+  case $(hd_show "$unit" ProtectHome) in yes | tmpfs) case $python in /home/* | /root/* | /run/user/*) hd_problem "$unit" "home $user $python"; exit 1 ;; esac ;; esac
+done
+`;
+const activate = (0,shell.sh) `
+: >"$work/uv.applied"
+cd -- "$path"
+hd_reloaded=
+hd_begun=
+hd_unit_pairs() { hd_unit_files | while IFS= read -r name; do printf '%s\t%s\n' "$name" "$(hd_file_of "$name")"; done; }
+hd_unit_pairs >"$work/units.pairs"
+tab=$(printf '\t')
+while IFS="$tab" read -r name file; do
+  cmp -s -- "$path/$file" "$hd_unit_dir/$name" || { echo "installing $name"; hd_put_unit "$path/$file" "$name"; hd_reloaded=true; case $name in *.timer | *.socket | *.path) hd_begun="$hd_begun $name" ;; esac; }
+done <"$work/units.pairs"
+while IFS= read -r name; do
+  if ! hd_unit_files | grep -qxF -- "$name"; then echo "removing $name"; hd_drop_unit "$name"; hd_reloaded=true; fi
+done <"$work/units.list"
+if [ -n "$hd_reloaded" ]; then hd_reload; else
+  for unit in $(hd_units); do [ "$(hd_show "$unit" NeedDaemonReload)" != yes ] || hd_reload || :; done
+fi
+while IFS="$tab" read -r name file; do
+  case $name in *.conf) continue ;; esac
+  ! grep -q '^\[Install\]' "$path/$file" || [ "$(hd_show "$name" UnitFileState)" = enabled ] || hd_ctl enable "$name"
+done <"$work/units.pairs"
+for unit in $hd_begun $(hd_units); do
+  echo "restarting $unit"
+  hd_start_again "$unit"
+done
+# What answers now has to be what was started now.
+for unit in $(hd_services); do
+  before=$(hd_was "$unit" InvocationID)
+  if [ -n "$before" ] && [ "$(hd_show "$unit" InvocationID)" = "$before" ]; then hd_problem "$unit" same; exit 1; fi
+  at=$(hd_was "$unit" ExecMainStartTimestampMonotonic); now=$(hd_show "$unit" ExecMainStartTimestampMonotonic)
+  if [ "\${at:-0}" != 0 ] && [ "\${now:-0}" != 0 ] && [ "$now" -le "$at" ]; then hd_problem "$unit" same; exit 1; fi
+done
+`;
+const back = (0,shell.sh) `
+# What was never restarted needs no restart, unless the whole host was.
+if [ -e "$work/uv.applied" ] || ! cmp -s "$work/uv.boot" /proc/sys/kernel/random/boot_id; then
+  hd_reloaded=
+  while IFS= read -r name; do
+    if [ -f "$work/units/$name" ]; then cmp -s -- "$work/units/$name" "$hd_unit_dir/$name" || { hd_put_unit "$work/units/$name" "$name"; hd_reloaded=true; }
+    elif [ -f "$hd_unit_dir/$name" ]; then hd_drop_unit "$name"; hd_reloaded=true; fi
+  done <"$work/units.list"
+  [ -z "$hd_reloaded" ] || hd_reload
+  grep -v '\.conf$' "$work/units.list" | while IFS= read -r name; do
+    [ -f "$work/units/$name" ] || continue
+    case $(hd_was "$name" UnitFileState)/$(hd_show "$name" UnitFileState) in
+      enabled/enabled) ;; enabled/*) hd_ctl enable "$name" ;; disabled/enabled) hd_ctl disable "$name" ;;
+    esac
+    # Stopped because it was to go, or changed: it runs again as it did.
+    case " $(hd_units | tr '\n' ' ') " in *" $name "* | *" \${name%.service} "*) ;; *) ! hd_ran "$name" || [ -z "$hd_reloaded" ] || hd_start_again "$name" ;; esac
+  done
+  failed=
+  for unit in $(hd_units); do
+    if hd_ran "$unit"; then hd_start_again "$unit" || [ "$(hd_was "$unit" ActiveState)" != active ] || failed=$unit
+    elif [ "$(hd_show "$unit" LoadState)" = loaded ]; then hd_ctl stop "$unit" || :; fi
+  done
+  [ -z "$failed" ] || { echo "$failed could not be started again." >&2; exit 1; }
+fi
+`;
+const changed = (0,shell.sh) `
+hd_unit_files | while IFS= read -r name; do
+  file=$path/$(hd_file_of "$name"); [ ! -f "$release/tree/$(hd_file_of "$name")" ] || file=$release/tree/$(hd_file_of "$name")
+  cmp -s -- "$file" "$hd_unit_dir/$name" || echo "$name is not installed as the release has it" >&3
+done
+`;
+const inspect = (0,shell.sh) `
+for unit in $(hd_units); do printf '%s %s since %s\n' "$unit" "$(hd_show "$unit" ActiveState)" "$(hd_show "$unit" ActiveEnterTimestamp)" >&3; done
+`;
+function unitScripts({ services, restart, unitFiles, scope }, programs) {
+    const each = (names) => (names.length === 0 ? ':' : `printf '%s\\n' ${names.map(shell/* quote */.hD).join(' ')}`);
+    const files = unitFiles.map((file) => ({ file, name: unitName(file) }));
+    const cases = files.map(({ file, name }) => `${[...new Set([name, unitOf(name), unitOf(name).replace(/\.service$/, '')])].map(shell/* quote */.hD).join(' | ')}) echo ${(0,shell/* quote */.hD)(file)} ;;`);
+    const head = `${(0,shell/* assign */.kp)({
+        hd_user_scope: scope === 'user' ? '--user' : '',
+        ...{ hd_systemctl: programs.systemctl, hd_install: programs.install, hd_rm: programs.rm },
+    })}hd_services() { ${each(services)}; }
+hd_units() { ${each([...new Set([...restart, ...services])])}; }
+hd_unit_files() { ${each(files.map(({ name }) => name))}; }
+hd_file_of() { case $1 in ${cases.join(' ')} *) ;; esac; } # the file of the tree that becomes this unit
+${units_functions}`;
+    return { head, snapshot, list: 'hd_unit_files >"$release/units"\n', reach: units_reach, activate, back, changed, inspect };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/uv/venv.js
+
+/**
+ * The environment of Python. It is made beside the live one and moved into its place, so it is relocatable. Until the
+ * new version is confirmed the old one waits in the same folder, and a way back is a rename:
+ *
+ *   $release/venv        that of a release that does not run     $path/.venv.hd-new  the one to come, from `prepare` on
+ *   $path/.venv          the one that serves                     $path/.venv.hd-old  the one before, until the vote
+ */
+const venv_functions = (0,shell.sh) `
+# The host's own settings for uv, of the login; the guard runs without one.
+hd_uv_save() {
+  ( umask 077; env | awk '/^(UV_[A-Z0-9_]+|[a-z]+_proxy|[A-Z]+_PROXY|SSL_CERT_(FILE|DIR))=/ {
+    at = index($0, "="); value = substr($0, at + 1); gsub(/\047/, "\047\\\047\047", value)
+    print "export " substr($0, 1, at) "\047" value "\047" }' >"$work/uv.env" )
+}
+hd_uv_load() {
+  [ ! -f "$work/uv.env" ] || . "$work/uv.env"
+  unset VIRTUAL_ENV UV_PROJECT_ENVIRONMENT UV_NO_SYNC UV_FROZEN UV_LOCKED
+  # Compiled here, it starts faster, and a service of another user has nothing to write that its owner could not remove.
+  UV_NO_PROGRESS=1 NO_COLOR=1 UV_VENV_RELOCATABLE=1 UV_COMPILE_BYTECODE=1; export UV_NO_PROGRESS NO_COLOR UV_VENV_RELOCATABLE UV_COMPILE_BYTECODE
+  owner=0:0; [ ! -d "$path" ] || owner=$(stat -c %u:%g "$path")
+  # What is given away must not be a hard link into the cache of root.
+  if [ "$(id -u)" = 0 ] && [ "$owner" != 0:0 ]; then UV_LINK_MODE=copy; export UV_LINK_MODE; fi
+}
+# What somebody else has written in there only root can remove; out of the way it is in any case.
+hd_gone() {
+  [ -e "$1" ] || [ -L "$1" ] || return 0
+  rm -rf "$1" 2>/dev/null && return
+  left=$path/.venv.hd-left.$DEPLOY_ID; n=
+  while [ -e "$left$n" ]; do n=$((\${n:-0} + 1)); done
+  { mv -- "$1" "$left$n" && echo "In $left$n are files of another user: remove it as root."; } || :
+}
+# Whose it is, and where its packages are linked to: people may have made it anew meanwhile.
+hd_mark() { printf '%s %s\n' "\${2##*/}" "$path" >"$1/.homelab-deploy"; }
+hd_is_of() { [ "$(cat "$1/.homelab-deploy" 2>/dev/null)" = "\${2##*/} $path" ]; }
+# A release of old is taken as it was locked, and from the cache where that will do.
+hd_uv_sync() { # FOLDER VENV [OPTION]
+  UV_PROJECT_ENVIRONMENT=$2; export UV_PROJECT_ENVIRONMENT
+  if [ ! -f "$release/record.json" ]; then (cd -- "$1" && hd_uv sync --locked $3)
+  else (cd -- "$1" && hd_uv sync --frozen --offline) || { [ -z "$3" ] && (cd -- "$1" && hd_uv sync --frozen); }; fi
+}
+# A rename, or between two disks a copy; either has its name only when it is whole.
+hd_move() {
+  rm -rf "$2.part"
+  if [ "$(stat -c %d "$1")" = "$(stat -c %d "$(dirname -- "$2")")" ]; then mv -- "$1" "$2"
+  else cp -a -- "$1" "$2.part" && mv -- "$2.part" "$2" && mv -- "$1" "$1.part" && rm -rf "$1.part"; fi
+}
+`;
+const build = (0,shell.sh) `
+if [ -d "$release/venv" ]; then ! hd_is_of "$release/venv" "$release" || exit 0; rm -rf "$release/venv"; fi
+hd_uv_load
+from=$release/tree; [ -d "$from" ] || from=$path
+rm -rf "$release/build" "$release/venv.part"
+# What building leaves behind is no part of the release.
+cp -al "$from/." "$release/build" 2>/dev/null || { rm -rf "$release/build"; cp -a "$from/." "$release/build"; }
+(cd -- "$release/build" && hd_uv_venv "$release/venv.part")
+hd_uv_sync "$release/build" "$release/venv.part" ''
+rm -rf "$release/build"
+mv -- "$release/venv.part" "$release/venv"
+`;
+/** Its own packages are linked to where the code is now: a moment, from the cache. */
+const place = (0,shell.sh) `
+hd_uv_load
+: >"$work/uv.prepared"
+for stuck in "$path/.venv.hd-new" "$path/.venv.hd-old" "$path"/.venv.hd-*.part; do hd_gone "$stuck"; done
+hd_move "$release/venv" "$path/.venv.hd-new"
+new=$path/.venv.hd-new
+if ! hd_is_of "$new" "$release"; then
+  hd_uv_sync "$path" "$new" --offline
+  hd_mark "$new" "$release"
+fi
+[ "$(id -u)" != 0 ] || [ "$owner" = 0:0 ] || chown -Rh "$owner" "$new"
+sync -f "$new" 2>/dev/null || sync
+`;
+/** In its place before the migration, which is to find it where everybody looks; what runs has its own in memory. */
+const swap = (0,shell.sh) `
+cd -- "$path"
+if [ -e .venv ] || [ -L .venv ]; then mv -- .venv .venv.hd-old; fi
+mv -- .venv.hd-new .venv
+`;
+/** Two renames; the one that failed is cleared away once the old version serves again. */
+const venv_back = (0,shell.sh) `
+hd_venv_there() { [ -e "$path/$1" ] || [ -L "$path/$1" ]; }
+# What bears these names was made by this change only if it came as far as making it.
+if [ -e "$work/uv.prepared" ]; then
+  if hd_venv_there .venv && ! hd_venv_there .venv.hd-new && { hd_venv_there .venv.hd-old || [ -e "$work/uv.none" ]; }; then
+    mv -- "$path/.venv" "$path/.venv.hd-new"
+  fi
+  if hd_venv_there .venv.hd-old; then mv -- "$path/.venv.hd-old" "$path/.venv"; fi
+fi
+`;
+const venv_clear = (0,shell.sh) `
+if [ -e "$work/uv.prepared" ] && [ -d "$path/.venv.hd-new" ]; then
+  if [ -f "$release/record.json" ] && [ ! -d "$release/venv" ]; then hd_move "$path/.venv.hd-new" "$release/venv" || :; else hd_gone "$path/.venv.hd-new"; fi
+fi
+`;
+const venv_keep = (0,shell.sh) `
+if [ -d "$path/.venv.hd-old" ]; then
+  if [ -z "$prev" ] || [ "$prev" = "$release" ] || [ ! -f "$prev/record.json" ] || [ -d "$prev/venv" ] || ! hd_move "$path/.venv.hd-old" "$prev/venv"; then hd_gone "$path/.venv.hd-old"; rm -rf "$prev/venv.part" || :; fi
+fi
+rm -f "$path/.venv.hd-old" 2>/dev/null || :
+`;
+const venv_changed = (0,shell.sh) `
+if ! [ -x "$path/.venv/bin/python" ]; then echo '.venv is not there' >&3
+elif ! hd_is_of "$path/.venv" "$prev"; then echo '.venv is not the one that was deployed' >&3; fi
+`;
+const venv_environment = (0,shell.sh) `
+# "uv run" runs, and changes nothing.
+if [ -d "$path/.venv" ]; then VIRTUAL_ENV=$path/.venv PATH=$path/.venv/bin:$PATH UV_NO_SYNC=1; export VIRTUAL_ENV UV_NO_SYNC; fi
+PATH=$PATH:$(dirname -- "$hd_uv_program"); export PATH
+`;
+/** Arguments of `uv sync` that `uv venv` has to know as well: they choose the Python. */
+function choosesPython(args) {
+    return args.flatMap((arg, index) => {
+        if (/^(--python=|-p.|--(no-)?managed-python$|--no-python-downloads$|--no-config$|--config-file=)/.test(arg))
+            return [arg];
+        return /^(-p|--python|--config-file)$/.test(arg) ? args.slice(index, index + 2) : [];
+    });
+}
+function venvScripts(program, args) {
+    const words = (some) => some.map(shell/* quote */.hD).join(' ');
+    const head = `${(0,shell/* assign */.kp)({ hd_uv_program: program })}
+hd_uv() { hd_verb=$1; shift; "$hd_uv_program" "$hd_verb" "$@" ${words(args)}; }
+hd_uv_venv() { "$hd_uv_program" venv --relocatable --quiet ${words(choosesPython(args))} "$1"; }
+${venv_functions}`;
+    return {
+        head,
+        environment: (0,shell/* assign */.kp)({ hd_uv_program: program }) + venv_environment,
+        snapshot: `rm -f "$work"/uv.*\nhd_uv_save\ncp /proc/sys/kernel/random/boot_id "$work/uv.boot" 2>/dev/null || :\n[ -e "$path/.venv" ] || [ -L "$path/.venv" ] || : >"$work/uv.none"\n`,
+        ...{ build, place, swap, back: venv_back, clear: venv_clear, keep: venv_keep, changed: venv_changed },
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/uv.js
+
+
+
+
+
+
+/** Python projects with a `uv.lock`, run by units of systemd. */
+const uv = {
+    name: 'uv',
+    summary: 'Python by `uv sync` from the lock, run by systemd units.',
+    markers: ['uv.lock'],
+    needs: [
+        {
+            name: 'uv',
+            on: 'host',
+            least: '0.4.4',
+            hint: 'Install it on the host: `curl -LsSf https://astral.sh/uv/install.sh | sh`.',
+        },
+    ],
+    checks: ({ uv: options = noUv }) => options.services.map((unit) => `unit:${unit}`),
+    compile: ({ uv: options = noUv }, facts) => {
+        const programs = programsOf(facts);
+        const venv = venvScripts(facts.tools['uv']?.path ?? 'uv', options.args);
+        const units = unitScripts(options, programs);
+        const head = `${venv.head}\n${units.head}\n`;
+        const commands = rootCommands(options, programs, facts.state);
+        // Root, and who may be root for everything, is asked nothing.
+        const asksSudo = facts.sudo === 'some' || facts.sudo === 'none';
+        return {
+            environment: venv.environment,
+            preflight: units.head + preflight(facts.user.name, commands, asksSudo, options),
+            snapshot: `${head}${venv.snapshot}${units.snapshot}`,
+            build: `${head}${units.list}${venv.build}`,
+            prepare: `${head}${venv.place}${units.reach}${venv.swap}`,
+            apply: `${head}${units.activate}`,
+            restore: `${head}${venv.back}${units.back}${venv.clear}`,
+            keep: `${head}${venv.keep}`,
+            inspect: `${units.head}${units.inspect}`,
+            diff: `${head}${venv.changed}${units.changed}`,
+        };
+    },
+    explain: explain,
 };
 
 ;// CONCATENATED MODULE: ./lib/strategies/index.js
@@ -72803,8 +73518,9 @@ const script = {
 
 
 
+
 /** Every strategy there is; names, error texts, tables and contract tests derive from this list. */
-const strategies = [script];
+const strategies = [uv, script];
 /** The strategy of that name, or under `auto` the one whose files are in the source. */
 function chooseStrategy(name, source) {
     const all = strategies;
@@ -73398,7 +74114,7 @@ async function add(archive, root, { type, name, mode, size, target }) {
     else if (size <= tar_small) {
         const content = size <= tar_tiny ? (0,external_node_fs_.readFileSync)((0,external_node_path_.join)(root, name)) : await (0,promises_.readFile)((0,external_node_path_.join)(root, name));
         if (content.length !== size)
-            throw changed(name);
+            throw tar_changed(name);
         await new Promise((resolve, reject) => {
             archive.entry({ ...header, size }, content, (error) => (error ? reject(error) : resolve()));
         });
@@ -73406,11 +74122,11 @@ async function add(archive, root, { type, name, mode, size, target }) {
     else {
         const sink = archive.entry({ ...header, size });
         await (0,external_node_stream_promises_.pipeline)((0,external_node_fs_.createReadStream)((0,external_node_path_.join)(root, name), { highWaterMark: 1 << 18, end: size - 1 }), sink).catch((cause) => {
-            throw /size mismatch/i.test(cause.message) ? changed(name) : cause;
+            throw /size mismatch/i.test(cause.message) ? tar_changed(name) : cause;
         });
     }
 }
-function changed(name) {
+function tar_changed(name) {
     return new errors/* DeployError */.sH('HD-SYNC-06', `${name} changed while it was being sent.`, {
         fix: 'Let no other step write into `source` during the deploy.',
     });
@@ -73720,16 +74436,29 @@ function goalOf(plan, facts, state) {
         health: plan.given.has('health') ? plan.health.checks : record.health,
         backup,
         fingerprint: record.fingerprint,
-        options: {
-            ...record.options,
-            commands: [...new Set([...record.options.commands, ...plan.options.commands])],
-        },
+        options: optionsOf(record.options, plan),
         stage: async (host, _facts, places, first) => {
             if (!synced)
                 return nothing;
             const difference = await compareTrees(host, places, { exclude, protect, deleteLimit: plan.sync.deleteLimit }, wantedFromRelease, first);
             return { ...difference, bytesSent: 0, by: '' };
         },
+    };
+}
+/** Commands are added to those of the release; of everything else what is given wins. */
+function optionsOf(options, { options: { commands, uv }, given }) {
+    const inputs = {
+        args: 'uv-args',
+        services: 'services',
+        restart: 'restart',
+        unitFiles: 'unit-files',
+        scope: 'service-scope',
+    };
+    const wanted = Object.entries(uv ?? {}).filter(([key]) => given.has(inputs[key]));
+    return {
+        ...options,
+        commands: [...new Set([...options.commands, ...commands])],
+        ...(options.uv && { uv: { ...options.uv, ...Object.fromEntries(wanted) } }),
     };
 }
 function findRelease({ releases, current }, to) {
@@ -73756,6 +74485,7 @@ function fingerprint(plan, { name }, source) {
         name,
         plan.sync.path,
         JSON.stringify(plan.scripts),
+        JSON.stringify(plan.options),
         ...plan.files.flatMap(({ path, base64 }) => [path, base64.reveal()]),
     ];
     if (source?.method === 'commit')
@@ -73781,7 +74511,7 @@ async function baseline(context, members) {
         const checks = member.goal.health.map(health/* parseCheck */.QB).filter((check) => typeof check !== 'string');
         return {
             ...member,
-            vitals: { site: siteOf(member.change, context.network), checks, ill: new Map() },
+            vitals: { site: siteOf(member, context.network), checks, ill: new Map() },
         };
     });
     if (looking.every(({ vitals }) => vitals.checks.length === 0))
@@ -73796,8 +74526,9 @@ async function baseline(context, members) {
         return member;
     });
 }
-function siteOf({ places }, network) {
-    return { network, path: places.path, systemctl: '', since: `cat ${(0,shell/* quote */.hD)(`${places.state}/work/since`)}` };
+function siteOf({ change: { places }, goal }, network) {
+    const systemctl = goal.options.uv?.scope === 'user' ? '--user' : '';
+    return { network, path: places.path, systemctl, since: `cat ${(0,shell/* quote */.hD)(`${places.state}/work/since`)}` };
 }
 /** Waits until the new version is healthy and stays so; throws when it does not. */
 async function checkHealth(context, member) {
@@ -73869,6 +74600,96 @@ function health_describe({ check, last, restarts, good, goodSince }) {
 
 // EXTERNAL MODULE: ./lib/pipeline/network.js + 9 modules
 var pipeline_network = __nccwpck_require__(8054);
+;// CONCATENATED MODULE: ./lib/pipeline/preflight.js
+
+
+
+
+/** The tools that a strategy cannot do without, on the host and on the runner, before anything is sent. */
+async function checkTools({ log }, { goal, facts, link }) {
+    for (const tool of goal.strategy.needs) {
+        const found = tool.on === 'host' ? facts.tools[tool.name] : await onRunner(tool.name);
+        const problem = wrongWith(tool, found?.version, tool.on === 'host' ? link.host.name : 'the runner');
+        if (problem === undefined)
+            continue;
+        // What is needed to go back is kept on the host, so that it may do without.
+        if (goal.record !== undefined)
+            throw problem;
+        log.warning(`${problem.message} ${problem.fix}`);
+    }
+}
+function wrongWith({ name, hint, least }, version, where) {
+    if (version === undefined) {
+        return new errors/* DeployError */.sH('HD-PATH-01', `${name} is missing on ${where}.`, {
+            why: 'It was searched on the PATH of the login, and where it is usually installed.',
+            fix: hint,
+        });
+    }
+    if (least === undefined || version === '' || !older(version, least))
+        return undefined;
+    return new errors/* DeployError */.sH('HD-TOOL-01', `${name} ${version} on ${where} is too old.`, {
+        why: `${least} is the oldest that will do.`,
+        fix: `Update it. ${hint}`,
+    });
+}
+function older(version, least) {
+    const [is, wanted] = [version, least].map((text) => text.split('.').map(Number));
+    const at = wanted?.findIndex((part, index) => part !== (is?.[index] ?? 0)) ?? -1;
+    return at >= 0 && (is?.[at] ?? 0) < (wanted?.[at] ?? 0);
+}
+async function onRunner(name) {
+    const script = 'command -v "$0" >/dev/null || exit 127; "$0" --version 2>&1 </dev/null';
+    const { code, stdout } = await (0,exec/* runTool */.q)('/bin/sh', ['-c', script, name]);
+    return code === 127 ? undefined : { version: /\d+(\.\d+)+/.exec(stdout)?.[0] ?? '' };
+}
+/** What would be in the way of the change, as the strategy sees it, now that the new tree lies on the host. */
+async function lookAhead(context, members) {
+    const env = context.plan.files.some(({ names }) => names !== undefined);
+    const looking = members.filter(({ change }) => env || change.strategy.preflight !== '');
+    if (looking.length === 0)
+        return;
+    await (0,fleet/* onAll */.J)(context, 'Look ahead', looking, async ({ link, change }, note) => {
+        const { code, text, tail } = await link.host.run(`${head(change)}\n${envNames}\n${change.strategy.preflight}`, {
+            label: 'Looking ahead',
+            quiet: true,
+            timeoutMs: 120_000,
+        });
+        const said = (word) => text.split('\n').flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []));
+        for (const warning of said('warn'))
+            context.log.warning(`${link.host.name}: ${warning}`);
+        note([...describeEnv(said('env')), ...said('note')].join('; '));
+        const refused = said('refuse').map(readRefusal);
+        if (refused[0] !== undefined)
+            throw together(refused[0], refused.slice(1), link.host.name);
+        if (code !== 0) {
+            throw new errors/* DeployError */.sH('HD-SSH-07', `${link.host.name} could not be looked at.`, {
+                why: tail.trim().split('\n').at(-1) ?? '',
+                fix: 'The last lines of its output are in the log.',
+                detail: tail,
+            });
+        }
+    });
+}
+/** Names only: what the values are is nobody's business here. */
+function describeEnv(lines) {
+    const names = (sign) => lines.flatMap((line) => (line.startsWith(`${sign} `) ? [line.slice(2)] : []));
+    const parts = [
+        ['new in', names('+')],
+        ['gone from', names('-')],
+    ];
+    return parts.flatMap(([word, found]) => (found.length === 0 ? [] : [`${word} the env file: ${found.join(', ')}`]));
+}
+function readRefusal(line) {
+    const [code = '', what = '', why = '', fix = ''] = line.split('\t').map((part) => part.replaceAll('\\n', '\n'));
+    return { code, what, why, fix };
+}
+function together({ code, what, why, fix }, others, host) {
+    return new errors/* DeployError */.sH(code, `${host}: ${what}`, {
+        why: [why, ...others.map((other) => `Besides: ${other.what} ${other.why}`)].join(' '),
+        fix: [...new Set([fix, ...others.map((other) => other.fix)])].join('\n'),
+    });
+}
+
 // EXTERNAL MODULE: ./lib/pipeline/settle.js
 var settle = __nccwpck_require__(7179);
 ;// CONCATENATED MODULE: ./lib/pipeline/undo.js
@@ -73877,7 +74698,7 @@ var settle = __nccwpck_require__(7179);
 
 
 
-const results = {
+const undo_results = {
     'rolled-back': 'rolled-back',
     'rollback-failed': 'rollback-failed',
     left: 'failed',
@@ -73943,7 +74764,7 @@ async function takeBack(context, member, note) {
     record.changed = verdict.end === 'left' || verdict.end === 'confirmed';
     note([undo_describe(verdict, change.previousId), ...data].join('; '));
     context.remember(record.host, '');
-    return results[verdict.end];
+    return undo_results[verdict.end];
 }
 function undo_describe({ end }, previous) {
     if (end === 'rolled-back')
@@ -74044,6 +74865,7 @@ var deploy_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
 /**
  * The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. Several
  * hosts take each step together, up to the first change; then one follows the other, and all are confirmed at the end.
@@ -74062,9 +74884,11 @@ async function deploy(outside) {
         const settled = await (0,fleet/* each */._)(locked, async (member) => await (0,settle/* settlePending */.p)(context, member));
         const goalOf = reading ?? oldRelease(context);
         const planned = await (0,fleet/* each */._)(settled, async (member) => choose(context, member, await goalOf(member), open));
+        await (0,fleet/* each */._)(planned, (member) => checkTools(context, member));
         await refuseDowngrade(context, planned);
         await runCommand(context, planned, 'before');
         const staged = await (0,fleet/* onAll */.J)(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note));
+        await lookAhead(context, staged);
         const looked = await baseline(context, staged);
         const changing = await dropUnchanged(context, looked);
         if (changing.length === 0)
@@ -76600,7 +77424,7 @@ function prune(state, keep, stays) {
 kept=0
 for dir in $(ls -r "$state/releases"); do
   case $stays in *" $dir "*) kept=$((kept + 1)); continue ;; esac
-  if [ -f "$state/releases/$dir/record.json" ] && [ "$kept" -lt "$keep" ]; then kept=$((kept + 1)); else rm -rf "$state/releases/$dir"; fi
+  if [ -f "$state/releases/$dir/record.json" ] && [ "$kept" -lt "$keep" ]; then kept=$((kept + 1)); else rm -rf "$state/releases/$dir" || :; fi
 done
 `}`;
 }

@@ -142,6 +142,41 @@ export const codes = {
     cause: 'The user that logs in may not write there, and sudo is not available for it.',
     fix: 'Run the `chown` or `install -d` shown on the host once, or deploy as the owner.',
   },
+  'HD-TOOL-01': {
+    title: 'A tool has the wrong version',
+    cause: 'It is older than what the strategy needs, or another than the project itself requires.',
+    fix: 'Update it with the command shown.',
+  },
+  'HD-UV-01': {
+    title: 'uv could not make the environment',
+    cause: 'A package could not be downloaded or built, no fitting Python was found, or an argument is wrong.',
+    fix: 'The words of uv are in the log and in the summary. The old version was not touched.',
+  },
+  'HD-UV-02': {
+    title: 'uv.lock is stale',
+    cause: 'pyproject.toml asks for something that uv.lock does not know.',
+    fix: 'Run `uv lock` and commit the result.',
+  },
+  'HD-UNIT-01': {
+    title: 'A unit cannot be used',
+    cause: 'No unit of that name exists, it is masked, or systemd refuses its file.',
+    fix: 'Check the name and the file; `systemd-analyze verify FILE` shows the same.',
+  },
+  'HD-UNIT-02': {
+    title: 'A unit did not start',
+    cause: 'systemd tried to start the new version, and it ended, was not ready in time, or was tried too often.',
+    fix: 'The lines of its journal are in the summary.',
+  },
+  'HD-UNIT-03': {
+    title: 'A unit cannot reach its Python',
+    cause: 'The unit runs as a user who may not enter the folder of the interpreter, such as one in the home of root.',
+    fix: 'Put the interpreter where everybody may read it: `UV_PYTHON_INSTALL_DIR=/opt/uv/python`, or the one of the system.',
+  },
+  'HD-UNIT-04': {
+    title: 'There is no systemd for these units',
+    cause: 'The host runs none, or the units of this user end with its last session, because it does not linger.',
+    fix: 'For user units run `sudo loginctl enable-linger USER` on the host once.',
+  },
   'HD-DISK-01': {
     title: 'The disk of the host is full',
     cause: 'There is not enough space (or there are no inodes) for the new release beside the old one.',

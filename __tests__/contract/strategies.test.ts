@@ -13,7 +13,10 @@ const facts: Facts = {
   os: { id: 'debian', version: '13', name: 'Debian GNU/Linux 13 (trixie)', kernel: 'Linux 6.12' },
   ...{ arch: 'x86_64', init: 'systemd', appliance: '', sudo: 'any', busybox: false, clockSkew: 0 },
   user: { name: 'deploy', uid: 1000, home: '/home/deploy' },
-  tools: {},
+  // Named by their paths, so that no test runs those of this machine.
+  tools: Object.fromEntries(
+    ['install', 'rm', 'systemctl', 'uv'].map((name) => [name, { path: `/nowhere/${name}`, version: '' }]),
+  ),
   state: '/home/deploy/.local/state/homelab-deploy/app',
   path: {
     ...{ absolute: '/srv/app', kind: 'directory', writable: true, owner: 'deploy:deploy', existing: '/srv/app' },
@@ -24,18 +27,24 @@ const facts: Facts = {
 const installed = shells()
 const breakOut = 'hd_break_out'
 const parts = [
+  'environment',
+  'preflight',
   'snapshot',
   'build',
   'prepare',
   'apply',
   'restore',
+  'keep',
   'inspect',
   'diff',
 ] as const satisfies (keyof Scripts)[]
 
 /** Options without anything, and with everything that any strategy reads: its texts are this one. */
 const empty: StrategyOptions = { commands: [] }
-const filled = (_text: string): StrategyOptions => ({ commands: ['prepare', 'activate', 'restore'] })
+const filled = (text: string): StrategyOptions => ({
+  commands: ['prepare', 'activate', 'restore'],
+  uv: { args: [text], services: [text], restart: [text], unitFiles: [`deploy/${text}`], scope: 'system' },
+})
 
 it('each has a name of its own', () => {
   const names = strategies.map(({ name }) => name)
@@ -87,15 +96,16 @@ function testStrategy(strategy: Strategy): void {
         await using home = await scratch('strategy')
         const about = { ...facts, path: { ...facts.path, absolute: `${home.path}/${path}` } }
         const compiled = strategy.compile(filled(text), about)
-        for (const part of parts)
-          for (const shell of installed) {
-            expect([part, complaint(shell, compiled[part])]).toEqual([part, ''])
-            // With tools that do nothing: what is left is what the shell itself would run of it.
-            const { tail } = await new LocalHost({ ...shell, path: home.path }).run(
-              `${assign({ release: home.path, prev: '', path: home.path, work: home.path })}${breakOut}() { echo ${breakOut} >&2; }\nhd_user() { :; }\n${compiled[part]}`,
-            )
-            expect(tail).not.toMatch(new RegExp(`^${breakOut}$`, 'm'))
-          }
+        const all = parts.map((part) => `(\n:\n${compiled[part]}\n) || :\n`).join('')
+        const places = { release: home.path, prev: '', path: home.path, work: home.path, state: home.path }
+        for (const shell of installed) {
+          expect(complaint(shell, all)).toBe('')
+          // With tools that do nothing: what is left is what the shell itself would run of it.
+          const { tail } = await new LocalHost({ ...shell, path: home.path }).run(
+            `${assign(places)}${breakOut}() { echo ${breakOut} >&2; }\nhd_user() { :; }\n${all}`,
+          )
+          expect(tail).not.toMatch(new RegExp(`^${breakOut}$`, 'm'))
+        }
       }),
       { numRuns: 8 },
     )

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ensureBase, ensureImage, inPrivate } from './image.ts'
+import { uvLayer } from './uv-layer.ts'
 
 /** Software over the base image that only some hosts have, and what a host with it needs from systemd-nspawn. */
 export interface Layer {
@@ -19,6 +20,7 @@ export interface Layer {
 export const layers: Record<string, Layer> = {
   /** Databases: a cluster that starts with the host, and the shell of SQLite. */
   databases: { packages: ['postgresql', 'sqlite3'] },
+  uv: uvLayer,
 }
 
 /** The image folders of a host, the topmost first, as overlayfs wants them. */

@@ -9,7 +9,7 @@ import { isInputName, specs } from '../../src/inputs/spec.ts'
 import { loadInputs } from '../../src/inputs.ts'
 import { makeKey } from '../helpers/keys.ts'
 
-const pages = globSync(['*.md', 'docs/*.md']).sort()
+const pages = globSync(['*.md', 'docs/**/*.md']).sort()
 const textOf = (page: string) => readFileSync(page, 'utf8')
 const withoutFences = (text: string) => text.replace(/^(`{3,})[^`]*?^\1$/gms, '')
 

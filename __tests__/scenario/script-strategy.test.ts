@@ -182,6 +182,18 @@ describe('env-file and secret-files', () => {
     expect(await readFile(join(host.home, 'app/conf/prod.env'), 'utf8')).toContain('C=plain')
   })
 
+  it.concurrent('the log names the variables that come and go, and no value', async () => {
+    await using host = await startHost()
+    await host.write({ 'app/.env': 'OLD=1\nPEM="first\nc2VjcmV0=\n"\n' })
+    const first = await deploy(host, { inputs: { 'env-file': 'OLD=1\nPEM="first\nc2VjcmV0=\n"\nLEVEL=loud\n' } })
+    expectResult(first, 'deployed')
+    expect(first.log).toMatch(/^new in the env file: LEVEL$/m)
+    const second = await deploy(host, { source: { x: '' }, inputs: { 'env-file': 'LEVEL=soft\nCOLOUR=red\n' } })
+    expectResult(second, 'deployed')
+    expect(second.log).toMatch(/^new in the env file: COLOUR; gone from the env file: OLD, PEM$/m)
+    for (const { maskedLog, summary } of [first, second]) expect(maskedLog + summary).not.toMatch(/c2VjcmV0|soft|loud/)
+  })
+
   it.concurrent('a file that is a link stays one: what it leads to is written', async () => {
     await using host = await startHost()
     await host.write({ 'shared/env': 'OLD=1\n', 'app/.env': { symlink: '../shared/env' } })

@@ -66,9 +66,13 @@ logs() { # NUMBER NAME
 /** Who may talk to the engine: the user, or root by sudo. Asked only where containers are looked at. */
 const engine = sh`docker=docker; docker version >/dev/null 2>&1 || ! sudo -n docker version >/dev/null 2>&1 || docker="sudo -n docker"`
 
+/** Not every login says where the manager of the user's own units listens. */
+const own = sh`XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR
+`
+
 function setUp(site: Site, checks: readonly Check[], fallback: string): string {
   const containers = checks.some(({ kind }) => kind === 'container' || kind === 'log')
-  const values = assign({ path: site.path, systemctl: site.systemctl })
+  const values = assign({ path: site.path, systemctl: site.systemctl }) + (site.systemctl === '' ? '' : own)
   return `${values}since=$(${site.since} 2>/dev/null || ${fallback})\n${containers ? engine : ''}\n${functions}`
 }
 

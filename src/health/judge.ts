@@ -77,8 +77,29 @@ export function judgeUnit(text: string): Omit<Sample, 'latencyMs'> {
     oneshot ||
     (get('ActiveState') === 'active' &&
       ['running', 'exited', 'listening', 'waiting', 'mounted', 'plugged', 'active'].includes(get('SubState')))
-  const result = healthy || get('Result') === 'success' ? '' : `, ${get('Result')} ${get('ExecMainStatus')}`
-  return { healthy, seen: `${state}${restarts}${result}`, incarnation, final: get('ActiveState') === 'failed' }
+  const failed = !healthy && get('Result') !== 'success'
+  const result = failed ? `, ${get('Result')} ${get('ExecMainStatus')}${inWords(get)}` : ''
+  const stale = get('NeedDaemonReload') === 'yes' ? ', its file changed and systemd has not read it' : ''
+  return { healthy, seen: `${state}${restarts}${result}${stale}`, incarnation, final: get('ActiveState') === 'failed' }
+}
+
+/** What a person would have to look up. */
+function inWords(get: (key: string) => string): string {
+  const words: Readonly<Record<string, string>> = {
+    'start-limit-hit': 'started too often, so systemd gave up',
+    timeout: get('Type') === 'notify' ? 'it did not say in time that it is ready' : 'it did not start or stop in time',
+    'oom-kill': 'the memory was used up',
+    watchdog: 'it stopped answering its watchdog',
+  }
+  const codes: Readonly<Record<string, string>> = {
+    200: 'its working directory is not there',
+    203: 'its program cannot be run',
+    217: 'its user does not exist',
+    226: 'its sandbox could not be made',
+  }
+  const loop = get('SubState') === 'auto-restart' && Number(get('NRestarts')) > 1 ? 'a crash loop' : undefined
+  const found = words[get('Result')] ?? codes[get('ExecMainStatus')] ?? loop
+  return found === undefined ? '' : ` (${found})`
 }
 
 /** Every replica: running, and healthy where it can tell; one that has done its one job is done. */

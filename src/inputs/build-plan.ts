@@ -2,7 +2,9 @@ import { resolve } from 'node:path'
 import type { ManagedFile, Plan, UserScripts } from '../pipeline/plan.ts'
 import type { Target } from '../remote/target.ts'
 import { Secret } from '../secret.ts'
+import type { UvOptions } from '../strategies/uv/options.ts'
 import type { Settings } from './config-file.ts'
+import { parseDotenv } from './dotenv.ts'
 import { nameOfRepository } from './names.ts'
 import { type Environment, readRun, workspaceOf } from './run.ts'
 import { inputNames, specs, type Values } from './spec.ts'
@@ -29,7 +31,7 @@ export function buildPlan(values: Values, given: Settings, env: Environment): Pl
     },
     files: filesOf(values),
     scripts: scriptsOf(values),
-    options: { commands: Object.keys(scriptsOf(values)) },
+    options: { commands: Object.keys(scriptsOf(values)), uv: uvOf(values) },
     backup: values.backup,
     health: { checks: values.health, within: values['health-timeout'], stable: values['health-stable'] },
     safety: {
@@ -67,8 +69,22 @@ function targetsOf(values: Values, env: Environment): Target[] {
 
 function filesOf(values: Values): ManagedFile[] {
   const text = values['env-file']
-  const envFile = { path: values['env-path'], base64: new Secret(Buffer.from(text).toString('base64')) }
+  const envFile = {
+    path: values['env-path'],
+    base64: new Secret(Buffer.from(text).toString('base64')),
+    names: parseDotenv(text).entries.map(({ key }) => key),
+  }
   return [...(text ? [envFile] : []), ...values['secret-files']]
+}
+
+function uvOf(values: Values): UvOptions {
+  return {
+    args: values['uv-args'].flat(),
+    services: values.services,
+    restart: values.restart,
+    unitFiles: values['unit-files'],
+    scope: values['service-scope'],
+  }
 }
 
 function scriptsOf({ before, prepare, migrate, activate, restore, after }: Values): UserScripts {

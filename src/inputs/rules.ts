@@ -28,6 +28,7 @@ export function checkRules(values: Values, given: Given, env: Environment, probl
   checkFiles(about)
   checkSource(about)
   checkTimes(about)
+  checkStrategy(about)
   checkData(about)
   if (about.has('to') && values.mode !== 'rollback' && !problems.concerns('mode')) {
     problems.add('to', 'is given, but the mode is not rollback', 'Set `mode: rollback`, or leave `to` out.')
@@ -127,6 +128,21 @@ function checkSource({ values, given, env, problems }: Case): void {
     'Write it relative to the workspace.',
     values.source,
   )
+}
+
+/** What another strategy reads would be given for nothing. With `auto` it is known only later which one it is. */
+function checkStrategy({ values: { strategy }, problems, has }: Case): void {
+  const others: Partial<Record<typeof strategy, readonly InputName[]>> = {
+    script: ['uv-args', 'services', 'unit-files', 'service-scope'],
+    uv: ['prepare', 'activate', 'restore'],
+  }
+  for (const name of others[strategy] ?? [])
+    if (has(name))
+      problems.add(
+        name,
+        `is nothing for \`strategy: ${strategy}\``,
+        'Leave it out, or choose the strategy that reads it.',
+      )
 }
 
 /** The host takes a change back when its time is over, also while the runner still waits for it to become healthy. */

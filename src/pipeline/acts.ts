@@ -55,10 +55,14 @@ export async function stageTree(
   const staged = await goal.stage(host, facts, change.places, first)
   record.changes = staged
   note(summarize(staged))
-  if (staged.drifted.length > 0)
+  if (staged.drifted.length > 0) {
+    const names = `${staged.drifted.slice(0, 10).join(', ')}${staged.drifted.length > 10 ? ', …' : ''}`
     log.warning(
-      `Edited on ${host.name} since the last deploy, and replaced now (a copy is kept): ${staged.drifted.slice(0, 10).join(', ')}`,
+      change.previousId === ''
+        ? `On ${host.name}, before the first deploy, these were not as in any release; they are replaced or removed now, and a copy is kept in ${change.places.state}/adopted: ${names}. Name in \`protect\` what has to stay.`
+        : `Edited on ${host.name} since the last deploy, and replaced now (a copy is kept): ${names}`,
     )
+  }
   return { ...member, staged }
 }
 
@@ -93,9 +97,12 @@ async function follow({ log }: Context, member: Begun, name: Phase, note: (text:
   if (notes.length > 0 || warnings.length > 0) note([...notes, ...warnings].join('; '))
   if (!armed) throw transferFailed(link.host, `The change could not be prepared on ${link.host.name}.`, output)
   if (code === 0 && verdict === undefined && !expired) return
-  throw code === undefined || code === 0 || expired
-    ? ended(link.host, verdict, output)
-    : failed(link.host, name, code, output)
+  if (code === undefined || code === 0 || expired) throw ended(link.host, verdict, output)
+  const full = /no space left on device/i.test(output)
+  const explained = full ? undefined : member.goal.strategy.explain(name, output)
+  throw explained === undefined
+    ? failed(link.host, name, code, output)
+    : new DeployError(explained.code, `${link.host.name}: ${explained.what}`, { ...explained, detail: output })
 }
 
 /** A healthy host among several waits for the others, for as long as this run is there. */

@@ -7,6 +7,7 @@ import { each, onAll } from './fleet.ts'
 import { newRelease, oldRelease } from './goal.ts'
 import { baseline, checkHealth } from './health.ts'
 import { enterNetwork } from './network.ts'
+import { checkTools, lookAhead } from './preflight.ts'
 import { reach } from './reach.ts'
 import { settlePending } from './settle.ts'
 import { undo } from './undo.ts'
@@ -29,9 +30,11 @@ export async function deploy(outside: Context): Promise<Result> {
   const goalOf = reading ?? oldRelease(context)
   const planned = await each(settled, async (member) => choose(context, member, await goalOf(member), open))
 
+  await each(planned, (member) => checkTools(context, member))
   await refuseDowngrade(context, planned)
   await runCommand(context, planned, 'before')
   const staged = await onAll(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note))
+  await lookAhead(context, staged)
   const looked = await baseline(context, staged)
   const changing = await dropUnchanged(context, looked)
   if (changing.length === 0) return 'unchanged'

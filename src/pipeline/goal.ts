@@ -5,6 +5,7 @@ import type { Host } from '../remote/host.ts'
 import { type HostState, type ReleaseRecord, releaseId } from '../remote/state.ts'
 import { chooseStrategy } from '../strategies/index.ts'
 import type { Strategy, StrategyOptions } from '../strategies/strategy.ts'
+import type { UvOptions } from '../strategies/uv/options.ts'
 import { compareTrees, wantedFromRelease } from '../sync/compare.ts'
 import { readSource, type Source, type Staged, stage } from '../sync/index.ts'
 import { patternOf } from '../sync/patterns.ts'
@@ -132,10 +133,7 @@ function goalOf(plan: Plan, facts: Facts, state: HostState): Goal {
     health: plan.given.has('health') ? plan.health.checks : record.health,
     backup,
     fingerprint: record.fingerprint,
-    options: {
-      ...record.options,
-      commands: [...new Set([...record.options.commands, ...plan.options.commands])],
-    },
+    options: optionsOf(record.options as StrategyOptions, plan),
     stage: async (host, _facts, places, first) => {
       if (!synced) return nothing
       const difference = await compareTrees(
@@ -147,6 +145,23 @@ function goalOf(plan: Plan, facts: Facts, state: HostState): Goal {
       )
       return { ...difference, bytesSent: 0, by: '' }
     },
+  }
+}
+
+/** Commands are added to those of the release; of everything else what is given wins. */
+function optionsOf(options: StrategyOptions, { options: { commands, uv }, given }: Plan): StrategyOptions {
+  const inputs = {
+    args: 'uv-args',
+    services: 'services',
+    restart: 'restart',
+    unitFiles: 'unit-files',
+    scope: 'service-scope',
+  } satisfies Record<keyof UvOptions, string>
+  const wanted = Object.entries(uv ?? {}).filter(([key]) => given.has(inputs[key as keyof UvOptions]))
+  return {
+    ...options,
+    commands: [...new Set([...options.commands, ...commands])],
+    ...(options.uv && { uv: { ...options.uv, ...Object.fromEntries(wanted) } }),
   }
 }
 
@@ -180,6 +195,7 @@ function fingerprint(plan: Plan, { name }: Strategy, source: Source | undefined)
     name,
     plan.sync.path,
     JSON.stringify(plan.scripts),
+    JSON.stringify(plan.options),
     ...plan.files.flatMap(({ path, base64 }) => [path, base64.reveal()]),
   ]
   if (source?.method === 'commit') parts.push(source.commit.sha)

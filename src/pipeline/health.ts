@@ -7,7 +7,6 @@ import type { Staged } from '../sync/index.ts'
 import { titleOn } from './acts.ts'
 import type { Context } from './context.ts'
 import { type Begun, onAll, type Planned, type Staging } from './fleet.ts'
-import type { Change } from './scripts.ts'
 
 /** The checks of a run, what they were before the change, and where they are asked. */
 export interface Vitals {
@@ -26,7 +25,7 @@ export async function baseline(
     const checks = member.goal.health.map(parseCheck).filter((check) => typeof check !== 'string')
     return {
       ...member,
-      vitals: { site: siteOf(member.change, context.network), checks, ill: new Map<string, string>() },
+      vitals: { site: siteOf(member, context.network), checks, ill: new Map<string, string>() },
     }
   })
   if (looking.every(({ vitals }) => vitals.checks.length === 0)) return looking
@@ -40,8 +39,9 @@ export async function baseline(
   })
 }
 
-function siteOf({ places }: Change, network: Network): Site {
-  return { network, path: places.path, systemctl: '', since: `cat ${quote(`${places.state}/work/since`)}` }
+function siteOf({ change: { places }, goal }: Planned, network: Network): Site {
+  const systemctl = goal.options.uv?.scope === 'user' ? '--user' : ''
+  return { network, path: places.path, systemctl, since: `cat ${quote(`${places.state}/work/since`)}` }
 }
 
 /** Waits until the new version is healthy and stays so; throws when it does not. */

@@ -12,6 +12,8 @@ export interface ManagedFile {
   readonly path: string
   /** Its bytes in base64: a key file may be binary, and a Secret is text. */
   readonly base64: Secret
+  /** The names of the variables in it, where it is an env file: never their values. */
+  readonly names?: readonly string[]
 }
 
 /** Shell text of the user, run on the host. Absent where the input is empty. */

@@ -58,7 +58,7 @@ export async function connectAgain(
 }
 
 const ask = (host: SshHost, plan: Context['plan'], path: string) =>
-  probe(host, { path: path || '~/', name: plan.name, versions: ['git', 'rsync', 'tar'] })
+  probe(host, { path: path || '~/', name: plan.name, versions: ['git', 'rsync', 'tar', 'uv'] })
 
 /** The facts of the host, as the user that this run works as there. */
 export async function learn(host: SshHost, plan: Context['plan']): Promise<Facts> {

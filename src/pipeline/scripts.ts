@@ -47,6 +47,7 @@ hd_user() {
   [ -s "$file" ] || return 0
   (
     cd -- "$path" 2>/dev/null || cd
+    hd_environment
     RELEASE=\${3-$2}; RELEASE=\${RELEASE:+$RELEASE/tree}; export RELEASE
     exec 3>&- </dev/null
     case $(head -c 2 "$file") in '#!') exec "$file" ;; *) exec /bin/sh -e "$file" ;; esac
@@ -76,9 +77,10 @@ hd_file_same() { [ -e "$2" ] && cmp -s "$release/files/$1" "$2"; }
 `
 
 /** The head of every script of this change. */
-export function head({ places, filters, id, previousId, revision, name }: Change): string {
+export function head({ places, filters, strategy, id, previousId, revision, name }: Change): string {
   const values = assign({ DEPLOY_NAME: name, DEPLOY_ID: id, DEPLOY_PREVIOUS: previousId, DEPLOY_REVISION: revision })
-  return `${treeScript(places, filters)}\n${functions}\n${values}export DEPLOY_NAME DEPLOY_ID DEPLOY_PREVIOUS DEPLOY_REVISION\n`
+  const environment = `hd_environment() {\n:\n${strategy.environment}\n}\n`
+  return `${treeScript(places, filters)}\n${functions}\n${environment}${values}export DEPLOY_NAME DEPLOY_ID DEPLOY_PREVIOUS DEPLOY_REVISION\n`
 }
 
 /** Writes the user's commands and the managed files below the release. Secret content travels by stdin only. */
@@ -90,13 +92,40 @@ export function writeRelease(release: string, scripts: UserScripts, files: reado
     heredoc(`base64 -d >${quote(`${release}/files/${index}`)}`, base64.reveal()),
   )
   const list = files.map(({ path }, index) => `${index} ${path}\n`).join('')
+  const names = files
+    .flatMap((file, index) =>
+      file.names === undefined ? [] : [{ index, text: file.names.map((name) => `${name}\n`).join('') }],
+    )
+    .map(({ index, text }) => heredoc(`cat >"$release/files/${index}.names"`, text))
+    .join('')
   return `${assign({ release })}(
 umask 077
 mkdir -p "$release/scripts" "$release/files"
-${commands.join('')}${contents.join('')}${files.length > 0 ? heredoc('cat >"$release/files/list"', list) : ''}chmod -R u+x "$release/scripts"
+${commands.join('')}${contents.join('')}${files.length > 0 ? heredoc('cat >"$release/files/list"', list) : ''}${names}chmod -R u+x "$release/scripts"
 )
 `
 }
+
+/** What people had there before the first deploy is theirs: no retention removes it. */
+const adopt = sh`{ hd_adopted=$state/adopted; [ ! -e "$hd_adopted" ] || hd_adopted=$state/adopted-$DEPLOY_ID; mv "$work/before" "$hd_adopted"; }`
+
+/**
+ * Shell: says on descriptor 3 which variables of the env files come (`env + NAME`) and go (`env - NAME`). The release before
+ * knows the names; before the first one only those that come can be told, because nothing but a name of ours is looked for.
+ */
+export const envNames = sh`
+hd_env_names() {
+  [ -f "$release/files/$1.names" ] || return 0
+  if [ -n "$prev" ] && [ "$prev" != "$release" ] && [ -f "$prev/files/$1.names" ]; then
+    sort -u "$release/files/$1.names" >"$work/names.new"; sort -u "$prev/files/$1.names" >"$work/names.old"
+    comm -23 "$work/names.new" "$work/names.old" | sed 's/^/env + /' >&3
+    comm -13 "$work/names.new" "$work/names.old" | sed 's/^/env - /' >&3
+  elif [ -f "$2" ]; then
+    while IFS= read -r name; do grep -qE "^[[:space:]]*(export[[:space:]]+)?$name[[:space:]]*=" "$2" || echo "env + $name" >&3; done <"$release/files/$1.names"
+  fi
+}
+hd_each_file hd_env_names
+`
 
 /** The change as a transaction that the host can finish, or take back, without anybody. */
 export function compileTransaction(change: Change, parts: Parts): Transaction {
@@ -136,7 +165,8 @@ ${data.restore}${flush('"$path"')}cd -- "$path" 2>/dev/null || cd
 set -e
 ${strategy.restore}`,
     confirm: `${record === undefined ? '' : writeAtomically(`${places.release}/record.json`, JSON.stringify(record))}
-[ ! -d "$work/before" ] || { rm -rf "$release/before"; mv "$work/before" "$release/before"; }
+[ ! -d "$work/before" ] || ${previousId === '' ? adopt : '{ rm -rf "$release/before"; mv "$work/before" "$release/before"; }'}
+${strategy.keep}
 ${parts.console.install}${writeAtomically(`${places.state}/current`, id)}${prune(places.state, plan.safety.keep, [id, previousId])}${data.confirm}`,
     forget: data.forget + '[ -f "$release/record.json" ] || rm -rf "$release"',
     ledger: {
@@ -146,8 +176,15 @@ ${parts.console.install}${writeAtomically(`${places.state}/current`, id)}${prune
   }
 }
 
-/** Succeeds when the managed files are as this release wants them; then the run ends here, with a line in the ledger. */
+/** Succeeds when the managed files, and what the strategy made, are as this release wants them; then the run ends here, with a line in the ledger. */
 export function unchanged(change: Change, line: LedgerLine): string {
   const { state, release } = change.places
-  return `${head(change)}\nhd_each_file hd_file_same\n${appendToLedger(state, line)}rm -rf ${quote(release)} "$work"\n`
+  return `${head(change)}\nhd_each_file hd_file_same\n${nothingElse(change)}${appendToLedger(state, line)}rm -rf ${quote(release)} "$work"\n`
+}
+
+/** Shell: ends here when the strategy says of anything that it is not as the release wants it. */
+function nothingElse({ strategy: { diff } }: Change): string {
+  return diff === ''
+    ? ''
+    : `hd_said=$( (\n${diff}\n) 3>&1 >&2 )\n[ -z "$hd_said" ] || { echo "$hd_said" >&2; exit 1; }\n`
 }

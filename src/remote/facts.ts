@@ -47,9 +47,11 @@ const searched = [
     'find',
     'git',
     'gzip',
+    'install',
     'nix',
     'nixos-rebuild',
     'pg_dump',
+    'rm',
     'rsync',
     'setsid',
   ],
@@ -76,10 +78,15 @@ elif sudo -n /bin/sh -c : 2>/dev/null; then sudo=any
 elif sudo -n -l >/dev/null 2>&1; then sudo=some
 else sudo=none; fi
 say sudo "$sudo"
-for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.nix-profile/bin" "$HOME/.cargo/bin" /share/CACHEDEV1_DATA/.qpkg/container-station/bin; do
+for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.cargo/bin" "$HOME/.nix-profile/bin" "$HOME/.local/state/nix/profile/bin" "/etc/profiles/per-user/$(id -un)/bin" /share/CACHEDEV1_DATA/.qpkg/container-station/bin; do
   [ -d "$d" ] && [ -x "$d" ] && PATH=$PATH:$d
 done
 for t in $tools; do ! command -v "$t" >/dev/null 2>&1 || { printf 'tool.%s=' "$t"; command -v "$t"; } >&3; done
+# Elsewhere the login shell knows it; its start files may be slow or talk, so it is asked for nothing else.
+if ! command -v uv >/dev/null 2>&1; then
+  said=$("\${SHELL:-/bin/sh}" -lc 'command -v uv' 2>/dev/null </dev/null | tail -n 1) || said=
+  case $said in /*) [ ! -x "$said" ] || { say tool.uv "$said"; PATH=$PATH:$(dirname "$said"); } ;; esac
+fi
 for t in $versions; do command -v "$t" >/dev/null 2>&1 || continue; say "version.$t" "$("$t" --version 2>&1 </dev/null | head -n 1)"; done
 case $(tar --help 2>&1) in *BusyBox*) say busybox true ;; esac
 case $path in '~/'*) path=$HOME/\${path#??} ;; esac

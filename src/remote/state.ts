@@ -129,7 +129,7 @@ export function prune(state: string, keep: number, stays: readonly string[]): st
 kept=0
 for dir in $(ls -r "$state/releases"); do
   case $stays in *" $dir "*) kept=$((kept + 1)); continue ;; esac
-  if [ -f "$state/releases/$dir/record.json" ] && [ "$kept" -lt "$keep" ]; then kept=$((kept + 1)); else rm -rf "$state/releases/$dir"; fi
+  if [ -f "$state/releases/$dir/record.json" ] && [ "$kept" -lt "$keep" ]; then kept=$((kept + 1)); else rm -rf "$state/releases/$dir" || :; fi
 done
 `}`
 }

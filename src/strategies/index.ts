@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { DeployError } from '../errors.ts'
 import { script } from './script.ts'
 import type { Strategy } from './strategy.ts'
+import { uv } from './uv.ts'
 
 /** Every strategy there is; names, error texts, tables and contract tests derive from this list. */
-export const strategies = [script] as const satisfies readonly Strategy[]
+export const strategies = [uv, script] as const satisfies readonly Strategy[]
 
 /** The strategy of that name, or under `auto` the one whose files are in the source. */
 export function chooseStrategy(name: string, source: string): Strategy {

@@ -9,13 +9,17 @@ export const script: Strategy = {
   needs: [],
   checks: () => [],
   compile: ({ commands }) => ({
+    environment: '',
+    preflight: '',
     snapshot: '',
     build: '',
     prepare: commands.includes('prepare') ? 'hd_user prepare "$release"' : '',
     apply: 'hd_user activate "$release"',
     // Without a `restore` of its own the way back is the way there: what activated the old release activates it again.
     restore: sh`if [ -s "$release/scripts/restore" ]; then hd_user restore "$release" "$prev"; elif [ -n "$prev" ]; then hd_user activate "$prev"; fi`,
+    keep: '',
     inspect: '',
     diff: '',
   }),
+  explain: () => undefined,
 }

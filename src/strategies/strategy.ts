@@ -1,10 +1,22 @@
+import type { Code } from '../codes.ts'
 import type { Facts } from '../remote/facts.ts'
+import type { UvOptions } from './uv/options.ts'
 
 /** A tool a strategy cannot do without, and what to tell somebody who lacks it. */
 export interface Tool {
   readonly name: string
   readonly on: 'host' | 'runner'
   readonly hint: string
+  /** The oldest version that will do. */
+  readonly least?: string
+}
+
+/** What a strategy makes of the output of a phase that failed. */
+export interface Explained {
+  readonly code: Code
+  readonly what: string
+  readonly why?: string
+  readonly fix: string
 }
 
 /**
@@ -14,6 +26,7 @@ export interface Tool {
 export interface StrategyOptions {
   /** The user's commands of the release: `hd_user NAME "$release"` runs one. */
   readonly commands: readonly string[]
+  readonly uv?: UvOptions
 }
 
 /**
@@ -21,6 +34,13 @@ export interface StrategyOptions {
  * the functions of the script head at hand. Empty where there is nothing to do.
  */
 export interface Scripts {
+  /** What the user's commands find in their environment: assignments and exports, in a subshell of theirs. */
+  readonly environment: string
+  /**
+   * Looks, once the new tree is on the host and before anything changes, for what would be in the way. Says on
+   * descriptor 3, one a line: `note TEXT`, `warn TEXT`, or `refuse CODE<tab>WHAT<tab>WHY<tab>FIX`.
+   */
+  readonly preflight: string
   /** Records, as absolute values below `$work`, what `restore` will need. Changes nothing. */
   readonly snapshot: string
   /** Slow things that change nothing, while the old version serves: in the new tree, `$release/tree`. */
@@ -31,9 +51,11 @@ export interface Scripts {
   readonly apply: string
   /** Back to what `snapshot` recorded, by what is on the host alone. Safe to repeat, and after half an `apply`. */
   readonly restore: string
+  /** Once the new version is confirmed: keeps of the old one what a way back to it will need. Safe to repeat. */
+  readonly keep: string
   /** Says on descriptor 3 what runs now. Changes nothing. */
   readonly inspect: string
-  /** Says on descriptor 3 what `apply` would change. Changes nothing. */
+  /** Says on descriptor 3 what would change where the tree is the same. Says nothing when that is nothing, and changes nothing. */
   readonly diff: string
 }
 
@@ -52,4 +74,6 @@ export interface Strategy {
   compile(options: StrategyOptions, facts: Facts): Scripts
   /** Health checks for those who wrote none: lines as in the input `health`. */
   checks(options: StrategyOptions): readonly string[]
+  /** In words what its own scripts failed of; undefined where the output says it all. */
+  explain(phase: string, output: string): Explained | undefined
 }

@@ -17,7 +17,7 @@ export interface Difference {
     readonly removed: number
     readonly folders: number
   }
-  /** Files at `path` that are not as the running release left them. */
+  /** Files at `path` that are not as the running release left them; before the first deploy, those that no clone can give back. */
   readonly drifted: readonly string[]
 }
 
@@ -36,6 +36,7 @@ if [ -d "$path" ]; then hd_owners=$work/owners; hd_scan "$path" >live; hd_owners
 hd_keep
 hd_compare
 hd_foreign >foreign
+hd_strange >strange
 `
 
 const tell = sh`
@@ -43,6 +44,7 @@ awk -v limit="$limit_shown" -v drift="\${prev:+1}" '
   function list(mark, name) { if (++count[name] <= limit) print mark $0 }
   FILENAME == "save" { saved[$0]; next }
   FILENAME == "old" { old[$0]; next }
+  FILENAME == "strange" { sub(/^./, ""); list("! ", "drifted"); next }
   FILENAME == "live" { if (drift && !/^[dD]/ && !($0 in old)) { sub(/^[^ ]* [^ ]* [^ ]* /, ""); list("! ", "drifted") } next }
   FILENAME == "added" { list("+", "added"); next }
   FILENAME == "put" { if ($0 in saved) list("~", "changed"); next }
@@ -50,7 +52,7 @@ awk -v limit="$limit_shown" -v drift="\${prev:+1}" '
   FILENAME == "foreign" { if (FNR <= 5) print "?" $0; next }
   FILENAME == "need" { print "n " $0; next }
   { count["folders"]++ }
-  END { for (name in count) print "count." name, count[name] }' save old live added put del foreign need dirs dirs.gone >&3
+  END { for (name in count) print "count." name, count[name] }' save old strange live added put del foreign need dirs dirs.gone >&3
 `
 
 /** Where the wanted manifest comes from, and what is to be done with the tree of the release once it is compared. */

@@ -164,6 +164,14 @@ hd_own() {
     [ ! -e "$list" ] || (cd -- "$path" && hd_names "$list" | xargs -0 -r chown -h "\${list##*/own.}" --) || return 1
   done
 }
+# Before the first deploy: of the files about to be replaced, those that people made or edited. In a clone git knows them.
+hd_strange() {
+  [ -z "$prev" ] && [ -s "$work/save" ] || return 0
+  if (cd -- "$path" && git -c safe.directory='*' rev-parse --verify -q HEAD >/dev/null 2>&1); then
+    (cd -- "$path" && git -c safe.directory='*' ls-files -z --modified --others && git -c safe.directory='*' diff --name-only -z --relative --cached HEAD) 2>/dev/null |
+      tr '\n\0' '?\n' | sed 's/^/ /' | awk 'listing { edited[$0]; next } $0 in edited' listing=1 - listing= "$work/save"
+  else cat "$work/save"; fi
+}
 # Files about to be replaced that belong to somebody else, which only root could give back.
 hd_foreign() (
   [ "$(id -u)" != 0 ] || exit 0

@@ -1,7 +1,7 @@
 import { quote } from '../shell.ts'
 
-/** Never deleted or overwritten on a host, whatever the inputs say: secrets, environments, and what Python writes beside code. */
-export const alwaysProtected = ['.env*', '.venv', '__pycache__'] as const
+/** Never deleted or overwritten on a host, whatever the inputs say: secrets, environments (also those of a change in its middle), and what Python writes beside code. */
+export const alwaysProtected = ['.env*', '.venv', '.venv.hd-*', '__pycache__'] as const
 /** Never sent and never touched: the history of the repository is not part of a release. */
 export const alwaysExcluded = ['.git'] as const
 

@@ -50,7 +50,7 @@ describe('what `systemctl show` says of a unit', () => {
       { ActiveState: 'activating', SubState: 'auto-restart', NRestarts: '3', Result: 'exit-code', ExecMainStatus: '1' },
       false,
       false,
-      'activating (auto-restart), restarted 3 times, exit-code 1',
+      'activating (auto-restart), restarted 3 times, exit-code 1 (a crash loop)',
     ],
     [
       'was restarted',
@@ -59,20 +59,34 @@ describe('what `systemctl show` says of a unit', () => {
       false,
       'active (running), restarted 2 times',
     ],
+    [
+      'has another file than systemd knows',
+      { ActiveState: 'active', SubState: 'running', NeedDaemonReload: 'yes' },
+      true,
+      false,
+      'active (running), its file changed and systemd has not read it',
+    ],
+    [
+      'never said that it is ready',
+      { Type: 'notify', ActiveState: 'failed', SubState: 'failed', Result: 'timeout', ExecMainStatus: '0' },
+      false,
+      true,
+      'failed (failed), timeout 0 (it did not say in time that it is ready)',
+    ],
     ['was stopped', { ActiveState: 'inactive', SubState: 'dead' }, false, false, 'inactive (dead)'],
     [
       'has failed',
       { ActiveState: 'failed', SubState: 'failed', Result: 'exit-code', ExecMainStatus: '203' },
       false,
       true,
-      'failed (failed), exit-code 203',
+      'failed (failed), exit-code 203 (its program cannot be run)',
     ],
     [
       'gave up',
       { ActiveState: 'failed', SubState: 'failed', Result: 'start-limit-hit', NRestarts: '5', ExecMainStatus: '1' },
       false,
       true,
-      'failed (failed), restarted 5 times, start-limit-hit 1',
+      'failed (failed), restarted 5 times, start-limit-hit 1 (started too often, so systemd gave up)',
     ],
   ])('%s', (_, values, healthy, final, seen) => {
     expect(judgeUnit(unit(values))).toMatchObject({ healthy, final, seen })

@@ -1,10 +1,10 @@
 import { block, list } from '../form.ts'
 import { choice, flag, script, word } from '../forms.ts'
 import type { InputSpec } from '../spec.ts'
+import { unitFiles, unitNames, uvArguments } from '../units.ts'
 
 const noNix = 'the strategy for NixOS is not built yet'
 const noColmena = 'the strategy for colmena is not built yet'
-const noUv = 'the strategy for uv is not built yet'
 const noCompose = 'the strategy for Docker Compose is not built yet'
 
 const words = list('', (text) => text)
@@ -53,15 +53,18 @@ export const tools = {
     pending: noColmena,
     form: words,
   },
-  'uv-args': { group: 'uv', description: 'More arguments for `uv sync`, one a line.', pending: noUv, form: words },
-  services: { group: 'uv', description: 'The systemd units that must run the new code.', pending: noUv, form: names },
-  restart: { group: 'uv', description: 'Units that are restarted besides.', pending: noUv, form: names },
-  'unit-files': { group: 'uv', description: 'Unit files of the repository to install.', pending: noUv, form: words },
+  'uv-args': { group: 'uv', description: 'More arguments for `uv sync`, such as `--all-packages`.', form: uvArguments },
+  services: { group: 'uv', description: 'The systemd units that must run the new code.', form: unitNames },
+  restart: { group: 'uv', description: 'Units that are restarted besides, before them.', form: unitNames },
+  'unit-files': {
+    group: 'uv',
+    description: 'Unit files of the repository to install, relative to `source`.',
+    form: unitFiles,
+  },
   'service-scope': {
     group: 'uv',
     description: 'Whether the units belong to the system or to the user.',
     default: 'system',
-    pending: noUv,
     form: choice(['system', 'user']),
   },
   'compose-files': { group: 'compose', description: 'The Compose files, one a line.', pending: noCompose, form: words },
