@@ -60014,7 +60014,7 @@ __webpack_unused_export__ = cst;
 __webpack_unused_export__ = lexer.Lexer;
 exports.HN = lineCounter.LineCounter;
 __webpack_unused_export__ = parser.Parser;
-__webpack_unused_export__ = publicApi.parse;
+exports.qg = publicApi.parse;
 __webpack_unused_export__ = publicApi.parseAllDocuments;
 exports.Tp = publicApi.parseDocument;
 __webpack_unused_export__ = publicApi.stringify;
@@ -67035,7 +67035,7 @@ case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && drop_work && free_
 
 /***/ }),
 
-/***/ 1106:
+/***/ 8146:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -67049,6 +67049,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./lib/clock.js
 var clock = __nccwpck_require__(5233);
+// EXTERNAL MODULE: ./lib/remote/engine.js
+var engine = __nccwpck_require__(7246);
 // EXTERNAL MODULE: ./lib/shell.js
 var shell = __nccwpck_require__(621);
 ;// CONCATENATED MODULE: ./lib/health/judge.js
@@ -67064,7 +67066,7 @@ function judge(check, fields, took) {
         case 'unit':
             return { latencyMs: took, ...judgeUnit(first) };
         case 'container':
-            return { latencyMs: took, ...judgeContainers(first) };
+            return { latencyMs: took, ...judgeContainers(first, check.service === '*') };
         case 'log': {
             const line = first.split('\n').find((each) => check.expected.test(each));
             return {
@@ -67132,15 +67134,18 @@ function inWords(get) {
     const found = words[get('Result')] ?? codes[get('ExecMainStatus')] ?? loop;
     return found === undefined ? '' : ` (${found})`;
 }
-/** Every replica: running, and healthy where it can tell; one that has done its one job is done. */
-function judgeContainers(text) {
+/**
+ * Every replica: running, and healthy where it can tell; one that has done its one job is done. Of a whole application
+ * something has to run.
+ */
+function judgeContainers(text, all = false) {
     const rows = text
         .split('\n')
         .filter(Boolean)
         .map((line) => line.split('|'));
     if (rows.length === 0)
         return { healthy: false, seen: 'no such container', incarnation: '' };
-    const states = rows.map(([status = '', health = '', restarts = '0', , code = '', policy = '']) => {
+    const states = rows.map(([status = '', health = '', restarts = '0', , code = '', policy = '', name = '']) => {
         const done = status === 'exited' && code === '0' && (policy === 'no' || policy === '');
         const healthy = done || (status === 'running' && (health === '' || health === 'healthy'));
         const seen = [
@@ -67151,11 +67156,13 @@ function judgeContainers(text) {
         ]
             .filter(Boolean)
             .join(', ');
-        return { healthy, seen, final: status === 'dead' || (status === 'exited' && !done && policy === 'no') };
+        const shown = all ? `${name.replace(/^\//, '')}: ${seen}` : seen;
+        return { healthy, done, seen: shown, final: status === 'dead' || (status === 'exited' && !done && policy === 'no') };
     });
+    const bad = states.filter(({ healthy }) => !healthy);
     return {
-        healthy: states.every(({ healthy }) => healthy),
-        seen: [...new Set(states.map(({ seen }) => seen))].join('; '),
+        healthy: states.every(({ healthy }) => healthy) && !(all && states.every(({ done }) => done)),
+        seen: [...new Set((bad.length > 0 ? bad : states).map(({ seen }) => seen))].join('; '),
         incarnation: rows.map(([, , restarts, started]) => `${started}/${restarts}`).join(' '),
         final: states.some(({ final }) => final),
     };
@@ -67169,7 +67176,41 @@ function judgeCommand({ expected }, code, output) {
     return { healthy: fits, seen: fits ? last || 'exit code 0' : `${last || 'nothing'}, not ${String(expected)}` };
 }
 
+;// CONCATENATED MODULE: ./lib/health/swarm.js
+
+/**
+ * The tasks of a Swarm's services as lines like those of containers. The engine says "completed" after it has rolled
+ * an update back by itself; so what each task runs is compared with the digest that this release wants.
+ */
+const stackRows = (0,shell.sh) `
+stack_rows() { # SERVICE, or * for all of the stack
+  hd_docker service ls --filter "label=com.docker.stack.namespace=$stack" --format '{{.Name}}' | while IFS= read -r name; do
+    service=\${name#"$stack"_}
+    [ "$1" = '*' ] || [ "$1" = "$service" ] || continue
+    [ ! -s "$services" ] || grep -q "^$service|" "$services" || continue
+    wanted=$(awk -F '|' -v service="$service" '$1 == service { print $4 }' "$release/compose/images" 2>/dev/null)
+    replicas=$(hd_docker service inspect -f '{{if .Spec.Mode.Replicated}}{{.Spec.Mode.Replicated.Replicas}}{{end}}' "$name" </dev/null)
+    update=$(hd_docker service inspect -f '{{if .UpdateStatus}}{{.UpdateStatus.State}} {{.UpdateStatus.StartedAt.Unix}} {{.UpdateStatus.Message}}{{end}}' "$name" </dev/null)
+    began=\${update#* }; began=\${began%% *}
+    case $update in
+      rollback* | paused*) if [ -n "$since" ] && [ "$began" -ge "$since" ] 2>/dev/null; then echo "dead|the engine took the update back: $(printf %s "\${update#* * }" | tr '|\n' '  ')|0||||$service"; continue; fi ;;
+    esac
+    tasks=$(hd_docker service ps --no-trunc --filter desired-state=running --format '{{.ID}}|{{.CurrentState}}|{{.Image}}|{{.Node}}|{{.Error}}' "$name" </dev/null)
+    printf '%s\n' "$tasks" | while IFS='|' read -r id state image node error; do
+      [ -n "$id" ] || continue
+      word=$(printf '%s' "\${state%% *}" | tr 'A-Z' 'a-z')
+      case $image in *"$wanted"*) ;; *) word='running another image' ;; esac
+      echo "$word|$error|0|$id|||$service on $node"
+    done
+    count=$(printf '%s\n' "$tasks" | grep -c '|Running ')
+    [ "$count" -ge "\${replicas:-1}" ] || echo "$count of \${replicas:-1} tasks run||0||||$service"
+  done
+}
+`;
+
 ;// CONCATENATED MODULE: ./lib/health/host-samples.js
+
+
 
 
 /** One script looks at everything on the host, so that a look costs one round trip. It prints framed, encoded fields. */
@@ -67207,26 +67248,53 @@ journal() { # A user without the right to read the journal may still have sudo.
   if [ "$(id -u)" = 0 ] || [ -n "$systemctl" ] || ! sudo -n journalctl --version >/dev/null 2>&1; then journalctl $systemctl --no-pager "$@"; else sudo -n journalctl --no-pager "$@"; fi
 }
 unit() { report "$1" "$(systemctl $systemctl show -p LoadState,ActiveState,SubState,Result,Type,RemainAfterExit,NRestarts,InvocationID,ExecMainStatus,NeedDaemonReload -- "$2" 2>&1)"; }
-ids() { $docker ps -aq --no-trunc --filter "label=com.docker.compose.service=$1"; $docker ps -aq --no-trunc --filter "name=^/$1\$"; }
+# The containers of a Compose service, or the one of that name; with * those of all services that the release knows.
+ids() {
+  if [ "$1" = '*' ]; then
+    [ -z "$stack" ] || { hd_docker ps -aq --no-trunc --filter "label=com.docker.stack.namespace=$stack"; return; }
+    [ -n "$project" ] || return 0
+    hd_docker ps -a --no-trunc --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=False --format '{{.ID}} {{.Label "com.docker.compose.service"}}' |
+      while read -r id service; do [ ! -s "$services" ] || grep -q "^$service|" "$services" || continue; echo "$id"; done
+    return
+  fi
+  [ -z "$stack" ] || { hd_docker ps -aq --no-trunc --filter "label=com.docker.swarm.service.name=\${stack}_$1"; return; }
+  set -- "$1" $(hd_docker ps -aq --no-trunc \${project:+--filter "label=com.docker.compose.project=$project"} --filter label=com.docker.compose.oneoff=False --filter "label=com.docker.compose.service=$1")
+  if [ $# -gt 1 ]; then shift; printf '%s\n' "$@"; else hd_docker ps -aq --no-trunc --filter "name=^/$1\$"; fi
+}
 container() { # NUMBER SERVICE
+  if [ -n "$stack" ]; then report "$1" "$(stack_rows "$2" 2>&1)"; return; fi
   all=$(ids "$2" 2>&1 | sort -u) || :
-  report "$1" "$(for id in $all; do $docker inspect -f '{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.RestartCount}}|{{.State.StartedAt}}|{{.State.ExitCode}}|{{.HostConfig.RestartPolicy.Name}}' "$id" 2>&1; done)"
+  report "$1" "$(for id in $all; do hd_docker inspect -f '{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.RestartCount}}|{{.State.StartedAt}}|{{.State.ExitCode}}|{{.HostConfig.RestartPolicy.Name}}|{{.Name}}' "$id" 2>&1; done)"
 }
 logs() { # NUMBER NAME
-  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$2" 2>/dev/null)" ]; then text=$(journal --since "@$since" -u "$2" -o cat 2>&1 | tail -n 2000)
-  else text=$(for id in $(ids "$2" 2>/dev/null | sort -u); do $docker logs --since "$since" --tail 2000 "$id" 2>&1; done); fi
+  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$2" 2>/dev/null)" ]; then
+    if [ -n "$since" ]; then text=$(journal --since "@$since" -u "$2" -o cat 2>&1 | tail -n 2000)
+    else text=$(journal "_SYSTEMD_INVOCATION_ID=$(systemctl $systemctl show -p InvocationID --value -- "$2")" -o cat 2>&1 | tail -n 2000); fi
+  else text=$(for id in $(ids "$2" 2>/dev/null | sort -u); do hd_docker logs --since "$(hd_docker inspect -f '{{.State.StartedAt}}' "$id")" --tail 2000 "$id" 2>&1; done); fi
   report "$1" "$(printf %s "$text" | tail -c 200000)"
 }
 `;
-/** Who may talk to the engine: the user, or root by sudo. Asked only where containers are looked at. */
-const engine = (0,shell.sh) `docker=docker; docker version >/dev/null 2>&1 || ! sudo -n docker version >/dev/null 2>&1 || docker="sudo -n docker"`;
+/**
+ * The Compose project of this application: as its release says, or else as the containers say that were started from
+ * this folder. Another application may well have a service of the same name.
+ */
+const application = (0,shell.sh) `
+release=$state/releases/$(cat "$state/work/id" 2>/dev/null || cat "$state/current" 2>/dev/null || :)
+services=$release/compose/services
+stack=$(cat "$release/compose/stack" 2>/dev/null || :)
+project=$(cat "$release/compose/project" 2>/dev/null || :)
+if [ -z "$project" ]; then
+  id=$(hd_docker ps -aq --filter "label=com.docker.compose.project.working_dir=$path" 2>/dev/null | head -n 1)
+  [ -z "$id" ] || project=$(hd_docker inspect -f '{{index .Config.Labels "com.docker.compose.project"}}' "$id")
+fi
+`;
 /** Not every login says where the manager of the user's own units listens. */
 const own = (0,shell.sh) `XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR
 `;
 function setUp(site, checks, fallback) {
     const containers = checks.some(({ kind }) => kind === 'container' || kind === 'log');
-    const values = (0,shell/* assign */.kp)({ path: site.path, systemctl: site.systemctl }) + (site.systemctl === '' ? '' : own);
-    return `${values}since=$(${site.since} 2>/dev/null || ${fallback})\n${containers ? engine : ''}\n${functions}`;
+    const values = (0,shell/* assign */.kp)({ path: site.path, systemctl: site.systemctl, state: site.state }) + (site.systemctl === '' ? '' : own);
+    return `${values}${site.since === '' ? 'since=' : `since=$(${site.since} 2>/dev/null || ${fallback})`}\n${containers ? (0,engine/* engineFunctions */.Ge)(site.engine) + application + stackRows : ''}\n${functions}`;
 }
 /** Looks once at every check that is asked on the host. */
 async function sampleOnHost(host, site, checks) {
@@ -67281,8 +67349,8 @@ function evidence(checks, site) {
     return `exec 3>/dev/null\n${setUp(site, checks, 'echo 0')}${(0,shell.sh) `
 show() {
   echo "== $1"
-  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$1" 2>/dev/null)" ]; then journal --since "@$since" -u "$1" -o short-iso 2>&1 | tail -n 100; systemctl $systemctl status --no-pager -n 0 -- "$1" 2>&1 | head -n 8
-  else for id in $(ids "$1" 2>/dev/null | sort -u); do $docker logs --since "$since" --tail 100 --timestamps "$id" 2>&1; $docker inspect -f '{{if .State.Health}}{{range .State.Health.Log}}{{.ExitCode}} {{.Output}}{{end}}{{end}}' "$id" 2>&1 | tail -n 5; done; fi
+  if [ "$1" != '*' ] && [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$1" 2>/dev/null)" ]; then journal --since "@$since" -u "$1" -o short-iso 2>&1 | tail -n 100; systemctl $systemctl status --no-pager -n 0 -- "$1" 2>&1 | head -n 8
+  else for id in $(ids "$1" 2>/dev/null | sort -u); do [ "$1" != '*' ] || hd_docker inspect -f '-- {{.Name}} {{.State.Status}} {{.State.ExitCode}}' "$id"; hd_docker logs --since "$since" --tail 100 --timestamps "$id" 2>&1; hd_docker inspect -f '{{if .State.Health}}{{range .State.Health.Log}}{{.ExitCode}} {{.Output}}{{end}}{{end}}' "$id" 2>&1 | tail -n 5; done; fi
 }
 `}${calls}`;
 }
@@ -67441,7 +67509,7 @@ function parseCheck(line) {
                 })
                 : 'that is no unit name';
         case 'container':
-            return /^[\w.-]+$/.test(argument)
+            return /^([\w.-]+|\*)$/.test(argument)
                 ? onHost(from, { ...common, from: 'host', kind, service: argument })
                 : 'that is no service name';
         case 'log': {
@@ -67594,7 +67662,7 @@ async function watch(host, site, checks, patience, options) {
 
 /***/ }),
 
-/***/ 4627:
+/***/ 1505:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -68365,8 +68433,6 @@ const connection = {
         form: choice(['auto', 'nixos-rebuild', 'colmena', 'uv', 'compose', 'stack', 'script'], {
             'nixos-rebuild': 'the strategy for NixOS is not built yet',
             colmena: 'the strategy for colmena is not built yet',
-            compose: 'the strategy for Docker Compose is not built yet',
-            stack: 'the strategy for Docker Swarm is not built yet',
         }),
     },
     name: {
@@ -68448,8 +68514,8 @@ const readBackupLine = (text, refuse) => {
     return backup.of.every((path) => readDataPath(path, refuse) !== undefined) ? text : undefined;
 };
 
-// EXTERNAL MODULE: ./lib/health/index.js + 6 modules
-var health = __nccwpck_require__(1106);
+// EXTERNAL MODULE: ./lib/health/index.js + 7 modules
+var health = __nccwpck_require__(8146);
 ;// CONCATENATED MODULE: ./lib/inputs/health-line.js
 
 /** A line of `health`, checked here and understood again where it is used: the record of a release keeps the text. */
@@ -68567,9 +68633,8 @@ const operation = {
     url: { group: 'report', description: 'Where the application is found, shown in the summary.', form: webAddress },
     'github-token': {
         group: 'report',
-        description: 'The token for comments and deployments, usually `github.token`.',
+        description: 'The token for `verify: attestation`, usually `github.token`.',
         secret: true,
-        pending: noGitHub,
         form: block('', '', (text) => text.trim()),
     },
     comment: {
@@ -68738,6 +68803,39 @@ const tailnet = {
     },
 };
 
+;// CONCATENATED MODULE: ./lib/inputs/containers.js
+
+
+/** What Compose and registries are told. */
+const composeFiles = list('', readRelativeFile);
+const projectName = oneLine('', '', (text, refuse) => /^[a-z0-9][a-z0-9_-]*$/.test(text)
+    ? text
+    : refuse('is no name of a Compose project', 'Use lower case letters, digits, `-` and `_`.', text), { pattern: '^[a-z0-9][a-z0-9_-]*$' });
+const profiles = list('', (text, refuse) => /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(text)
+    ? text
+    : refuse('is no name of a Compose profile', 'Use letters, digits, `.`, `-` and `_`.', text), { commas: true });
+const reference = /^[a-zA-Z0-9][\w.:/-]*(@sha256:[0-9a-f]{64})?$/;
+const containers_images = list('', (text, refuse) => {
+    const shape = 'Write `service=reference`, such as `bot=ghcr.io/acme/bot@sha256:…`.';
+    const at = text.indexOf('=');
+    const [service, ref] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+    if (at < 1 || !/^[a-zA-Z0-9][\w.-]*$/.test(service))
+        return refuse('names no service', shape, text);
+    return reference.test(ref) ? { service, ref } : refuse('names no image', shape, text);
+});
+const registry = oneLine('', '', (text, refuse) => {
+    if (/^[a-zA-Z0-9][\w.-]*(:\d{1,5})?(\/[\w./-]*)?$/.test(text))
+        return text;
+    const bare = text.replace(/^https?:\/\//, '');
+    return refuse('is no registry', `Write its host name, such as \`${bare === text ? 'ghcr.io' : bare}\`.`, text);
+});
+const registryUser = oneLine('', '', (text, refuse) => /^[^-\s:][^\s:]*$/.test(text)
+    ? text
+    : refuse('is no user of a registry', 'Write it without spaces and colons.', text));
+const registryPassword = block('', '', (text, refuse) => /[\r\n]/.test(text.trim()) ? refuse('has more than one line', 'Store the token alone.') : text.trim());
+const vouchers = ['attestation', 'cosign'];
+const verification = oneLine('`attestation` or `cosign`', '', (text, refuse) => vouchers.find((each) => each === text) ?? refuse('is not known', `Use one of ${vouchers.join(', ')}.`, text), { enum: vouchers });
+
 ;// CONCATENATED MODULE: ./lib/inputs/units.js
 
 
@@ -68778,9 +68876,9 @@ const uvArguments = list('', (text, refuse) => {
 
 
 
+
 const noNix = 'the strategy for NixOS is not built yet';
 const noColmena = 'the strategy for colmena is not built yet';
-const noCompose = 'the strategy for Docker Compose is not built yet';
 const words = list('', (text) => text);
 const names = list('', (text) => text, { commas: true });
 /** What only one strategy reads. */
@@ -68840,40 +68938,42 @@ const tools = {
         default: 'system',
         form: choice(['system', 'user']),
     },
-    'compose-files': { group: 'compose', description: 'The Compose files, one a line.', pending: noCompose, form: words },
+    'compose-files': {
+        group: 'compose',
+        description: 'The Compose files, relative to `source`, one a line.',
+        otherwise: 'those that Compose finds by itself',
+        form: composeFiles,
+    },
     'compose-project': {
         group: 'compose',
         description: 'The name of the Compose project.',
-        pending: noCompose,
-        form: word,
+        otherwise: 'as Compose itself would name it',
+        form: projectName,
     },
-    'compose-profiles': {
-        group: 'compose',
-        description: 'The Compose profiles to start.',
-        pending: noCompose,
-        form: names,
-    },
+    'compose-profiles': { group: 'compose', description: 'The Compose profiles to start.', form: profiles },
     images: {
         group: 'compose',
         description: 'The images to run, one a line as `service=reference`, best with a digest.',
-        pending: noCompose,
-        form: words,
+        form: containers_images,
     },
-    registry: { group: 'compose', description: 'The registry to log in to.', pending: noCompose, form: word },
-    'registry-username': { group: 'compose', description: 'The user at the registry.', pending: noCompose, form: word },
+    registry: {
+        group: 'compose',
+        description: 'The registry to log in to, for this deploy only.',
+        otherwise: 'Docker Hub, when a password is given',
+        form: registry,
+    },
+    'registry-username': { group: 'compose', description: 'The user at the registry.', form: registryUser },
     'registry-password': {
         group: 'compose',
         description: 'The password or token for the registry.',
         secret: true,
-        pending: noCompose,
-        form: block('', '', (text) => text.trim()),
+        form: registryPassword,
     },
     verify: {
         group: 'compose',
         description: 'What has to vouch for each image, by its digest, before it is pulled.',
         otherwise: 'nothing',
-        pending: 'verifying images is not built yet',
-        form: choice(['attestation', 'cosign']),
+        form: verification,
     },
     prepare: {
         group: 'script',
@@ -68935,7 +69035,8 @@ function buildPlan(values, given, env) {
         },
         files: filesOf(values),
         scripts: scriptsOf(values),
-        options: { commands: Object.keys(scriptsOf(values)), uv: uvOf(values) },
+        options: { commands: Object.keys(scriptsOf(values)), uv: uvOf(values), compose: composeOf(values) },
+        secrets: secretsOf(values),
         backup: values.backup,
         health: { checks: values.health, within: values['health-timeout'], stable: values['health-stable'] },
         safety: {
@@ -68977,6 +69078,22 @@ function filesOf(values) {
         names: parseDotenv(text).entries.map(({ key }) => key),
     };
     return [...(text ? [envFile] : []), ...values['secret-files']];
+}
+function composeOf(values) {
+    return {
+        files: values['compose-files'],
+        project: values['compose-project'],
+        profiles: values['compose-profiles'],
+        images: values.images,
+        registry: values.registry,
+        registryUser: values['registry-username'],
+        verify: values.verify,
+    };
+}
+function secretsOf(values) {
+    const names = ['registry-password', 'github-token'];
+    const given = names.filter((name) => values[name] !== '');
+    return Object.fromEntries(given.map((name) => [name, new lib_secret/* Secret */.z(values[name])]));
 }
 function uvOf(values) {
     return {
@@ -69521,9 +69638,29 @@ function checkMissing({ values, given, env, problems, has }) {
     if (values.strategy === 'script' && !has('activate')) {
         problems.add('activate', 'is missing', '`strategy: script` needs the shell text that makes the new version serve.');
     }
+    checkRegistry(problems, has);
+    checkVerify(values, problems);
     if (has('env-path') && !has('env-file')) {
         problems.addAbsent('env-file', 'is empty, though `env-path` says where it goes', 'Create the secret, or leave `env-path` out.');
     }
+}
+function checkRegistry(problems, has) {
+    if (has('registry-password') && !has('registry-username'))
+        problems.add('registry-username', 'is missing', 'Name the user whom `registry-password` belongs to.');
+    if (!has('registry-password') && (has('registry') || has('registry-username'))) {
+        const fix = 'Create the secret, or leave `registry` and `registry-username` out.';
+        problems.addAbsent('registry-password', 'is empty, though a registry or its user is given', fix);
+    }
+}
+function checkVerify({ verify, images }, problems) {
+    if (verify === '')
+        return;
+    const fix = 'Write each as `service=NAME@sha256:…`, with the digest that the build gave.';
+    if (images.length === 0)
+        problems.add('images', 'is missing, and `verify` looks at what it names', fix);
+    for (const { service, ref } of images)
+        if (!ref.includes('@sha256:'))
+            problems.add('images', `names no digest for ${service}, which \`verify\` needs`, fix);
 }
 function checkConnection({ values, problems, has, env }) {
     const places = new Set();
@@ -69640,8 +69777,8 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6058);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4627);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6130);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1505);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2179);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1973);
 /* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9305);
 /* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
@@ -70761,7 +70898,10 @@ __nccwpck_require__.d(__webpack_exports__, {
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/shell.js
 var shell = __nccwpck_require__(621);
+// EXTERNAL MODULE: ./lib/remote/engine.js
+var engine = __nccwpck_require__(7246);
 ;// CONCATENATED MODULE: ./lib/remote/facts.js
+
 
 
 const searched = [
@@ -70769,8 +70909,6 @@ const searched = [
         'awk',
         'cp',
         'curl',
-        'docker',
-        'docker-compose',
         'find',
         'git',
         'gzip',
@@ -70804,7 +70942,7 @@ elif sudo -n /bin/sh -c : 2>/dev/null; then sudo=any
 elif sudo -n -l >/dev/null 2>&1; then sudo=some
 else sudo=none; fi
 say sudo "$sudo"
-for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.cargo/bin" "$HOME/.nix-profile/bin" "$HOME/.local/state/nix/profile/bin" "/etc/profiles/per-user/$(id -un)/bin" /share/CACHEDEV1_DATA/.qpkg/container-station/bin; do
+for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.cargo/bin" "$HOME/.nix-profile/bin" "$HOME/.local/state/nix/profile/bin" "/etc/profiles/per-user/$(id -un)/bin" /share/*/.qpkg/container-station/bin; do
   [ -d "$d" ] && [ -x "$d" ] && PATH=$PATH:$d
 done
 for t in $tools; do ! command -v "$t" >/dev/null 2>&1 || { printf 'tool.%s=' "$t"; command -v "$t"; } >&3; done
@@ -70814,6 +70952,7 @@ if ! command -v uv >/dev/null 2>&1; then
   case $said in /*) [ ! -x "$said" ] || { say tool.uv "$said"; PATH=$PATH:$(dirname "$said"); } ;; esac
 fi
 for t in $versions; do command -v "$t" >/dev/null 2>&1 || continue; say "version.$t" "$("$t" --version 2>&1 </dev/null | head -n 1)"; done
+${engine/* engineScript */.mC}
 case $(tar --help 2>&1) in *BusyBox*) say busybox true ;; esac
 case $path in '~/'*) path=$HOME/\${path#??} ;; esac
 say path "$path"
@@ -70866,6 +71005,7 @@ function parseFacts(text, nowSeconds) {
         user: { name: get('user.name'), uid: number('user.uid'), home: get('user.home') },
         sudo: get('sudo'),
         tools,
+        engine: (0,engine/* parseEngine */.s4)(said),
         busybox: get('busybox') === 'true',
         clockSkew: Math.round(number('clock') - nowSeconds),
         state: get('state'),
@@ -70929,6 +71069,10 @@ async function reach(context, open) {
             .map(([name, { path, version }]) => [path || name, version].filter(Boolean).join(' '))
             .join(', ')}`);
         note(`${record.system}; user ${facts.user.name}, sudo: ${facts.sudo}`);
+        if (facts.engine.updaters.length > 0) {
+            const by = facts.engine.updaters.join(', ');
+            log.warning(`${host.name} also updates by itself (${by}), which would undo a rollback. Stop it, or leave this application out of it.`);
+        }
         if (Math.abs(facts.clockSkew) > 60)
             log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`);
         refusePath(host, facts);
@@ -70983,7 +71127,7 @@ function refusePath(host, { path, user }) {
 
 /***/ }),
 
-/***/ 6130:
+/***/ 2179:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -71781,8 +71925,8 @@ function ledgerLine({ plan, recorder }, { change, record }) {
     });
 }
 
-// EXTERNAL MODULE: ./lib/health/index.js + 6 modules
-var health = __nccwpck_require__(1106);
+// EXTERNAL MODULE: ./lib/health/index.js + 7 modules
+var health = __nccwpck_require__(8146);
 ;// CONCATENATED MODULE: ./lib/pipeline/scripts.js
 
 
@@ -71832,9 +71976,12 @@ function head({ places, filters, strategy, id, previousId, revision, name }) {
     return `${treeScript(places, filters)}\n${scripts_functions}\n${environment}${values}export DEPLOY_NAME DEPLOY_ID DEPLOY_PREVIOUS DEPLOY_REVISION\n`;
 }
 /** Writes the user's commands and the managed files below the release. Secret content travels by stdin only. */
-function writeRelease(release, scripts, files) {
+function writeRelease(release, scripts, files, secrets) {
     const commands = Object.entries(scripts).map(([name, text]) => (0,shell/* heredoc */.lt)(`cat >${(0,shell/* quote */.hD)(`${release}/scripts/${name}`)}`, text));
     const contents = files.map(({ base64 }, index) => (0,shell/* heredoc */.lt)(`base64 -d >${(0,shell/* quote */.hD)(`${release}/files/${index}`)}`, base64.reveal()));
+    // For the strategy, which deletes each once it was used.
+    const { 'github-token': _, ...forHost } = secrets;
+    const kept = Object.entries(forHost).map(([name, secret]) => (0,shell/* heredoc */.lt)(`cat >${(0,shell/* quote */.hD)(`${release}/secrets/${name}`)}`, secret.reveal()));
     const list = files.map(({ path }, index) => `${index} ${path}\n`).join('');
     const names = files
         .flatMap((file, index) => file.names === undefined ? [] : [{ index, text: file.names.map((name) => `${name}\n`).join('') }])
@@ -71842,8 +71989,8 @@ function writeRelease(release, scripts, files) {
         .join('');
     return `${(0,shell/* assign */.kp)({ release })}(
 umask 077
-mkdir -p "$release/scripts" "$release/files"
-${commands.join('')}${contents.join('')}${files.length > 0 ? (0,shell/* heredoc */.lt)('cat >"$release/files/list"', list) : ''}${names}chmod -R u+x "$release/scripts"
+mkdir -p "$release/scripts" "$release/files" "$release/secrets"
+${kept.join('')}${commands.join('')}${contents.join('')}${files.length > 0 ? (0,shell/* heredoc */.lt)('cat >"$release/files/list"', list) : ''}${names}chmod -R u+x "$release/scripts"
 )
 `;
 }
@@ -71870,6 +72017,8 @@ hd_each_file hd_env_names
 function compileTransaction(change, parts) {
     const { strategy, places, tree, id, previousId, revision } = change;
     const { record, plan } = parts;
+    // Whatever becomes of it, the change itself is done.
+    const tidy = `rm -rf "$release/secrets"\n(\n:\n${strategy.tidy}\n) || :\n`;
     const data = (0,lib_data/* compileData */.Cf)(parts.data);
     // A phase that has nothing to do does not exist.
     const given = (phases) => Object.fromEntries(Object.entries(phases).filter(([, text]) => text !== ''));
@@ -71905,8 +72054,8 @@ ${strategy.restore}`,
         confirm: `${record === undefined ? '' : (0,remote_state/* writeAtomically */.vK)(`${places.release}/record.json`, JSON.stringify(record))}
 [ ! -d "$work/before" ] || ${previousId === '' ? adopt : '{ rm -rf "$release/before"; mv "$work/before" "$release/before"; }'}
 ${strategy.keep}
-${parts.console.install}${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}${data.confirm}`,
-        forget: data.forget + '[ -f "$release/record.json" ] || rm -rf "$release"',
+${parts.console.install}${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}${data.confirm}\n${tidy}`,
+        forget: `${data.forget}\n[ -f "$release/record.json" ] || rm -rf "$release"\n${tidy}`,
         ledger: {
             ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
             ...{ previousRevision: parts.previousRevision, actor: plan.run.actor, run: plan.run.url },
@@ -72920,6 +73069,618 @@ function ranBefore({ releases }, commit, running) {
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
+;// CONCATENATED MODULE: ./lib/strategies/compose/change.js
+
+const change_functions = (0,shell.sh) `
+# References are moved to the images that were chosen; one by digest cannot be moved, and need not.
+hc_point() { hc_by_digest "$2" || [ "$(hc_id "$2")" = "$1" ] || hd_docker tag "$1" "$2"; }
+# Files that this change gave another content, one a line: those of the tree and those written beside it.
+hc_touched() {
+  cat "$work/put" "$work/save" 2>/dev/null | sed -n "s/^ //p" | while IFS= read -r hc_each; do printf '%s/%s\n' "$path" "$hc_each"; done
+  hd_each_file hc_touched_file
+}
+hc_touched_file() { [ -e "$work/file.$1" ] && cmp -s "$work/file.$1" "$release/files/$1" || printf '%s\n' "$2"; }
+# A container sees a file that was replaced only when it is started anew, and to Compose nothing has changed.
+hc_restart_mounts() { # PROJECT CONTAINERS: of these, those that Compose left as they are
+  [ -n "$2" ] || return 0
+  hc_touched | sort -u >"$work/compose/touched"
+  [ -s "$work/compose/touched" ] || return 0
+  hc_containers "$1" '{{$id := .Id}}{{$name := .Name}}{{if .State.Running}}{{range .Mounts}}{{if eq .Type "bind"}}{{println $id $name .Source}}{{end}}{{end}}{{end}}' |
+    awk -v among="$2" 'NR == FNR { touched[$0]; next } NF && index(among, $1) { source = $0; sub(/^[^ ]* [^ ]* /, "", source); for (file in touched) if (file == source || index(file, source "/") == 1) { print $1, $2; break } }' "$work/compose/touched" - |
+    sort -u | while read -r hc_id_of hc_name_of; do
+      echo "\${hc_name_of#/} mounts files that were changed, so it is started anew."
+      hd_docker restart "$hc_id_of" >/dev/null </dev/null || exit 1
+    done
+}
+hc_present() { hc_containers "$1" '{{.Id}}' | tr '\n' ' '; }
+`;
+/** Folders that containers mount and nobody made yet: Docker would make them for root, and the program could not write there. */
+const change_prepare = (0,shell.sh) `
+hc_user_of() { # SERVICE: UID:GID of its program
+  hc_user=$(awk -F '|' -v service="$1" '$1 == service { print $5 }' "$hc_new/services")
+  [ -n "$hc_user" ] || hc_user=$(hd_docker image inspect -f '{{.Config.User}}' "$hc_image")
+  case $hc_user in
+    '' | root | 0 | 0:*) echo 0:0 ;;
+    *[!0-9:]*)
+      # A name: only the image knows its number.
+      hc_container=$(hd_docker create "$hc_image" true) || return 1
+      hd_docker cp "$hc_container:/etc/passwd" - 2>/dev/null | tar -xO 2>/dev/null | awk -F : -v user="\${hc_user%%:*}" '$1 == user { print $3 ":" $4 }'
+      hd_docker rm "$hc_container" >/dev/null ;;
+    *:*) echo "$hc_user" ;;
+    *) echo "$hc_user:$hc_user" ;;
+  esac
+}
+hc_own() { # FOLDER UID:GID IMAGE: by us where we may, else by the engine, which may always
+  chown "$2" "$1" 2>/dev/null || hd_docker run --rm --network none --user 0:0 --entrypoint chown -v "$1:/hd" "$3" "$2" /hd >/dev/null 2>&1
+}
+while IFS='|' read -r service source; do
+  case $source in "$path"/*) ;; *) continue ;; esac
+  [ ! -e "$source" ] && [ ! -L "$source" ] || continue
+  case \${source##*/} in ?*.*) hc_warn "$service mounts $source, which is not there: Docker will make a folder of that name, though it looks like a file."; continue ;; esac
+  hc_image=$(awk -F '|' -v service="$service" '$1 == service { print $3 }' "$hc_new/images")
+  owner=$(hc_user_of "$service" </dev/null) || owner=
+  mkdir -p -- "$source"; chmod 755 "$source"
+  if [ -n "$owner" ] && hc_own "$source" "$owner" "$hc_image" </dev/null; then echo "$source was made for $owner"
+  else hc_warn "$source was made, and could not be given to \${owner:-the user} of $service: on the host run chown."; fi
+done <"$hc_new/binds"
+`;
+const apply = change_functions +
+    (0,shell.sh) `
+cd -- "$path"
+hc_name=$(cat "$hc_new/project")
+while IFS='|' read -r service ref image _; do hc_point "$image" "$ref" </dev/null; done <"$hc_new/images"
+hc_before=$(hc_present "$hc_name")
+hc_compose "$hc_new" up -d $hc_up
+hc_restart_mounts "$hc_name" "$hc_before"
+# What can be seen only now, of what the images say too.
+hc_containers "$hc_name" "$hc_service|{{.HostConfig.RestartPolicy.Name}}|{{.State.Running}}|{{if .Config.Healthcheck}}{{json .Config.Healthcheck.Test}}{{end}}" | sort -u | while IFS='|' read -r service policy running test; do
+  if [ "$running" = true ]; then case $policy in no | '') hc_warn "$service has no restart policy: it will not be there after a reboot of the host. Write restart: unless-stopped." ;; esac; fi
+  if printf '%s\n' "$test" | grep -Eq '"CMD(-SHELL)?","(/usr)?(/bin/)?(true|:|exit 0|echo [^|;&]*)"|(\|\||;) *(true|:|exit 0)"\]$|-c"?[ ,]+[^a-z]*(import sys *; *)?(sys\.|os\._)?exit\(0?\)[^a-z]*\]$'; then
+    hc_warn "The health check of $service cannot fail, so it says nothing. Use a log: line or a command: of health."
+  fi
+done
+`;
+/** By what is on the host: the old files, the old images under their old names, and never a pull. */
+const restore = change_functions +
+    (0,shell.sh) `
+hc_name=$(cat "$hc_old/project" 2>/dev/null || :)
+hc_now=$(cat "$hc_new/project" 2>/dev/null || :)
+hc_point_old() { hc_point "$3" "$4"; }
+hc_still() { hd_docker container inspect -f '{{.Name}}' "$1" 2>/dev/null; }
+# Compose renames what it is about to replace; where it was stopped in the middle, the name is given back.
+hc_rename_old() { hc_is=$(hc_still "$1") || return 0; [ "$hc_is" = "$5" ] || { hc_remove_name "\${5#/}" "$1"; hd_docker rename "$1" "\${5#/}"; }; }
+hc_remove_name() { hc_other=$(hd_docker container inspect -f '{{.Id}}' "$1" 2>/dev/null) || return 0; [ "$hc_other" = "$2" ] || hd_docker rm -f "$hc_other" >/dev/null; }
+hc_stop_old() { case $6 in exited | created | dead | paused) hc_is=$(hc_still "$1") && hd_docker stop "$5" >/dev/null || : ;; esac; }
+# Containers of the failed version go: where the old one is still there, or where there was none. Otherwise Compose
+# makes the old one from the new one, and takes its anonymous volumes along.
+hc_remove_new() {
+  hc_containers "$hc_now" "{{.Id}} $hc_service" | while read -r id service; do
+    ! grep -q "^$id|" "$hc_old/containers" || continue
+    hc_gone=$(awk -F '|' -v service="$service" '$2 == service { print $1 }' "$hc_old/containers" | while read -r old; do hc_still "$old" >/dev/null </dev/null || echo gone; done)
+    [ -n "$hc_gone" ] || hd_docker rm -f "$id" >/dev/null </dev/null
+  done
+}
+if [ -d "$hc_old" ] && [ -f "$hc_old/containers" ]; then
+  hc_each_old hc_point_old
+  hc_remove_new
+  if [ -s "$hc_old/containers" ]; then
+    hc_each_old hc_rename_old
+    hc_before=$(hc_present "$hc_name")
+    [ ! -s "$hc_old/files" ] || hc_compose "$hc_old" up -d $hc_up
+    hc_restart_mounts "$hc_name" "$hc_before"
+    hc_each_old hc_stop_old
+  elif [ -n "$hc_now" ]; then
+    for hc_each in $(hd_docker network ls -q --filter "label=com.docker.compose.project=$hc_now"); do hd_docker network rm "$hc_each" >/dev/null 2>&1 || :; done
+  fi
+fi
+`;
+/** What runs now, for those who ask. */
+const inspect = (0,shell.sh) `
+hc_containers "$(hc_running_project)" "$hc_service {{.Config.Image}} {{.Image}} {{.State.Status}}{{if .State.Health}} {{.State.Health.Status}}{{end}}" | sort >&3
+`;
+/** Compared by hashes and digests; the tool's own dry run may really recreate containers. */
+const diff = change_functions +
+    (0,shell.sh) `
+(
+cd -- "$path" 2>/dev/null || cd -- "$hc_check"
+trap hc_logout EXIT
+hc_name=$(cat "$hc_new/project")
+hc_containers "$hc_name" "$hc_service {{index .Config.Labels \"com.docker.compose.config-hash\"}} {{.Image}}" | sort -u >"$work/compose/running"
+hc_compose "$hc_new" config --hash '*' 2>/dev/null | sort >"$work/compose/hashes"
+while read -r service hash; do
+  hc_line=$(grep "^$service " "$work/compose/running" | head -n 1)
+  if [ -z "$hc_line" ]; then echo "$service would be created" >&3
+  elif [ "$(printf '%s\n' "$hc_line" | cut -d' ' -f2)" != "$hash" ]; then echo "$service would be recreated: its configuration differs" >&3; fi
+done <"$work/compose/hashes"
+hc_login 2>/dev/null || :
+while IFS='|' read -r service ref build platform _ policy; do
+  ! hc_by_digest "$ref" && [ -z "$build" ] && [ "$policy" != never ] || continue
+  hc_image=$(grep "^$service " "$work/compose/running" | head -n 1 | cut -d' ' -f3)
+  [ -n "$hc_image" ] || continue
+  hc_remote=$(hc_with_login manifest inspect -v "$ref" 2>/dev/null </dev/null || hc_with_login manifest inspect -v --insecure "$ref" 2>/dev/null </dev/null) || { echo "$service: the registry does not say whether $ref has moved" >&3; continue; }
+  hc_same=
+  for hc_each in "$hc_image" $(hd_docker image inspect -f '{{range .RepoDigests}}{{println .}}{{end}}' "$hc_image" </dev/null | sed 's/.*@//'); do case $hc_remote in *"$hc_each"*) hc_same=true ;; esac; done
+  [ -n "$hc_same" ] || echo "$service would run another image: $ref has moved" >&3
+done <"$hc_new/services"
+)
+`;
+
+;// CONCATENATED MODULE: ./lib/strategies/compose/explain.js
+const wrong = [
+    [
+        /unauthorized|incorrect username|authentication required|access (?:to the resource )?is denied|denied: /i,
+        'HD-IMAGE-01',
+        'The registry did not let us in.',
+        'Check `registry`, `registry-username` and `registry-password`: the token must be able to read packages. Nothing was changed.',
+    ],
+    [
+        /manifest unknown|not found|no matching manifest|does not exist|invalid reference/i,
+        'HD-IMAGE-02',
+        'The registry has no such image.',
+        'Check its name and tag, and that it was built for the platform of this host. Nothing was changed.',
+    ],
+    [
+        /connection refused|no such host|timeout|timed out|TLS|x509|no route|EOF|server gave HTTP response|network is unreachable/i,
+        'HD-IMAGE-03',
+        'The registry cannot be reached from the host.',
+        'Check the network and the DNS of the host. What runs was not touched.',
+    ],
+];
+/** What Compose and the engine said, in the words of somebody who has to do something about it. */
+function explain(phase, output) {
+    const [, kind, about = ''] = /^hd-failed: (login|fetch)\t(.*)$/m.exec(output) ?? [];
+    if (kind !== undefined) {
+        const said = output
+            .split('\n')
+            .filter((line) => line.trim() !== '' && !line.startsWith('hd-failed: '))
+            .at(-1);
+        const found = wrong.find(([pattern]) => pattern.test(said ?? ''));
+        const why = [kind === 'fetch' ? `${about}:` : '', said].filter(Boolean).join(' ');
+        if (found !== undefined)
+            return { code: found[1], what: found[2], why, fix: found[3] };
+        return { code: 'HD-IMAGE-02', what: 'An image could not be had.', why, fix: 'What the engine said is in the log.' };
+    }
+    if (phase !== 'apply')
+        return undefined;
+    const line = (pattern) => output.split('\n').findLast((each) => pattern.test(each));
+    const dependency = line(/dependency failed to start|is unhealthy/i);
+    const cause = dependency ?? line(/error|failed|cannot|could not|already allocated|not found/i) ?? output.trim().split('\n').at(-1);
+    return {
+        code: 'HD-COMPOSE-04',
+        what: dependency === undefined ? 'Compose could not start the new version.' : 'A service that others need is ill.',
+        why: (cause ?? '').trim(),
+        fix: 'The logs of the containers are in the summary.',
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/compose/images.js
+
+/**
+ * Images, before anything stops. `$hc_new/images` gets a line for each service: SERVICE|REFERENCE|ID|DIGEST. A pull
+ * moves the tag at once, and the tag is what a reboot or a `docker compose up` by hand would start; so it is put back
+ * until the change itself. Every image that a release needs has a tag of ours, or a prune would take it.
+ */
+const imageFunctions = (0,shell.sh) `
+hc_login_folder=$work/login
+hc_with_login() { if [ -d "$hc_login_folder" ]; then hd_docker --config "$hc_login_folder" "$@"; else hd_docker "$@"; fi; }
+# In a configuration of its own, which goes again: nothing on the host stays logged in. What it has of its own is lent.
+hc_login() {
+  [ -s "$release/secrets/registry-password" ] || return 0
+  hc_home=\${DOCKER_CONFIG:-$HOME/.docker}
+  rm -rf "$hc_login_folder"; (umask 077; mkdir -p "$hc_login_folder")
+  for hc_each in cli-plugins contexts; do [ ! -d "$hc_home/$hc_each" ] || ln -s "$hc_home/$hc_each" "$hc_login_folder/$hc_each"; done
+  if [ -r "$hc_home/config.json" ] && ! grep -Eq 'credsStore|credHelpers' "$hc_home/config.json"; then (umask 077; cat "$hc_home/config.json" >"$hc_login_folder/config.json"); fi
+  hc_said=$(hd_docker --config "$hc_login_folder" login --username "$hc_registry_user" --password-stdin \${hc_registry:+"$hc_registry"} <"$release/secrets/registry-password" 2>&1) && return 0
+  printf '%s\nhd-failed: login\t%s\n' "$hc_said" "$(printf '%s\n' "$hc_said" | grep -v '^$' | tail -n 1)" >&2
+  return 1
+}
+hc_logout() {
+  [ ! -d "$hc_login_folder" ] || { hd_docker --config "$hc_login_folder" logout \${hc_registry:+"$hc_registry"} >/dev/null 2>&1 || :; rm -rf "$hc_login_folder"; }
+}
+hc_id() { hd_docker image inspect -f '{{.Id}}' "$1" 2>/dev/null </dev/null; }
+hc_by_digest() { case $1 in *@sha256:*) return 0 ;; *) return 1 ;; esac; }
+hc_back_ref=
+hc_back() { [ -z "$hc_back_ref" ] || { hd_docker tag "$hc_back_id" "$hc_back_ref" && hd_docker rmi "$hc_kept:$DEPLOY_ID.held" >/dev/null; hc_back_ref=; }; }
+# The image of a reference, as it is now at the registry or as it is built, into $hc_image; the reference stays where it was.
+hc_fetch() { # REFERENCE PLATFORM COMMAND...
+  hc_ref=$1; hc_platform=$2; shift 2
+  hc_was=$(hc_id "$hc_ref") || hc_was=
+  if [ -n "$hc_was" ] && ! hc_by_digest "$hc_ref"; then
+    # Some engines delete an image at once when its last name moves on.
+    hd_docker tag "$hc_was" "$hc_kept:$DEPLOY_ID.held" && hc_back_id=$hc_was && hc_back_ref=$hc_ref || return 1
+  fi
+  if [ -z "$hc_was" ] || ! hc_by_digest "$hc_ref"; then "$@" </dev/null || { echo "hd-failed: fetch	$hc_ref" >&2; return 1; }; fi
+  hc_image=$(hc_id "$hc_ref") || return 1
+  [ "$hc_image" != "$hc_was" ] || { hd_docker rmi "$hc_kept:$DEPLOY_ID.held" >/dev/null 2>&1 || :; hc_back_ref=; }
+}
+hc_pull() { hc_with_login pull \${hc_platform:+--platform "$hc_platform"} "$hc_ref"; }
+hc_build() ( [ ! -d "$hc_login_folder" ] || { DOCKER_CONFIG=$hc_login_folder; export DOCKER_CONFIG; }; hc_compose "$hc_new" build "$hc_service_name" )
+# The digest by which the registry knows an image, of those that it may have had elsewhere.
+hc_digest() { # REFERENCE
+  hc_repository=\${1%@*}; case \${hc_repository##*/} in *:*) hc_repository=\${hc_repository%:*} ;; esac
+  hd_docker image inspect -f '{{range .RepoDigests}}{{println .}}{{end}}' "$1" </dev/null 2>/dev/null | awk -v of="$hc_repository@" '{ if (index($0, of) == 1) { print substr($0, length(of) + 1); exit } }'
+}
+# What an earlier release was deployed with: by its id, by our tag, or at last by its digest, which never moves.
+hc_recorded() { # SERVICE REFERENCE: into $hc_image and $hc_known
+  hc_line=$(awk -F '|' -v service="$1" -v ref="$2" '$1 == service && $2 == ref' "$hc_new/images" 2>/dev/null | tail -n 1)
+  [ -n "$hc_line" ] || return 1
+  hc_known=\${hc_line##*|}; hc_image=\${hc_line%|*}; hc_image=\${hc_image##*|}
+  ! hc_id "$hc_image" >/dev/null || return 0
+  ! hc_image=$(hc_id "$hc_kept:$DEPLOY_ID.$1") || return 0
+  [ -n "$hc_known" ] || return 1
+  echo "The image of $1 is not on the host any more: it is pulled by its digest." >&2
+  hc_platform=; hc_ref=\${2%@*}; case \${hc_ref##*/} in *:*) hc_ref=\${hc_ref%:*} ;; esac; hc_ref=$hc_ref@$hc_known
+  hc_pull </dev/null && hc_image=$(hc_id "$hc_ref")
+}
+hc_keep_image() { hd_docker tag "$1" "$hc_kept:$2" </dev/null; }
+hc_each_old() { # FUNCTION: for each container of before: ID SERVICE IMAGE REFERENCE NAME STATE
+  while IFS='|' read -r hc_1 hc_2 hc_3 hc_4 hc_5 hc_6; do "$1" "$hc_1" "$hc_2" "$hc_3" "$hc_4" "$hc_5" "$hc_6" </dev/null || return 1; done <"$hc_old/containers"
+}
+hc_keep_old() { hc_keep_image "$3" "$DEPLOY_ID.old.$2"; }
+`;
+const snapshot = (0,shell.sh) `
+mkdir -p "$hc_old"
+hc_running_project >"$hc_old/project" || exit 1
+hc_containers "$(cat "$hc_old/project")" "{{.Id}}|$hc_service|{{.Image}}|{{.Config.Image}}|{{.Name}}|{{.State.Status}}" >"$hc_old/containers" || exit 1
+: >"$hc_old/profiles"; : >"$hc_old/files"
+if [ -n "$prev" ] && [ -s "$prev/compose/files" ]; then cp "$prev/compose/files" "$prev/compose/profiles" "$hc_old/"
+elif [ -s "$hc_old/containers" ]; then
+  # Started by hand: its containers know from which files.
+  hc_containers "$(cat "$hc_old/project")" '{{index .Config.Labels "com.docker.compose.project.config_files"}}' | sort | uniq -c | sort -rn | sed -n '1s/^ *[0-9]* //p' | tr ',' '\n' | sed '1!G;h;$!d' >"$hc_old/files"
+fi
+`;
+const build = (0,shell.sh) `
+umask 077
+trap 'hc_back; hc_logout; rm -f "$release/secrets/registry-password"' EXIT
+trap 'exit 143' TERM
+hc_each_old hc_keep_old
+hc_login
+: >"$work/compose/images"; : >"$work/compose/fetched"
+while IFS='|' read -r service ref build platform user policy; do
+  hc_service_name=$service; hc_known=
+  if [ -f "$release/record.json" ] && hc_recorded "$service" "$ref"; then :
+  elif hc_image=$(awk -F '|' -v ref="$ref" '$1 == ref { print $2; exit }' "$work/compose/fetched") && [ -n "$hc_image" ]; then :
+  elif [ -n "$build" ]; then cd -- "$hc_check"; hc_fetch "$ref" '' hc_build; hc_back
+  elif [ "$policy" = never ]; then hc_image=$(hc_id "$ref") || { echo "hd-failed: fetch	$ref" >&2; exit 1; }
+  else hc_fetch "$ref" "$platform" hc_pull; hc_known=$(hc_digest "$ref"); hc_back; fi
+  echo "$ref|$hc_image" >>"$work/compose/fetched"
+  [ -n "$hc_known" ] || hc_known=$(awk -F '|' -v ref="$ref" '$2 == ref { print $4 }' "$work/compose/images" | head -n 1)
+  hc_keep_image "$hc_image" "$DEPLOY_ID.$service"
+  echo "$service|$ref|$hc_image|$hc_known" >>"$work/compose/images"
+  echo "$service: $ref is \${hc_known:-$hc_image}"
+done <"$hc_new/services"
+mv -f "$work/compose/images" "$hc_new/images"
+`;
+/** Names of releases that are gone take their images with them; one that a container uses stays. */
+const tidy = (0,shell.sh) `
+hd_docker images --format '{{.Tag}}' "$hc_kept" 2>/dev/null | while IFS= read -r tag; do
+  # Of a release before, its own names are enough; what ran before the first one has no other.
+  case $tag in *.old.*) [ -z "$prev" ] || { hd_docker rmi "$hc_kept:$tag" >/dev/null 2>&1 </dev/null; continue; } ;; esac
+  [ -d "$state/releases/\${tag%%.*}" ] || hd_docker rmi "$hc_kept:$tag" >/dev/null 2>&1 </dev/null
+done || :
+`;
+
+;// CONCATENATED MODULE: ./lib/strategies/compose/options.js
+const noCompose = {
+    files: [],
+    project: '',
+    profiles: [],
+    images: [],
+    registry: '',
+    registryUser: '',
+    verify: '',
+};
+
+;// CONCATENATED MODULE: ./lib/strategies/compose/preflight.js
+
+/** Looks at the new configuration as it will be at `path`, while the old one runs, and keeps what Compose makes of it. */
+function preflight(engine) {
+    if (engine.compose.by === '' && engine.version !== '')
+        return refusal('Docker Compose is not on this host.', 'Neither `docker compose` nor `docker-compose` works for this user.', 'Install the plugin (`apt install docker-compose-v2`; on a NAS update Container Manager or Container Station).');
+    if (engine.version === '')
+        return noEngine(engine);
+    return `${lookFunctions}${look}`;
+}
+function noEngine({ problem, docker }) {
+    return refusal('The Docker engine gives no answer.', problem || 'There is no docker on this host.', `Start it, or let this user talk to it: \`usermod -aG docker USER\`, or a sudoers line for ${docker || '/usr/bin/docker'}.`);
+}
+function refusal(what, why, fix) {
+    const text = ['HD-ENGINE-01', what, why, fix].map((part) => part.replaceAll(/[\t\n]+/g, ' ')).join('\t');
+    return `printf '%s\\n' ${(0,shell/* quote */.hD)(`refuse ${text}`)} >&3\n`;
+}
+const lookFunctions = (0,shell.sh) `
+hc_line() { printf '%s' "$1" | tr '\n\t' '  '; }
+hc_refuse() { printf 'refuse %s\t%s\t%s\t%s\n' "$1" "$(hc_line "$2")" "$(hc_line "$3")" "$(hc_line "$4")" >&3; }
+hc_say() { printf '%s %s\n' "$1" "$(hc_line "$2")" >&3; }
+# The folder as it is going to be: the new tree, the files written beside it, and what stays at $path.
+hc_picture() {
+  rm -rf "$work/check" "$work/compose"; mkdir -p "$work/check" "$work/compose" "$hc_old"
+  if [ -d "$release/tree" ]; then cp -al "$release/tree" "$hc_check" 2>/dev/null || cp -a "$release/tree" "$hc_check"
+  else mkdir -p "$hc_check"; fi
+  if [ -d "$path" ]; then
+    (cd -- "$path" && if [ -d "$release/tree" ]; then hd_held; else ls -A; fi) | while IFS= read -r hc_each; do
+      [ ! -e "$hc_check/$hc_each" ] && [ ! -L "$hc_check/$hc_each" ] || continue
+      mkdir -p "$(dirname -- "$hc_check/$hc_each")" && ln -s "$path/\${hc_each#./}" "$hc_check/$hc_each"
+    done
+  fi
+  hd_each_file hc_picture_file
+}
+hc_picture_file() { # NUMBER DESTINATION
+  case $2 in "$path"/*) hc_to=$hc_check/\${2#"$path"/} ;; *) return 0 ;; esac
+  mkdir -p "$(dirname -- "$hc_to")" && rm -f "$hc_to" && ln -s "$release/files/$1" "$hc_to"
+}
+# What is kept for people has no secrets: neither the environment nor anything that a .env file says.
+hc_redact() { # FILE OF VALUES
+  awk -v values="$1" -v inside=-1 '
+    BEGIN { while ((getline line < values) > 0) if (length(line) > 3 && line != "true" && line != "false") secret[line] }
+    { indent = match($0, /[^ ]/) - 1 }
+    inside >= 0 && indent <= inside { inside = -1 }
+    inside >= 0 {
+      if (deep == "" || indent <= deep) { deep = indent; if ($0 ~ /^ *- /) sub(/=.*/, "=***"); else sub(/: .*/, ": ***"); print }
+      next
+    }
+    { for (one in secret) while ((i = index($0, one)) > 0) $0 = substr($0, 1, i - 1) "***" substr($0, i + length(one)); print }
+    /^ *(environment|args|content):/ { inside = indent; deep = "" }
+  '
+}
+hc_values() { sed -n 's/^[^#=]*=//p' "$release/files/$1"; }
+`;
+const look = (0,shell.sh) `
+umask 077
+hc_picture
+mkdir -p "$hc_new"; cd -- "$hc_check"
+printf %s "$hc_profiles" >"$hc_new/profiles"; printf %s "$hc_project" >"$hc_new/project"; printf %s "$hc_pins" >"$hc_new/pins.yml"
+hc_find_files | sed '1!G;h;$!d' >"$hc_new/files"
+if [ ! -s "$hc_new/files" ]; then hc_refuse HD-COMPOSE-01 "There is no Compose file." "Neither compose.yaml nor docker-compose.yml is in source." "Name it in compose-files, relative to source."; exit 0; fi
+[ -s "$hc_new/project" ] || hc_dotenv COMPOSE_PROJECT_NAME >"$hc_new/project"
+hc_services=$(hc_compose "$hc_new" config --services 2>"$work/compose/said") || {
+  hc_refuse HD-COMPOSE-01 "Compose refuses the configuration." "$(grep -v 'level=warning\|^WARNING' "$work/compose/said" | tail -n 3)" "Correct the file; docker compose config -q tells the same. Nothing was changed."; exit 0; }
+if [ -s "$hc_new/pins.yml" ]; then
+  for service in $hc_pinned; do
+    printf '%s\n' "$hc_services" | grep -qxF -- "$service" || hc_refuse HD-COMPOSE-03 "There is no service $service." "images gives it an image, and the Compose files do not know it." "Write one of these: $hc_services"
+  done
+  printf '%s\n' "$hc_new/pins.yml" | cat - "$hc_new/files" >"$hc_new/files.new" && mv -f "$hc_new/files.new" "$hc_new/files"
+fi
+hc_compose "$hc_new" config >"$work/compose/resolved" 2>"$work/compose/said" || {
+  hc_refuse HD-COMPOSE-01 "Compose refuses the configuration." "$(grep -v 'level=warning\|^WARNING' "$work/compose/said" | tail -n 3)" "Correct the file; docker compose config -q tells the same. Nothing was changed."; exit 0; }
+hc_unset=$(sed -n 's/.*[Tt]he [\\"]*\([A-Za-z_][A-Za-z0-9_]*\)[\\"]* variable is not set.*/\1/p' "$work/compose/said" | sort -u)
+[ -z "$hc_unset" ] || hc_refuse HD-COMPOSE-02 "Variables of the Compose file are not set: $hc_unset." "Compose would put nothing in their place and go on." "Set them in env-file, or give them a default: "'\${NAME:-value}.'
+if [ ! -s "$hc_new/project" ]; then
+  sed -n 's/^name: *//p' "$work/compose/resolved" >"$hc_new/project"
+  # The first Compose knows no name in a file: it takes that of the folder.
+  [ -s "$hc_new/project" ] || { cd "$(dirname -- "$(tail -n 1 "$hc_new/files")")" && basename -- "$PWD" | tr 'A-Z' 'a-z' | tr -cd 'a-z0-9_\n-' >"$hc_new/project"; cd -- "$hc_check"; }
+fi
+hc_name=$(cat "$hc_new/project"); hc_running=$(hc_running_project)
+if [ -n "$hc_running" ] && [ "$hc_running" != "$hc_name" ]; then
+  hc_refuse HD-COMPOSE-03 "$path runs as the project $hc_running, and would be started a second time as $hc_name." "The names, and with them the networks and volumes, would be others." "Set compose-project: $hc_running, or take the old one down first."
+fi
+# As it will be at $path; the picture is only a place to look at it.
+awk -v from="$hc_check" -v to="$path" '{ out = ""; while ((i = index($0, from)) > 0) { out = out substr($0, 1, i - 1) to; $0 = substr($0, i + length(from)) } print out $0 }' "$work/compose/resolved" >"$work/compose/config"
+hc_read_config "$hc_name" <"$work/compose/config" >"$work/compose/parts"
+sed -n 's/^service|//p' "$work/compose/parts" >"$hc_new/services"; sed -n 's/^bind|//p' "$work/compose/parts" >"$hc_new/binds"
+{ sed -n 's/^[^#=]*=//p' .env 2>/dev/null; hd_each_file hc_values; } | sed "s/^[\"']//; s/[\"' ]*\$//" >"$work/compose/values"
+hc_redact "$work/compose/values" <"$work/compose/config" >"$hc_new/config.yml"
+# What was verified is one content for ever; a tag is not.
+[ -z "$hc_verify" ] || while IFS='|' read -r service ref build _; do
+  case " $hc_pinned " in *" $service "*) ;; *) hc_refuse HD-IMAGE-04 "The image of $service would not be verified." "It runs $ref\${build:+, built on the host}, and verify looks at what images names." "Give it in images with its digest: $service=NAME@sha256:..." ;; esac
+done <"$hc_new/services"
+sed -n 's/^external|//p' "$work/compose/parts" | while IFS='|' read -r kind name; do
+  hd_docker "$kind" inspect "$name" >/dev/null 2>&1 </dev/null || hc_refuse HD-COMPOSE-03 "The $kind $name does not exist." "The Compose file says that it is external, so Compose would not make it." "On the host run: docker $kind create $name"
+done
+# Where data lies on the host it stays: a switch that would take it away is stopped before it begins.
+hc_containers "$hc_running" '{{range .Mounts}}{{if eq .Type "bind"}}{{println .Source}}{{end}}{{end}}' | sort -u | while IFS= read -r source; do
+  case $source in "$path"/*) ;; *) continue ;; esac
+  hc_each=\${source#"$path"/}
+  if [ -d "$release/tree" ] && [ ! -e "$release/tree/$hc_each" ] && [ -e "$source" ] && ! (cd -- "$path" && hd_held) | awk -v one="./$hc_each" '{ if (one == $0 || index(one, $0 "/") == 1 || index($0, one "/") == 1) found = 1 } END { exit !found }'; then
+    hc_refuse HD-COMPOSE-03 "$source is mounted by a container, and would be deleted." "It is not in source, and neither protect nor the Compose file names it any more." "Add \${hc_each%%/*}/ to protect, or move it away."
+  fi
+done
+hc_orphans=$(hc_containers "$hc_running" "$hc_service" | sort -u | while IFS= read -r service; do printf '%s\n' "$hc_services" | grep -qxF -- "$service" || printf ' %s' "$service"; done)
+[ -z "$hc_orphans" ] || hc_say warn "Containers run of services that the Compose file does not know any more:$hc_orphans. They are left as they are; docker compose -p $hc_name up --remove-orphans would remove them."
+hc_root=$(hd_docker info -f '{{.DockerRootDir}}' 2>/dev/null)
+hc_free=$(df -Pk "\${hc_root:-/}" 2>/dev/null | awk 'NR == 2 { print $4 }')
+if [ "\${hc_free:-999999}" -lt 102400 ]; then hc_refuse HD-DISK-01 "The disk of the engine is nearly full." "$((hc_free / 1024)) MiB are free at $hc_root, which is too little to pull an image." "Free some space: docker system df tells what takes it. What runs was not touched."; fi
+hc_size=$(cut -d'|' -f2 "$hc_new/services" | sort -u | while IFS= read -r ref; do hd_docker image inspect -f '{{.Size}}' "$ref" 2>/dev/null </dev/null; done | awk '{ sum += $1 } END { printf "%d", sum / 1024 }')
+[ "\${hc_free:-999999999}" -ge "\${hc_size:-0}" ] || hc_say warn "$((hc_free / 1024)) MiB are free at $hc_root; the images of now take $((hc_size / 1024)) MiB, and new ones are kept beside them."
+hc_say note "project $hc_name, $(wc -l <"$hc_new/services" | tr -d ' ') services"
+`;
+
+// EXTERNAL MODULE: ./lib/remote/engine.js
+var remote_engine = __nccwpck_require__(7246);
+;// CONCATENATED MODULE: ./lib/strategies/compose/project.js
+
+
+/**
+ * What all scripts of the strategy begin with. How a release calls Compose is kept in a folder: `files` (the last one
+ * first), `profiles` and `project`; that of the release is $hc_new, that of the version before it $hc_old.
+ */
+function projectHead(options, engine, name) {
+    const lines = (items) => items.map((item) => `${item}\n`).join('');
+    const values = (0,shell/* assign */.kp)({
+        hc_files: lines(options.files),
+        hc_profiles: lines(options.profiles),
+        hc_project: options.project,
+        hc_pins: pins(options),
+        hc_pinned: options.images.map(({ service }) => service).join(' '),
+        hc_pinned_refs: lines(options.images.map(({ service, ref }) => `${service}=${ref}`)),
+        hc_verify: options.verify,
+        hc_registry: options.registry,
+        hc_registry_user: options.registryUser,
+        hc_up: upOptions(engine),
+        hc_dash: engine.compose.version.startsWith('1.') ? '_' : '-',
+        hc_kept: `homelab-deploy/${imageName(name)}`,
+    });
+    return `${values}${(0,remote_engine/* engineFunctions */.Ge)(engine)}${project_functions}`;
+}
+/** A Compose file that gives services their images, whatever the others say. */
+function pins({ images }) {
+    const services = images.map(({ service, ref }) => [service, { image: ref }]);
+    return services.length === 0 ? '' : `${JSON.stringify({ services: Object.fromEntries(services) })}\n`;
+}
+/** Never a pull and never a build: what is to run lies on the host. Compose learnt `--pull` for `up` with 2.12. */
+function upOptions({ compose: { version } }) {
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    return major > 2 || (major === 2 && minor >= 12) ? '--no-build --pull never' : '--no-build';
+}
+/** The names of images know less than those of applications. */
+function imageName(name) {
+    return (name
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replaceAll(/^-|-$/g, '') || 'app');
+}
+const project_functions = (0,shell.sh) `
+hc_new=$release/compose; hc_old=$work/compose/old; hc_check=$work/check/$(basename -- "$path")
+# What a script has to say to people who read no log.
+hc_warn() { printf 'homelab-deploy: warning: %s\n' "$1"; }
+hc_dotenv() { # NAME: its value in the .env of the folder at hand
+  sed -n "s/^\(export \)\{0,1\}$1=//p" .env 2>/dev/null | tail -n 1 | sed "s/^[\"']//; s/[\"' ]*\$//"
+}
+# The Compose files of the folder at hand, as Compose itself would find them, but never those of a folder above.
+hc_find_files() {
+  if [ -n "$hc_files" ]; then printf %s "$hc_files"; return; fi
+  hc_named=$(hc_dotenv COMPOSE_FILE)
+  if [ -n "$hc_named" ]; then printf '%s\n' "$hc_named" | tr ':' '\n'; return; fi
+  for hc_each in compose.yaml compose.yml docker-compose.yml docker-compose.yaml; do
+    [ -f "$hc_each" ] || continue
+    echo "$hc_each"
+    for hc_more in "\${hc_each%.*}.override.yaml" "\${hc_each%.*}.override.yml"; do [ ! -f "$hc_more" ] || { echo "$hc_more"; break; }; done
+    return
+  done
+}
+hc_compose() ( # FOLDER ARGUMENT...: Compose, as the release of that folder calls it
+  hc_set=$1; shift
+  while IFS= read -r hc_each; do set -- --profile "$hc_each" "$@"; done <"$hc_set/profiles"
+  while IFS= read -r hc_each; do set -- -f "$hc_each" "$@"; done <"$hc_set/files"
+  [ ! -s "$hc_set/project" ] || set -- -p "$(cat "$hc_set/project")" "$@"
+  hd_compose_tool "$@" </dev/null 3>&-
+)
+hc_containers() { # PROJECT FORMAT: a line for each, running or not
+  [ -n "$1" ] || return 0
+  hc_ids=$(hd_docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$1" --filter label=com.docker.compose.oneoff=False) || return 1
+  [ -z "$hc_ids" ] || hd_docker inspect -f "$2" $hc_ids
+}
+hc_service='{{index .Config.Labels "com.docker.compose.service"}}'
+# The project that runs from this folder: as the last release called it, or as its containers say.
+hc_running_project() {
+  if [ -n "$prev" ] && [ -s "$prev/compose/project" ]; then cat "$prev/compose/project"; return; fi
+  for hc_each in "$path" "$(readlink -f "$path" 2>/dev/null)"; do
+    hc_id=$(hd_docker ps -aq --filter "label=com.docker.compose.project.working_dir=$hc_each" | head -n 1)
+    [ -z "$hc_id" ] || { hd_docker inspect -f '{{index .Config.Labels "com.docker.compose.project"}}' "$hc_id"; return; }
+  done
+}
+# What the resolved configuration on stdin says, one a line: service|NAME|IMAGE|BUILD|PLATFORM|USER|PULL,
+# bind|NAME|SOURCE, external|KIND|NAME and file|KIND|NAME|FILE. Compose writes it in one form only, so that it can be read by its indents.
+hc_read_config() {
+  awk -v project="$1" -v dash="$hc_dash" '
+    function bare(text) { sub(/^ *(- )?/, "", text); if (text ~ /^".*"$/ || text ~ /^\047.*\047$/) text = substr(text, 2, length(text) - 2); return text }
+    function value(text) { sub(/^[^:]*:/, "", text); return bare(text) }
+    function end() {
+      if (top == "services" && name != "") print "service|" name "|" (at["image"] != "" ? at["image"] : project dash name) "|" at["build"] "|" at["platform"] "|" at["user"] "|" at["pull_policy"]
+      if ((top == "configs" || top == "secrets") && at["file"] != "" && at["name"] == "") print "file|" substr(top, 1, length(top) - 1) "|" name "|" at["file"]
+      if ((top == "networks" || top == "volumes") && name != "" && at["external"] == "true") print "external|" substr(top, 1, length(top) - 1) "|" (at["name"] != "" ? at["name"] : name)
+      name = ""; key = ""; split("", at)
+    }
+    /^[a-z]/ { end(); top = $0; sub(/:.*/, "", top); next }
+    /^  [^ -].*:/ { end(); name = $0; sub(/: *[^:]*$/, "", name); sub(/:$/, "", name); name = bare(name); next }
+    /^    [a-z_]+:/ { key = $1; sub(/:.*/, "", key); at[key] = (key == "build") ? "build" : value($0); next }
+    top == "services" && key == "volumes" && /^ +- type: / { type = value($0); next }
+    top == "services" && key == "volumes" && /^ +source: / { if (type == "bind") print "bind|" name "|" value($0); next }
+    top == "services" && key == "volumes" && /^ +- \// { text = bare($0); sub(/:.*/, "", text); print "bind|" name "|" text }
+    END { end() }'
+}
+`;
+
+// EXTERNAL MODULE: ./node_modules/yaml/dist/index.js
+var dist = __nccwpck_require__(8815);
+;// CONCATENATED MODULE: ./lib/strategies/compose/sources.js
+
+
+
+const usual = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml'];
+/**
+ * Patterns of what the containers mount from the folder of the project and the source does not hold: data, made on
+ * the host, which no sync may take away.
+ */
+function mounted(source, files) {
+    const names = files.length > 0 ? files : usual.filter((name) => (0,external_node_fs_.existsSync)((0,external_node_path_.join)(source, name)));
+    const paths = names.flatMap((name) => pathsOf(source, name));
+    return [...new Set(paths)].filter((path) => !(0,external_node_fs_.existsSync)((0,external_node_path_.join)(source, path))).map((path) => `/${path}`);
+}
+function pathsOf(source, name) {
+    let document;
+    try {
+        document = (0,dist/* parse */.qg)((0,external_node_fs_.readFileSync)((0,external_node_path_.join)(source, name), 'utf8'), { logLevel: 'silent' });
+    }
+    catch {
+        // Compose on the host will say what is wrong with it.
+        return [];
+    }
+    const services = Object.values(record(record(document)['services'])).map(record);
+    const sources = services.flatMap(({ volumes }) => (Array.isArray(volumes) ? volumes.map(sourceOf) : []));
+    return sources.flatMap((text) => {
+        const path = external_node_path_.posix.normalize(external_node_path_.posix.join(external_node_path_.posix.dirname(name), text.replaceAll(/\$\{\w+:?-([^}]*)\}/g, '$1')));
+        const inside = /^\.{1,2}(\/|$)/.test(text.replaceAll(/\$\{\w+:?-([^}]*)\}/g, '$1')) && !path.startsWith('..');
+        return inside && path !== '.' && !path.includes('$') ? [path.replace(/\/$/, '')] : [];
+    });
+}
+/** `./data:/data`, or an entry with `source`. */
+function sourceOf(volume) {
+    if (typeof volume !== 'string')
+        return typeof record(volume)['source'] === 'string' ? String(record(volume)['source']) : '';
+    return /^((?:\$\{[^}]*\}|[^:])*):/.exec(volume)?.[1] ?? '';
+}
+function record(value) {
+    return typeof value === 'object' && value !== null ? value : {};
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/compose.js
+
+
+
+
+
+
+
+/** Containers of a Compose project, on a server or a NAS. */
+const compose = {
+    name: 'compose',
+    summary: 'Containers by Docker Compose, with every image held by its digest.',
+    markers: ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml'],
+    needs: [
+        {
+            name: 'docker',
+            on: 'host',
+            hint: 'Install Docker on the host; on a NAS install Container Manager or Container Station.',
+        },
+    ],
+    checks: () => ['container:*'],
+    protects: ({ compose: options = noCompose }, source) => [
+        '/data',
+        '/logs',
+        '/backups',
+        ...mounted(source, options.files),
+    ],
+    compile: ({ compose: options = noCompose }, { engine, state }) => {
+        const head = projectHead(options, engine, state.split('/').at(-1) ?? '');
+        const images = head + imageFunctions;
+        return {
+            environment: '',
+            preflight: head + preflight(engine),
+            snapshot: head + snapshot,
+            build: images + build,
+            prepare: head + change_prepare,
+            apply: images + apply,
+            restore: images + restore,
+            keep: '',
+            tidy: head + tidy,
+            inspect: head + inspect,
+            diff: images + diff,
+        };
+    },
+    explain: explain,
+};
+
 ;// CONCATENATED MODULE: ./lib/strategies/script.js
 
 /** The user's own commands, for hosts that none of the other strategies fits. */
@@ -72939,15 +73700,198 @@ const script = {
         // Without a `restore` of its own the way back is the way there: what activated the old release activates it again.
         restore: (0,shell.sh) `if [ -s "$release/scripts/restore" ]; then hd_user restore "$release" "$prev"; elif [ -n "$prev" ]; then hd_user activate "$prev"; fi`,
         keep: '',
+        tidy: '',
         inspect: '',
         diff: '',
     }),
     explain: () => undefined,
 };
 
+;// CONCATENATED MODULE: ./lib/strategies/compose/swarm.js
+
+/** What a Swarm needs beside what Compose needs. `stack` in the folder of a release is the name of its stack. */
+const stackFunctions = (0,shell.sh) `
+hc_stack=\${hc_project:-$(basename -- "$state" | tr 'A-Z' 'a-z')}
+# A stack reads no .env file: what is in it has to be in the environment of the tool, and nowhere else.
+hc_stack_env() {
+  while IFS= read -r hc_each || [ -n "$hc_each" ]; do
+    hc_each=\${hc_each#export }
+    case $hc_each in '#'* | '' | *' '*=* | [0-9=]*) continue ;; *=*) ;; *) continue ;; esac
+    hc_value=\${hc_each#*=}
+    case $hc_value in \"*\") hc_value=\${hc_value#?}; hc_value=\${hc_value%?} ;; \'*\') hc_value=\${hc_value#?}; hc_value=\${hc_value%?} ;; esac
+    export "\${hc_each%%=*}=$hc_value"
+  done
+}
+hc_stack_tool() ( # FOLDER COMMAND...: docker stack, with the files and variables of the folder at hand
+  hc_set=$1; shift
+  hc_verb=$1; shift
+  [ ! -f .env ] || hc_stack_env <.env
+  for hc_each in "$hc_set/names.yml" "$hc_set/digests.yml"; do [ ! -s "$hc_each" ] || set -- -c "$hc_each" "$@"; done
+  while IFS= read -r hc_each; do set -- -c "$hc_each" "$@"; done <"$hc_set/files"
+  hc_with_login stack "$hc_verb" "$@" </dev/null 3>&-
+)
+hc_stack_services() { hd_docker service ls -q --filter "label=com.docker.stack.namespace=$hc_stack"; }
+hc_version() { sed -n 's/^version: *//p' "$(tail -n 1 "$hc_new/files")" | tr -d "\"'" | head -n 1; }
+`;
+const stackLook = (0,shell.sh) `
+umask 077
+[ "$(hd_docker info -f '{{.Swarm.ControlAvailable}}' 2>/dev/null)" = true ] || { hc_refuse HD-STACK-01 "This host is no manager of a Swarm." "A stack can be deployed by a manager only." "Name a manager in host, or run docker swarm init there."; exit 0; }
+hd_docker node ls --format '{{.Hostname}} {{.Status}} {{.Availability}}' | while read -r node status availability; do
+  [ "$status" = Ready ] && [ "$availability" = Active ] || hc_say warn "The node $node is $status and $availability: it runs no new tasks."
+done
+hc_picture
+mkdir -p "$hc_new"; cd -- "$hc_check"
+echo "$hc_stack" >"$hc_new/stack"; printf %s "$hc_pins" >"$hc_new/pins.yml"; rm -f "$hc_new/names.yml" "$hc_new/digests.yml"
+if [ -z "$hc_files" ]; then for hc_each in docker-stack.yml docker-stack.yaml stack.yml stack.yaml compose.yaml compose.yml docker-compose.yml docker-compose.yaml; do [ ! -f "$hc_each" ] || { hc_files=$hc_each; break; }; done; fi
+printf '%s\n' "$hc_files" | grep . | sed '1!G;h;$!d' >"$hc_new/files"
+if [ ! -s "$hc_new/files" ]; then hc_refuse HD-COMPOSE-01 "There is no stack file." "docker-stack.yml is not in source." "Name it in compose-files, relative to source."; exit 0; fi
+hc_read_stack() {
+  hc_stack_tool "$hc_new" config >"$work/compose/resolved" 2>"$work/compose/said" || {
+    hc_refuse HD-COMPOSE-01 "The engine refuses the stack file." "$(tail -n 3 "$work/compose/said")" "Correct the file; docker stack config -c FILE tells the same. Nothing was changed."; exit 0; }
+  awk -v from="$hc_check" -v to="$path" '{ out = ""; while ((i = index($0, from)) > 0) { out = out substr($0, 1, i - 1) to; $0 = substr($0, i + length(from)) } print out $0 }' "$work/compose/resolved" >"$work/compose/config"
+  hc_read_config "$hc_stack" <"$work/compose/config" >"$work/compose/parts"
+}
+hc_read_stack
+hc_unset=$(sed -n 's/.*[Tt]he [\\"]*\([A-Za-z_][A-Za-z0-9_]*\)[\\"]* variable is not set.*/\1/p' "$work/compose/said" | sort -u)
+[ -z "$hc_unset" ] || hc_refuse HD-COMPOSE-02 "Variables of the stack file are not set: $hc_unset." "The engine would put nothing in their place and go on." "Set them in env-file, or give them a default: "'\${NAME:-value}.'
+# Configs and secrets cannot be changed: another content gets another name, and the old one stays for the way back.
+for kind in config secret; do
+  sed -n "s/^file|$kind|//p" "$work/compose/parts" | while IFS='|' read -r key file; do
+    from=$file; case $file in "$path"/*) from=$hc_check/\${file#"$path"/} ;; esac
+    sum=$(sha256sum <"$from" 2>/dev/null | cut -c1-12)
+    [ -n "$sum" ] || { hc_refuse HD-COMPOSE-03 "The file of the $kind $key is not there." "$file" "Add it to source, or to secret-files."; continue; }
+    printf '"%s":{"name":"%s_%s_%s","file":"%s"}\n' "$key" "$hc_stack" "$key" "$sum" "$file"
+  done >"$work/compose/$kind.names"
+done
+if [ -s "$work/compose/config.names" ] || [ -s "$work/compose/secret.names" ]; then
+  hc_is=$(hc_version)
+  { printf '{'; [ -z "$hc_is" ] || printf '"version":"%s",' "$hc_is"
+    printf '"configs":{%s},' "$(paste -sd, "$work/compose/config.names")"; printf '"secrets":{%s}}\n' "$(paste -sd, "$work/compose/secret.names")"; } >"$hc_new/names.yml"
+fi
+sed -n 's/^service|//p' "$work/compose/parts" | while IFS='|' read -r service ref rest; do
+  hc_pin=$(printf '%s\n' "$hc_pinned_refs" | sed -n "s/^$service=//p"); echo "$service|\${hc_pin:-$ref}|$rest"
+done >"$hc_new/services"
+for service in $hc_pinned; do grep -q "^$service|" "$hc_new/services" || hc_refuse HD-COMPOSE-03 "There is no service $service." "images gives it an image, and the stack file does not know it." "Check the name."; done
+: >"$hc_new/binds"
+{ sed -n 's/^[^#=]*=//p' .env 2>/dev/null; hd_each_file hc_values; } | sed "s/^[\"']//; s/[\"' ]*\$//" >"$work/compose/values"
+hc_redact "$work/compose/values" <"$work/compose/config" >"$hc_new/config.yml"
+hc_orphans=$(for hc_each in $(hc_stack_services); do hd_docker service inspect -f '{{.Spec.Name}}' "$hc_each"; done | while IFS= read -r name; do grep -q "^\${name#"$hc_stack"_}|" "$hc_new/services" || printf ' %s' "$name"; done)
+[ -z "$hc_orphans" ] || hc_say warn "Services run that the stack file does not know any more:$hc_orphans. They are left as they are; docker service rm removes them."
+hc_say note "stack $hc_stack, $(wc -l <"$hc_new/services" | tr -d ' ') services, $(hd_docker node ls -q | wc -l | tr -d ' ') nodes"
+`;
+const stackSnapshot = (0,shell.sh) `
+( umask 077; mkdir -p "$hc_old" )
+for hc_each in $(hc_stack_services); do
+  hd_docker service inspect -f '{{.Spec.Name}}' "$hc_each" && hd_docker service inspect -f '{{json .Spec}}' "$hc_each" >"$hc_old/$hc_each.json" || exit 1
+done >"$hc_old/services" || exit 1
+chmod 600 "$hc_old"/*.json 2>/dev/null || :
+`;
+/** Every image is resolved here and once, so that no node and no later moment gets another one. */
+const stackBuild = (0,shell.sh) `
+umask 077
+mkdir -p "$work/compose"
+trap 'hc_code=$?; hc_back; [ "$hc_code" = 0 ] || hc_logout; rm -f "$release/secrets/registry-password"' EXIT
+trap 'exit 143' TERM
+hc_login
+: >"$work/compose/images"
+while IFS='|' read -r service ref build platform user policy; do
+  hc_known=$(awk -F '|' -v ref="$ref" '$2 == ref { print $4; exit }' "$work/compose/images"); hc_image=
+  if [ -n "$hc_known" ]; then :
+  elif [ -f "$release/record.json" ] && hc_known=$(awk -F '|' -v service="$service" -v ref="$ref" '$1 == service && $2 == ref { print $4; exit }' "$hc_new/images") && [ -n "$hc_known" ]; then :
+  elif hc_by_digest "$ref"; then hc_known=\${ref##*@}
+  else hc_fetch "$ref" "$platform" hc_pull; hc_known=$(hc_digest "$ref"); hc_back; fi
+  echo "$service|$ref|$hc_image|$hc_known" >>"$work/compose/images"
+  echo "$service: $ref is \${hc_known:-an image of this host alone}"
+done <"$hc_new/services"
+mv -f "$work/compose/images" "$hc_new/images"
+cd -- "$hc_check" 2>/dev/null || cd -- "$release/tree" 2>/dev/null || cd -- "$path"
+hc_is=$(hc_version)
+{ printf '{'; [ -z "$hc_is" ] || printf '"version":"%s",' "$hc_is"
+  printf '"services":{%s}}\n' "$(awk -F '|' '{ sub(/@.*/, "", $2); printf "%s\"%s\":{\"image\":\"%s%s\"}", (NR > 1 ? "," : ""), $1, $2, ($4 != "" ? "@" $4 : "") }' "$hc_new/images")"; } >"$hc_new/digests.yml"
+`;
+const stackApply = (0,shell.sh) `
+trap hc_logout EXIT
+trap 'exit 143' TERM
+cd -- "$path"
+hc_auth=; [ ! -d "$hc_login_folder" ] && [ ! -r "$HOME/.docker/config.json" ] || hc_auth=--with-registry-auth
+hc_stack_tool "$hc_new" deploy --resolve-image never $hc_auth "$hc_stack"
+`;
+/** Each service gets the very specification that it had. The tool itself knows one step back only, so the engine is asked. */
+const stackRestore = (0,shell.sh) `
+hc_logout
+hc_socket=/var/run/docker.sock
+hc_post() { # ADDRESS FILE
+  hc_answer=$(curl -s --unix-socket "$hc_socket" -o "$work/compose/answer" -w '%{http_code}' -H 'Content-Type: application/json' --data-binary "@$2" "http://docker/$1")
+  case $hc_answer in 2*) return 0 ;; *) cat "$work/compose/answer" >&2; return 1 ;; esac
+}
+if [ -f "$hc_old/services" ]; then
+  for hc_each in $(hc_stack_services); do [ -f "$hc_old/$hc_each.json" ] || hd_docker service rm "$hc_each" >/dev/null; done
+  for hc_spec in "$hc_old"/*.json; do
+    [ -f "$hc_spec" ] || continue
+    hc_each=$(basename -- "$hc_spec" .json)
+    if hc_now=$(hd_docker service inspect -f '{{json .Spec}}' "$hc_each" 2>/dev/null); then
+      [ "$hc_now" != "$(cat "$hc_spec")" ] || continue
+      if command -v curl >/dev/null 2>&1 && [ -w "$hc_socket" ]; then hc_post "services/$hc_each/update?version=$(hd_docker service inspect -f '{{.Version.Index}}' "$hc_each")&registryAuthFrom=spec" "$hc_spec"
+      else hd_docker service update --detach --rollback "$hc_each" >/dev/null; fi
+    else hc_post services/create "$hc_spec"; fi
+  done
+fi
+`;
+/** Configs and secrets that no kept release names; one that a service uses cannot be removed. */
+const stackTidy = (0,shell.sh) `
+for kind in config secret; do
+  hd_docker "$kind" ls --filter "label=com.docker.stack.namespace=$hc_stack" --format '{{.Name}}' 2>/dev/null | grep -E '_[0-9a-f]{12}$' | while IFS= read -r name; do
+    cat "$state"/releases/*/compose/names.yml 2>/dev/null | grep -qF "\"$name\"" || hd_docker "$kind" rm "$name" >/dev/null 2>&1 </dev/null
+  done
+done || :
+`;
+const stackInspect = (0,shell.sh) `
+for hc_each in $(hc_stack_services); do hd_docker service inspect -f '{{.Spec.Name}} {{.Spec.TaskTemplate.ContainerSpec.Image}} {{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}' "$hc_each"; done | sort >&3
+`;
+/** The tree is the same; what else can differ is where a tag points to, and what somebody did by hand. */
+const stackDiff = (0,shell.sh) `
+while IFS='|' read -r service ref _; do
+  hc_is=$(hd_docker service inspect -f '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "\${hc_stack}_$service" 2>/dev/null </dev/null) || { echo "$service would be created" >&3; continue; }
+  case $ref in *@sha256:*) [ "\${hc_is##*@}" = "\${ref##*@}" ] || echo "$service would run another image" >&3 ;; *) echo "$service: $ref may have moved" >&3 ;; esac
+done <"$hc_new/services"
+`;
+
+;// CONCATENATED MODULE: ./lib/strategies/stack.js
+
+
+
+
+
+
+/** Services of a Docker Swarm, deployed by one of its managers. */
+const stack = {
+    name: 'stack',
+    summary: 'Services of a Docker Swarm, judged by what each task runs.',
+    markers: ['docker-stack.yml', 'docker-stack.yaml', 'stack.yml', 'stack.yaml'],
+    needs: [{ name: 'docker', on: 'host', hint: 'Install Docker on the host: https://docs.docker.com/engine/install/.' }],
+    checks: () => ['container:*'],
+    compile: ({ compose: options = noCompose }, { engine, state }) => {
+        const head = projectHead(options, engine, state.split('/').at(-1) ?? '') + imageFunctions + stackFunctions;
+        return {
+            environment: '',
+            preflight: engine.version === '' ? noEngine(engine) : head + lookFunctions + stackLook,
+            snapshot: head + stackSnapshot,
+            build: head + stackBuild,
+            prepare: '',
+            apply: head + stackApply,
+            restore: head + stackRestore,
+            keep: '',
+            tidy: head + stackTidy,
+            inspect: head + stackInspect,
+            diff: head + stackDiff,
+        };
+    },
+    explain: explain,
+};
+
 ;// CONCATENATED MODULE: ./lib/strategies/uv/explain.js
 /** What uv and systemd said, in the words of somebody who has to do something about it. */
-function explain(phase, output) {
+function explain_explain(phase, output) {
     const unit = /^homelab-deploy: (\S+)\t(.*)$/m.exec(output);
     if (unit !== null)
         return explainUnit(unit[1] ?? '', unit[2] ?? '');
@@ -73096,7 +74040,7 @@ function escapeWord(word) {
 
 const tab = '\t';
 /** A line break inside of a refusal, which is one line. */
-const refusal = (code, what, why, fix) => `printf '%s\\n' ${(0,shell/* quote */.hD)(`refuse ${[code, what, why, fix].map((text) => text.trim().replaceAll('\n', '\\n')).join(tab)}`)} >&3`;
+const preflight_refusal = (code, what, why, fix) => `printf '%s\\n' ${(0,shell/* quote */.hD)(`refuse ${[code, what, why, fix].map((text) => text.trim().replaceAll('\n', '\\n')).join(tab)}`)} >&3`;
 const preflight_functions = (0,shell.sh) `
 hd_say() { printf '%s %s\n' "$1" "$2" >&3; }
 hd_refuse() { printf 'refuse %s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" >&3; }
@@ -73107,7 +74051,7 @@ hd_text_of() { # UNIT
 }
 hd_tree=$release/tree; [ -d "$hd_tree" ] || hd_tree=$path
 `;
-const look = (0,shell.sh) `
+const preflight_look = (0,shell.sh) `
 if [ ! -x "$hd_systemctl" ] || [ ! -d /run/systemd/system ]; then
   [ -z "$(hd_units; hd_unit_files)" ] || hd_refuse HD-UNIT-04 "There is no systemd on this host." "The units of services cannot be restarted." "Leave services, restart and unit-files out, and restart by after."
   exit 0
@@ -73158,11 +74102,11 @@ hd_serve=$(tailscale serve status 2>/dev/null </dev/null | grep -v '^$' | head -
 case $hd_serve in '' | *[Nn]o\ serve\ config*) ;; *) hd_say note "tailscale serve: $hd_serve" ;; esac
 `;
 /** Who is not root, and cannot become root for everything, has to be allowed each of the commands. */
-function preflight(user, commands, asksSudo, { scope }) {
+function preflight_preflight(user, commands, asksSudo, { scope }) {
     const tests = commands.needed.map((words) => `sudo -n -l ${words.map(shell/* quote */.hD).join(' ')} >/dev/null 2>&1`);
-    const refuse = refusal('HD-SUDO-01', `${user} may not restart the units without a password.`, 'They belong to the system, and sudo asks for a password or does not allow it.', `On the host write this into a file of its own in /etc/sudoers.d (mode 0440; \`visudo -c\` checks it):\n${sudoers(user, commands)}Or deploy units of the user: \`service-scope: user\`.`);
+    const refuse = preflight_refusal('HD-SUDO-01', `${user} may not restart the units without a password.`, 'They belong to the system, and sudo asks for a password or does not allow it.', `On the host write this into a file of its own in /etc/sudoers.d (mode 0440; \`visudo -c\` checks it):\n${sudoers(user, commands)}Or deploy units of the user: \`service-scope: user\`.`);
     const ask = asksSudo && scope === 'system' && tests.length > 0 ? `if ! { ${tests.join(' && ')}; }; then ${refuse}; fi\n` : '';
-    return `${preflight_functions}${ask}${look}`;
+    return `${preflight_functions}${ask}${preflight_look}`;
 }
 
 ;// CONCATENATED MODULE: ./lib/strategies/uv/units.js
@@ -73205,7 +74149,7 @@ hd_start_again() { # UNIT
   return 1
 }
 `;
-const snapshot = (0,shell.sh) `
+const units_snapshot = (0,shell.sh) `
 rm -rf "$work/units"
 mkdir -p "$work/units"
 { hd_unit_files; [ -z "$prev" ] || cat "$prev/units" 2>/dev/null || :; } | sort -u >"$work/units.list"
@@ -73316,7 +74260,7 @@ hd_unit_files | while IFS= read -r name; do
   cmp -s -- "$file" "$hd_unit_dir/$name" || echo "$name is not installed as the release has it" >&3
 done
 `;
-const inspect = (0,shell.sh) `
+const units_inspect = (0,shell.sh) `
 for unit in $(hd_units); do printf '%s %s since %s\n' "$unit" "$(hd_show "$unit" ActiveState)" "$(hd_show "$unit" ActiveEnterTimestamp)" >&3; done
 `;
 function unitScripts({ services, restart, unitFiles, scope }, programs) {
@@ -73331,7 +74275,7 @@ hd_units() { ${each([...new Set([...restart, ...services])])}; }
 hd_unit_files() { ${each(files.map(({ name }) => name))}; }
 hd_file_of() { case $1 in ${cases.join(' ')} *) ;; esac; } # the file of the tree that becomes this unit
 ${units_functions}`;
-    return { head, snapshot, list: 'hd_unit_files >"$release/units"\n', reach: units_reach, activate, back, changed, inspect };
+    return { head, snapshot: units_snapshot, list: 'hd_unit_files >"$release/units"\n', reach: units_reach, activate, back, changed, inspect: units_inspect };
 }
 
 ;// CONCATENATED MODULE: ./lib/strategies/uv/venv.js
@@ -73383,7 +74327,7 @@ hd_move() {
   else cp -a -- "$1" "$2.part" && mv -- "$2.part" "$2" && mv -- "$1" "$1.part" && rm -rf "$1.part"; fi
 }
 `;
-const build = (0,shell.sh) `
+const venv_build = (0,shell.sh) `
 if [ -d "$release/venv" ]; then ! hd_is_of "$release/venv" "$release" || exit 0; rm -rf "$release/venv"; fi
 hd_uv_load
 from=$release/tree; [ -d "$from" ] || from=$path
@@ -73464,7 +74408,7 @@ ${venv_functions}`;
         head,
         environment: (0,shell/* assign */.kp)({ hd_uv_program: program }) + venv_environment,
         snapshot: `rm -f "$work"/uv.*\nhd_uv_save\ncp /proc/sys/kernel/random/boot_id "$work/uv.boot" 2>/dev/null || :\n[ -e "$path/.venv" ] || [ -L "$path/.venv" ] || : >"$work/uv.none"\n`,
-        ...{ build, place, swap, back: venv_back, clear: venv_clear, keep: venv_keep, changed: venv_changed },
+        ...{ build: venv_build, place, swap, back: venv_back, clear: venv_clear, keep: venv_keep, changed: venv_changed },
     };
 }
 
@@ -73499,18 +74443,19 @@ const uv = {
         const asksSudo = facts.sudo === 'some' || facts.sudo === 'none';
         return {
             environment: venv.environment,
-            preflight: units.head + preflight(facts.user.name, commands, asksSudo, options),
+            preflight: units.head + preflight_preflight(facts.user.name, commands, asksSudo, options),
             snapshot: `${head}${venv.snapshot}${units.snapshot}`,
             build: `${head}${units.list}${venv.build}`,
             prepare: `${head}${venv.place}${units.reach}${venv.swap}`,
             apply: `${head}${units.activate}`,
             restore: `${head}${venv.back}${units.back}${venv.clear}`,
             keep: `${head}${venv.keep}`,
+            tidy: '',
             inspect: `${units.head}${units.inspect}`,
             diff: `${head}${venv.changed}${units.changed}`,
         };
     },
-    explain: explain,
+    explain: explain_explain,
 };
 
 ;// CONCATENATED MODULE: ./lib/strategies/index.js
@@ -73519,8 +74464,10 @@ const uv = {
 
 
 
+
+
 /** Every strategy there is; names, error texts, tables and contract tests derive from this list. */
-const strategies = [uv, script];
+const strategies = [uv, compose, stack, script];
 /** The strategy of that name, or under `auto` the one whose files are in the source. */
 function chooseStrategy(name, source) {
     const all = strategies;
@@ -74367,7 +75314,8 @@ function newRelease(context) {
         const source = await reading;
         const id = (0,remote_state/* releaseId */.Bf)(at, plan.sync.commit, state);
         const { exclude, commit: revision } = plan.sync;
-        const protect = [...plan.sync.protect, ...managedIn(facts.path.absolute, plan)];
+        const data = strategy.protects?.(plan.options, plan.sync.source) ?? [];
+        const protect = [...plan.sync.protect, ...data, ...managedIn(facts.path.absolute, plan)];
         const { actor, ref, url } = plan.run;
         const { options } = plan;
         const [path, tree] = [facts.path.absolute, source !== undefined];
@@ -74391,7 +75339,7 @@ function newRelease(context) {
         return {
             ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, backup, options, record },
             fingerprint: record.fingerprint,
-            begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files),
+            begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files, plan.secrets),
             stage: async (host, hostFacts, places, first) => source === undefined
                 ? nothing
                 : await stage(host, hostFacts, places, { ...plan.sync, protect, path: facts.path.absolute }, source, {
@@ -74432,11 +75380,11 @@ function goalOf(plan, facts, state) {
         },
         ...{ filters: { exclude, protect }, tree: synced, record: undefined },
         // Commands and files that are given win over those of the release, and are its own from now on.
-        begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files),
+        begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files, plan.secrets),
         health: plan.given.has('health') ? plan.health.checks : record.health,
+        options: optionsOf(record.options, plan),
         backup,
         fingerprint: record.fingerprint,
-        options: optionsOf(record.options, plan),
         stage: async (host, _facts, places, first) => {
             if (!synced)
                 return nothing;
@@ -74446,27 +75394,42 @@ function goalOf(plan, facts, state) {
     };
 }
 /** Commands are added to those of the release; of everything else what is given wins. */
-function optionsOf(options, { options: { commands, uv }, given }) {
-    const inputs = {
-        args: 'uv-args',
-        services: 'services',
-        restart: 'restart',
-        unitFiles: 'unit-files',
-        scope: 'service-scope',
-    };
-    const wanted = Object.entries(uv ?? {}).filter(([key]) => given.has(inputs[key]));
+function optionsOf(options, { options: wanted, given }) {
     return {
         ...options,
-        commands: [...new Set([...options.commands, ...commands])],
-        ...(options.uv && { uv: { ...options.uv, ...Object.fromEntries(wanted) } }),
+        commands: [...new Set([...options.commands, ...wanted.commands])],
+        ...(options.uv && { uv: { ...options.uv, ...chosen(wanted.uv, uvInputs, given) } }),
+        ...(options.compose && { compose: { ...options.compose, ...chosen(wanted.compose, composeInputs, given) } }),
     };
 }
-function findRelease({ releases, current }, to) {
+const uvInputs = {
+    args: 'uv-args',
+    services: 'services',
+    restart: 'restart',
+    unitFiles: 'unit-files',
+    scope: 'service-scope',
+};
+const composeInputs = {
+    files: 'compose-files',
+    project: 'compose-project',
+    profiles: 'compose-profiles',
+    images: 'images',
+    registry: 'registry',
+    registryUser: 'registry-username',
+    verify: 'verify',
+};
+function chosen(wanted, inputs, given) {
+    const entries = Object.entries(wanted ?? {}).filter(([key]) => given.has(inputs[key]));
+    return Object.fromEntries(entries);
+}
+function findRelease({ releases, current, digests = [] }, to) {
+    const image = /sha256:.*$/.exec(to)?.[0];
+    const runsImage = (id) => image !== undefined && digests.some((line) => line.startsWith(`${id} ${image}`));
     const running = releases.findIndex(({ id }) => id === current);
     const found = to === ''
         ? releases[running < 0 ? 0 : running + 1]
         : (releases.find(({ id }) => id === to) ??
-            releases.find(({ id, revision }) => revision.startsWith(to) || id.startsWith(to)));
+            releases.find(({ id, revision }) => revision.startsWith(to) || id.startsWith(to) || runsImage(id)));
     if (found !== undefined)
         return found;
     const list = releases
@@ -74526,9 +75489,12 @@ async function baseline(context, members) {
         return member;
     });
 }
-function siteOf({ change: { places }, goal }, network) {
+function siteOf({ change: { places }, goal, facts }, network) {
     const systemctl = goal.options.uv?.scope === 'user' ? '--user' : '';
-    return { network, path: places.path, systemctl, since: `cat ${(0,shell/* quote */.hD)(`${places.state}/work/since`)}` };
+    return {
+        ...{ path: places.path, systemctl, since: `cat ${(0,shell/* quote */.hD)(`${places.state}/work/since`)}` },
+        ...{ network, engine: facts.engine, state: places.state },
+    };
 }
 /** Waits until the new version is healthy and stays so; throws when it does not. */
 async function checkHealth(context, member) {
@@ -74536,7 +75502,7 @@ async function checkHealth(context, member) {
     if (vitals.checks.length === 0)
         return;
     await context.step(titleOn(member, 'Check health'), async ({ note }) => {
-        const watched = await observe(context, member, vitals.checks, true);
+        const watched = await observe(context, member, vitals, true);
         const bad = watched.filter(({ state }) => state !== 'healthy');
         if (bad.length > 0)
             throw unhealthy(bad, vitals, member.transaction.gated ? ` on ${link.host.name}` : '');
@@ -74547,12 +75513,14 @@ async function checkHealth(context, member) {
 async function checkOldVersion(context, members) {
     const looking = members.flatMap((member) => {
         const checks = member.vitals.checks.filter(({ text }) => !member.vitals.ill.has(text));
-        return checks.length === 0 ? [] : [{ member, checks, record: member.record }];
+        // It may never have been stopped, so that what it has said counts from its own start.
+        const vitals = { checks, site: { ...member.vitals.site, since: '' } };
+        return checks.length === 0 ? [] : [{ member, vitals, record: member.record }];
     });
     if (looking.length === 0)
         return;
-    await (0,fleet/* onAll */.J)(context, 'Check the old version', looking, async ({ member, checks }, note) => {
-        const watched = await observe(context, member, checks, false);
+    await (0,fleet/* onAll */.J)(context, 'Check the old version', looking, async ({ member, vitals }, note) => {
+        const watched = await observe(context, member, vitals, false);
         const bad = watched.filter(({ state }) => state !== 'healthy');
         if (bad.length > 0) {
             throw new errors/* DeployError */.sH('HD-ROLL-03', `The old version is back on ${member.link.host.name}, and it is not healthy.`, {
@@ -74563,7 +75531,7 @@ async function checkOldVersion(context, members) {
         note('healthy again');
     });
 }
-async function observe(context, { guard, link, vitals, record }, checks, cancellable) {
+async function observe(context, { guard, link, record }, { site, checks }, cancellable) {
     const { within, stable } = context.plan.health;
     const signal = cancellable ? context.signal : undefined;
     const onLook = (watched) => {
@@ -74576,7 +75544,7 @@ async function observe(context, { guard, link, vitals, record }, checks, cancell
     };
     for (;;) {
         try {
-            return await (0,health/* watch */.wB)(() => link.host, vitals.site, checks, { within, stable }, { signal, onLook });
+            return await (0,health/* watch */.wB)(() => link.host, site, checks, { within, stable }, { signal, onLook });
         }
         catch (error) {
             if (!(error instanceof errors/* ConnectionLost */.pz))
@@ -74802,6 +75770,77 @@ function mixed(members) {
     });
 }
 
+;// CONCATENATED MODULE: ./lib/pipeline/verify.js
+
+
+
+
+/** Asks, before any host pulls anything, whether somebody trusted vouches for each image: by its digest, which never moves. */
+async function verifyImages({ plan, step }) {
+    const { compose } = plan.options;
+    if (compose === undefined || compose.verify === '')
+        return;
+    const refs = [...new Set(compose.images.map(({ ref }) => ref))];
+    await step('Verify the images', async ({ note }) => {
+        const folder = await (0,promises_.mkdtemp)((0,external_node_path_.join)(plan.run.temp, 'verify-'));
+        try {
+            const env = await credentials(plan, compose, folder);
+            for (const ref of refs)
+                await verify(compose.verify, ref, plan, env);
+        }
+        finally {
+            await (0,promises_.rm)(folder, { recursive: true, force: true });
+        }
+        note(`${refs.length} by ${compose.verify}`);
+    });
+}
+/** Both tools read their logins from files: the environment of a child may be seen by others. */
+async function credentials(plan, compose, folder) {
+    const { 'registry-password': password, 'github-token': token } = plan.secrets;
+    const write = (name, text) => (0,promises_.writeFile)((0,external_node_path_.join)(folder, name), text, { mode: 0o600 });
+    if (password !== undefined) {
+        const auth = Buffer.from(`${compose.registryUser}:${password.reveal()}`).toString('base64');
+        const registry = compose.registry || 'https://index.docker.io/v1/';
+        await write('config.json', JSON.stringify({ auths: { [registry]: { auth } } }));
+    }
+    if (token !== undefined)
+        await write('hosts.yml', `github.com:\n    oauth_token: ${JSON.stringify(token.reveal())}\n`);
+    return {
+        ...(password !== undefined && { DOCKER_CONFIG: folder }),
+        ...(token !== undefined && { GH_CONFIG_DIR: folder }),
+    };
+}
+async function verify(by, ref, plan, env) {
+    const [owner = ''] = plan.run.repository.split('/');
+    const [tool, ...args] = by === 'attestation'
+        ? ['gh', 'attestation', 'verify', `oci://${ref}`, '--owner', owner]
+        : [
+            ...['cosign', 'verify', '--certificate-oidc-issuer', 'https://token.actions.githubusercontent.com'],
+            ...['--certificate-identity-regexp', `^https://github\\.com/${owner.replaceAll('.', '\\.')}/`, ref],
+        ];
+    // By a shell that looks for it: a tool that is missing is another thing than an image that nobody vouches for.
+    const found = 'command -v "$0" >/dev/null 2>&1 || exit 127; exec "$0" "$@"';
+    const { code, stdout, stderr } = await (0,exec/* runTool */.q)('/bin/sh', ['-c', found, tool ?? '', ...args], { env });
+    if (code === 0)
+        return;
+    if (code === 127) {
+        throw new errors/* DeployError */.sH('HD-PATH-01', `${tool} is missing on the runner.`, {
+            why: `\`verify: ${by}\` needs it.`,
+            fix: by === 'cosign'
+                ? 'Add a step with `sigstore/cosign-installer` before this one.'
+                : "Install GitHub's command line tool on the runner; those of GitHub have it.",
+        });
+    }
+    const said = `${stdout}\n${stderr}`.trim();
+    throw new errors/* DeployError */.sH('HD-IMAGE-04', `${ref} could not be verified.`, {
+        why: said.split('\n').findLast((line) => line.trim() !== '') ?? '',
+        fix: by === 'cosign'
+            ? `Sign it in a workflow of ${owner}, by its digest: \`cosign sign\`.`
+            : `Attest it in a workflow of ${owner} (\`actions/attest-build-provenance\` with \`push-to-registry: true\`), and give \`github-token\`.`,
+        detail: said,
+    });
+}
+
 ;// CONCATENATED MODULE: ./lib/pipeline/deploy.js
 var deploy_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -74866,6 +75905,7 @@ var deploy_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
 /**
  * The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. Several
  * hosts take each step together, up to the first change; then one follows the other, and all are confirmed at the end.
@@ -74885,6 +75925,7 @@ async function deploy(outside) {
         const goalOf = reading ?? oldRelease(context);
         const planned = await (0,fleet/* each */._)(settled, async (member) => choose(context, member, await goalOf(member), open));
         await (0,fleet/* each */._)(planned, (member) => checkTools(context, member));
+        await verifyImages(context);
         await refuseDowngrade(context, planned);
         await runCommand(context, planned, 'before');
         const staged = await (0,fleet/* onAll */.J)(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note));
@@ -75420,6 +76461,65 @@ hd_end_shell() { # PID BEGAN
   hd_signal KILL || :
 }
 `;
+
+
+/***/ }),
+
+/***/ 7246:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ge: () => (/* binding */ engineFunctions),
+/* harmony export */   mC: () => (/* binding */ engineScript),
+/* harmony export */   s4: () => (/* binding */ parseEngine)
+/* harmony export */ });
+/* harmony import */ var _shell_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(621);
+
+/** Shell of the facts: says `engine.…` where there is a docker. An engine that hangs must not stop a deploy that needs none. */
+const engineScript = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
+docker=$(command -v docker 2>/dev/null) || for docker in /usr/local/bin/docker /var/packages/ContainerManager/target/usr/bin/docker /var/packages/Docker/target/usr/bin/docker /share/*/.qpkg/container-station/bin/docker /share/*/.qpkg/container-station/usr/bin/docker ''; do [ ! -x "$docker" ] || break; done
+if [ -n "$docker" ]; then
+  say tool.docker "$docker"; say engine.docker "$docker"
+  in_10() { if timeout 10 true 2>/dev/null; then timeout 10 "$@"; elif timeout -t 10 true 2>/dev/null; then timeout -t 10 "$@"; else "$@"; fi; }
+  ask() { in_10 "$@" version --format '{{.Server.Version}}' 2>&1 </dev/null; }
+  root=; answered=true
+  if answer=$(ask "$docker"); then say engine.version "$answer"
+  elif [ "$uid" != 0 ] && answer_of_root=$(ask sudo -n "$docker"); then root='sudo -n'; say engine.sudo true; say engine.version "$answer_of_root"
+  else answered=; say engine.problem "$(printf '%s\n' "$answer" | grep -v '^$' | tail -n 1)"; fi
+  # An engine that is silent once is asked nothing more: it may hang.
+  if [ -n "$answered" ]; then
+    if answer=$(in_10 $root "$docker" compose version --short 2>/dev/null </dev/null) && [ -n "$answer" ]; then say engine.compose plugin; say engine.compose.version "$answer"
+    else
+      for compose in "$(command -v docker-compose 2>/dev/null)" "$(dirname "$docker")/docker-compose" /usr/local/bin/docker-compose; do
+        [ -x "$compose" ] && answer=$(in_10 "$compose" version --short 2>/dev/null </dev/null) || continue
+        say engine.compose "$compose"; say engine.compose.version "$answer"; break
+      done
+    fi
+    in_10 $root "$docker" ps --format '{{.Names}} {{.Image}}' 2>/dev/null </dev/null | grep -Ei '(^|[ /:_-])(watchtower|diun|ouroboros|doco-cd|shepherd)' | while read -r name _; do say "updater.$name" container; done
+  fi
+fi
+for unit in comin.service nixos-upgrade.timer watchtower.service podman-auto-update.timer; do
+  case $(systemctl is-enabled "$unit" 2>/dev/null) in enabled | enabled-runtime | linked) say "updater.$unit" unit ;; esac
+done
+`;
+function parseEngine(said) {
+    const get = (key) => said.get(`engine.${key}`) ?? '';
+    const version = (key) => /\d+(\.\d+)+/.exec(get(key))?.[0] ?? '';
+    return {
+        docker: get('docker'),
+        sudo: get('sudo') === 'true',
+        version: version('version'),
+        problem: get('problem'),
+        compose: { by: get('compose'), version: version('compose.version') },
+        updaters: [...said.keys()].flatMap((key) => (key.startsWith('updater.') ? [key.slice('updater.'.length)] : [])),
+    };
+}
+/** Shell: `hd_docker` and `hd_compose_tool`, as this user has to call them. */
+function engineFunctions({ docker, sudo, compose }) {
+    const root = sudo ? 'sudo -n ' : '';
+    const tool = compose.by === 'plugin' ? `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .quote */ .hD)(docker)} compose` : (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .quote */ .hD)(compose.by || 'docker-compose');
+    return `hd_docker() { ${root}${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .quote */ .hD)(docker || 'docker')} "$@"; }\nhd_compose_tool() { ${root}${tool} "$@"; }\n`;
+}
 
 
 /***/ }),
@@ -77360,6 +78460,7 @@ const stateScript = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
 printf 'current %s\n' "$(cat "$state/current" 2>/dev/null || :)" >&3
 [ ! -e "$state/pending.json" ] || printf 'pending %s\n' "$(sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$state/pending.json")" >&3
 for record in "$state"/releases/*/record.json; do [ ! -f "$record" ] || { printf 'release '; tr -d '\n' <"$record"; echo; } >&3; done
+for images in "$state"/releases/*/compose/images; do [ ! -f "$images" ] || { id=\${images%/compose/images}; sed "s|.*[|]|digest \${id##*/} |" "$images" >&3; }; done
 `;
 /** Asks anew: after something was settled, the state is another. */
 async function readState(host, state) {
@@ -77371,6 +78472,7 @@ function parseState(text) {
     return {
         current: values('current')[0] ?? '',
         pending: values('pending')[0] ?? '',
+        digests: values('digest'),
         releases: values('release')
             .flatMap(parseRecord)
             .toSorted((a, b) => (a.at < b.at ? 1 : -1)),
@@ -77412,7 +78514,7 @@ function releaseId(at, revision, { current, releases }) {
 }
 /** Shell: a release that never came as far as its first change leaves nothing behind, no secret file either. */
 function abandon(state, id) {
-    return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state, id })}${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `[ -e "$state/pending.json" ] || { [ -f "$state/releases/$id/record.json" ] || rm -rf "$state/releases/$id"; rm -rf "$state/work"; }
+    return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ state, id })}${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `[ -e "$state/pending.json" ] || { [ -f "$state/releases/$id/record.json" ] || rm -rf "$state/releases/$id"; rm -rf "$state/releases/$id/secrets"; rm -rf "$state/work"; }
 `}`;
 }
 /**

@@ -177,6 +177,56 @@ export const codes = {
     cause: 'The host runs none, or the units of this user end with its last session, because it does not linger.',
     fix: 'For user units run `sudo loginctl enable-linger USER` on the host once.',
   },
+  'HD-ENGINE-01': {
+    title: 'There is no container engine to talk to',
+    cause: 'Docker or Compose is not installed, does not run, or this user may not talk to it.',
+    fix: 'Start it, put the user into the group `docker`, or allow `sudo -n docker`.',
+  },
+  'HD-COMPOSE-01': {
+    title: 'The Compose file was refused',
+    cause: 'There is none, or Compose on the host does not understand it.',
+    fix: 'Run `docker compose config -q` where the file is. Nothing was changed.',
+  },
+  'HD-COMPOSE-02': {
+    title: 'A variable of the Compose file is not set',
+    cause: 'Compose would put nothing in its place, warn, and go on.',
+    fix: 'Set it in `env-file`, or give it a default in the file, as Compose describes under *interpolation*.',
+  },
+  'HD-COMPOSE-03': {
+    title: 'The Compose file does not fit the host',
+    cause: 'It names a network, volume, service or project that is not there, or leaves out data that is mounted.',
+    fix: 'The message says what is missing, and the command for it. Nothing was changed.',
+  },
+  'HD-COMPOSE-04': {
+    title: 'Compose could not start the new version',
+    cause: 'A container could not be made or started, a port is taken, or a dependency did not become healthy.',
+    fix: 'The words of Compose and the logs of the containers are in the summary.',
+  },
+  'HD-IMAGE-01': {
+    title: 'The registry refused the login or the pull',
+    cause: 'The user or the token is wrong, has expired, or may not read that image.',
+    fix: 'Check `registry`, `registry-username` and `registry-password`. Nothing was changed.',
+  },
+  'HD-IMAGE-02': {
+    title: 'An image could not be had',
+    cause: 'The registry has no such name, tag or platform.',
+    fix: 'Check the reference, and that the build pushed it. Nothing was changed.',
+  },
+  'HD-IMAGE-03': {
+    title: 'The registry cannot be reached',
+    cause: 'The host has no way to it, cannot resolve its name, or does not trust its certificate.',
+    fix: 'Try `docker pull` on the host. Nothing was changed.',
+  },
+  'HD-IMAGE-04': {
+    title: 'An image could not be verified',
+    cause: 'Nobody trusted vouches for its digest, or a service is not pinned by one.',
+    fix: 'Attest or sign the image in the workflow that builds it, and give its digest in `images`.',
+  },
+  'HD-STACK-01': {
+    title: 'The host manages no Swarm',
+    cause: 'A stack can be deployed by a manager of a Swarm only.',
+    fix: 'Name a manager in `host`, or make one with `docker swarm init`.',
+  },
   'HD-DISK-01': {
     title: 'The disk of the host is full',
     cause: 'There is not enough space (or there are no inodes) for the new release beside the old one.',

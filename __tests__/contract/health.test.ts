@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { parseCheck } from '../../src/health/check.ts'
 import { type Site, sampleOnHost } from '../../src/health/host-samples.ts'
 import { ownNetwork } from '../../src/remote/network.ts'
+import { noEngine } from '../helpers/engine.ts'
 import { LocalHost, type Shell, shells } from '../helpers/local-host.ts'
 import { type Scratch, scratch } from '../helpers/scratch.ts'
 
@@ -33,7 +34,14 @@ let closed = 0
 beforeAll(async () => {
   home = await scratch('health')
   mkdirSync(join(home.path, "the app's tree"))
-  site = { network: ownNetwork, path: join(home.path, "the app's tree"), systemctl: '', since: 'echo 0' }
+  site = {
+    network: ownNetwork,
+    path: join(home.path, "the app's tree"),
+    systemctl: '',
+    since: 'echo 0',
+    engine: noEngine,
+    state: home.path,
+  }
   port = await listen(http)
   silentPort = await listen(silent)
   const gone = createTcpServer()

@@ -17,6 +17,10 @@ const facts: Facts = {
   tools: Object.fromEntries(
     ['install', 'rm', 'systemctl', 'uv'].map((name) => [name, { path: `/nowhere/${name}`, version: '' }]),
   ),
+  engine: {
+    ...{ docker: '/nowhere/docker', sudo: false, version: '26.1.5', problem: '', updaters: [] },
+    compose: { by: 'plugin', version: '2.26.1' },
+  },
   state: '/home/deploy/.local/state/homelab-deploy/app',
   path: {
     ...{ absolute: '/srv/app', kind: 'directory', writable: true, owner: 'deploy:deploy', existing: '/srv/app' },
@@ -35,6 +39,7 @@ const parts = [
   'apply',
   'restore',
   'keep',
+  'tidy',
   'inspect',
   'diff',
 ] as const satisfies (keyof Scripts)[]
@@ -44,6 +49,10 @@ const empty: StrategyOptions = { commands: [] }
 const filled = (text: string): StrategyOptions => ({
   commands: ['prepare', 'activate', 'restore'],
   uv: { args: [text], services: [text], restart: [text], unitFiles: [`deploy/${text}`], scope: 'system' },
+  compose: {
+    ...{ files: [text], project: text, profiles: [text], images: [{ service: text, ref: text }] },
+    ...{ registry: text, registryUser: text, verify: 'cosign' },
+  },
 })
 
 it('each has a name of its own', () => {

@@ -14,6 +14,7 @@ import type { ReleaseRecord } from '../../src/remote/state.ts'
 import { script } from '../../src/strategies/script.ts'
 import { readSource, stage } from '../../src/sync/index.ts'
 import { ShellHost, until } from './armed.ts'
+import { noEngine } from './engine.ts'
 import type { Shell } from './local-host.ts'
 import { processesIn, signal } from './processes.ts'
 import { scratch } from './scratch.ts'
@@ -77,7 +78,7 @@ export class ConsoleSite implements AsyncDisposable {
     } as unknown as Facts
     const sync = { ...filters, source, path: this.live, method: 'tar', deleteLimit: 20, commit: '' } as const
     await mkdir(join(this.state, 'lock'), { recursive: true })
-    await this.host.run(writeRelease(places.release, { activate }, []))
+    await this.host.run(writeRelease(places.release, { activate }, [], {}))
     await stage(this.host, facts, places, sync, await readSource(sync), {
       ...{ temp: this.root, first: '', onProgress: () => {} },
     })
@@ -103,7 +104,14 @@ export class ConsoleSite implements AsyncDisposable {
         ...{ key: id, force: false },
       },
       vitals: {
-        site: { network: ownNetwork, path: this.live, systemctl: '', since: 'echo 0' },
+        site: {
+          network: ownNetwork,
+          path: this.live,
+          systemctl: '',
+          since: 'echo 0',
+          engine: noEngine,
+          state: this.state,
+        },
         checks: [],
         ill: new Map(),
       },

@@ -1,5 +1,11 @@
 import { LabHost, type LabHostOptions, seedHostKeys } from './host.ts'
 import { accounts, ensureBase, ensureImage, inPrivate } from './image.ts'
+import { ensureLayers, layers } from './layers.ts'
+
+export interface BusyboxOptions extends Omit<LabHostOptions, 'layers'> {
+  /** A NAS: Docker and sqlite3 as well, with `docker` and `docker-compose` in /usr/local/bin, and no plugin. */
+  readonly docker?: boolean
+}
 
 /**
  * A small machine: a router, a NAS, an old board. Its init, shell and every tool are one BusyBox, its sshd is Dropbear;
@@ -7,12 +13,13 @@ import { accounts, ensureBase, ensureImage, inPrivate } from './image.ts'
  * True to life: BusyBox as pid 1, ash as login shell, Dropbear's own manners (host key formats, a short PATH, no sftp).
  * Not so: the C library is glibc and the build is Debian's, with more applets than OpenWrt or Alpine choose.
  */
-export async function busyboxHost(options: Omit<LabHostOptions, 'layers'> = {}): Promise<LabHost> {
+export async function busyboxHost(options: BusyboxOptions = {}): Promise<LabHost> {
+  const engine = options.docker ? layers['docker'] : undefined
   return await LabHost.start(options, {
-    lower: [await ensureBusybox()],
-    nspawn: [],
-    env: {},
-    folders: [],
+    lower: [...(engine ? [await ensureNas()] : []), await ensureBusybox()],
+    nspawn: engine?.nspawn ?? [],
+    env: engine?.env ?? {},
+    folders: engine?.folders ?? [],
     seed: (keys, client, name) => ({
       ...seedHostKeys(keys),
       'etc/hostname': `${name}\n`,
@@ -46,6 +53,7 @@ done
 ${people.map(({ uid, home }) => `install -d -m 700 -o ${uid} -g ${uid} ${home} ${home}/.ssh; install -m 600 -o ${uid} -g ${uid} /etc/authorized_keys ${home}/.ssh/authorized_keys`).join('\n')}
 syslogd
 ${startDropbear}
+[ ! -x /usr/local/sbin/start-docker ] || /usr/local/sbin/start-docker
 `
 
 const inittab = `::sysinit:/etc/init.d/rcS
@@ -86,4 +94,42 @@ async function ensureBusybox(): Promise<string> {
   return await ensureImage('busybox', [build, ...texts], 'a second', async (root) => {
     await inPrivate(['sh', '-euc', build, 'sh', base, root, ...texts])
   })
+}
+
+/** As the app of a NAS starts its engine: no systemd, no iptables, everything in places of its own. */
+const startDocker = `#!/bin/sh
+export PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
+mkdir -p /var/run /var/log
+rm -f /var/run/docker.pid /var/run/docker/containerd/*.pid
+setsid dockerd --exec-opt native.cgroupdriver=cgroupfs --iptables=false --ip6tables=false --userland-proxy=false </dev/null >/var/log/docker.log 2>&1 &
+`
+
+const nas = `upper=$1 lower=$2
+merged=$(mktemp -d); trap 'umount "$merged"; rmdir "$merged"' EXIT
+mount -t overlay overlay -o "ro,lowerdir=$lower" "$merged"
+mkdir -p "$upper/usr/bin" "$upper/usr/local/bin" "$upper/usr/local/sbin" "$upper/etc/docker"
+take() { # FILE PLACE
+  cp -L "$merged$1" "$upper$2"
+  { chroot "$merged" ldd "$1" 2>/dev/null || :; } | grep -o '/lib[^ ]*' | while read -r library; do
+    mkdir -p "$upper/$(dirname "$library")"; cp -L "$merged/$library" "$upper/$library"
+  done
+}
+for tool in docker containerd containerd-shim-runc-v2 runc docker-init; do take "/usr/bin/$tool" "/usr/local/bin/$tool"; done
+for tool in dockerd; do take "/usr/sbin/$tool" "/usr/local/bin/$tool"; done
+take /usr/bin/sqlite3 /usr/bin/sqlite3
+take /usr/libexec/docker/cli-plugins/docker-compose /usr/local/bin/docker-compose
+printf %s "$3" >"$upper/usr/local/sbin/start-docker"
+chmod 755 "$upper/usr/local/sbin/start-docker"
+`
+
+async function ensureNas(): Promise<string> {
+  const lower = await ensureLayers(['docker'])
+  return await ensureImage(
+    'nas',
+    [nas, startDocker, ...(layers['docker']?.packages ?? [])],
+    'some seconds',
+    async (root) => {
+      await inPrivate(['sh', '-euc', nas, 'sh', root, lower.join(':'), startDocker])
+    },
+  )
 }

@@ -18,6 +18,14 @@ export interface Layer {
 
 /** One entry is all that a new kind of host needs: `await labHost({ layers: ['docker'] })`. */
 export const layers: Record<string, Layer> = {
+  /** Docker's engine, Compose as its plugin, and a registry. Its images lie on this machine's disk: overlay2 wants no overlay below it. */
+  docker: {
+    packages: ['docker.io', 'docker-cli', 'docker-compose', 'docker-registry', 'apache2-utils'],
+    script: 'systemctl -q disable docker-registry.service; systemctl -q enable docker.service',
+    nspawn: ['--capability=all', '--system-call-filter=add_key keyctl bpf', '--bind=%h/docker:/var/lib/docker'],
+    env: { SYSTEMD_NSPAWN_API_VFS_WRITABLE: 'network' },
+    folders: ['docker'],
+  },
   /** Databases: a cluster that starts with the host, and the shell of SQLite. */
   databases: { packages: ['postgresql', 'sqlite3'] },
   uv: uvLayer,

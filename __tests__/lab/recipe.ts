@@ -12,11 +12,20 @@ export function recipe(page: string, values: Readonly<Record<string, string>>, b
   const ours = steps.find(({ uses }) => uses.includes('/homelab-deploy@'))?.with
   if (ours === undefined) throw new Error(`docs/recipes/${page}.md has no step of ours in its block ${block}`)
   const fill = (value: unknown) =>
-    String(value).replace(/\$\{\{ *\w+\.(\w+) *\}\}/g, (_, name: string) => {
+    String(value).replace(/\$\{\{ *\w+\.(\w+)(?: \|\| '\w+')? *\}\}/g, (_, name: string) => {
       if (values[name] === undefined) throw new Error(`what is ${name} of docs/recipes/${page}.md?`)
       return values[name]
     })
   // The lab's runner is in the network of its hosts; the tailnet has tests of its own.
   const kept = Object.entries(ours).filter(([name]) => !name.startsWith('tailnet-'))
   return Object.fromEntries(kept.map(([name, value]) => [name, fill(value)]))
+}
+
+/** A file that the page shows by its name, such as ```yaml docker-compose.yml. */
+export function fileOf(page: string, name: string): string {
+  const text = readFileSync(`docs/recipes/${page}.md`, 'utf8')
+  const start = `\`\`\`yaml ${name}\n`
+  const at = text.indexOf(start)
+  if (at < 0) throw new Error(`docs/recipes/${page}.md shows no ${name}`)
+  return text.slice(at + start.length, text.indexOf('\n```', at) + 1)
 }

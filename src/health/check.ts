@@ -71,7 +71,7 @@ export function parseCheck(line: string): Check | string {
           })
         : 'that is no unit name'
     case 'container':
-      return /^[\w.-]+$/.test(argument)
+      return /^([\w.-]+|\*)$/.test(argument)
         ? onHost(from, { ...common, from: 'host', kind, service: argument })
         : 'that is no service name'
     case 'log': {

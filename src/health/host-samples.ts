@@ -1,8 +1,10 @@
+import { type Engine, engineFunctions } from '../remote/engine.ts'
 import type { Host } from '../remote/host.ts'
 import type { Network } from '../remote/network.ts'
 import { assign, heredoc, quote, sh } from '../shell.ts'
 import type { Check, Sample } from './check.ts'
 import { judge } from './judge.ts'
+import { stackRows } from './swarm.ts'
 
 /** What the checks on a host need to know of it. */
 export interface Site {
@@ -12,8 +14,11 @@ export interface Site {
   readonly path: string
   /** `--user` for a user's own units, or empty. */
   readonly systemctl: string
-  /** Shell that prints the host's time (seconds) of the beginning of the change; logs count from there. */
+  /** Shell that prints the host's time (seconds) of the beginning of the change; logs of units count from there. Empty: from their last start. */
   readonly since: string
+  readonly engine: Engine
+  /** The state directory, where the running release tells its Compose project. */
+  readonly state: string
 }
 
 /** One script looks at everything on the host, so that a look costs one round trip. It prints framed, encoded fields. */
@@ -51,20 +56,47 @@ journal() { # A user without the right to read the journal may still have sudo.
   if [ "$(id -u)" = 0 ] || [ -n "$systemctl" ] || ! sudo -n journalctl --version >/dev/null 2>&1; then journalctl $systemctl --no-pager "$@"; else sudo -n journalctl --no-pager "$@"; fi
 }
 unit() { report "$1" "$(systemctl $systemctl show -p LoadState,ActiveState,SubState,Result,Type,RemainAfterExit,NRestarts,InvocationID,ExecMainStatus,NeedDaemonReload -- "$2" 2>&1)"; }
-ids() { $docker ps -aq --no-trunc --filter "label=com.docker.compose.service=$1"; $docker ps -aq --no-trunc --filter "name=^/$1\$"; }
+# The containers of a Compose service, or the one of that name; with * those of all services that the release knows.
+ids() {
+  if [ "$1" = '*' ]; then
+    [ -z "$stack" ] || { hd_docker ps -aq --no-trunc --filter "label=com.docker.stack.namespace=$stack"; return; }
+    [ -n "$project" ] || return 0
+    hd_docker ps -a --no-trunc --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=False --format '{{.ID}} {{.Label "com.docker.compose.service"}}' |
+      while read -r id service; do [ ! -s "$services" ] || grep -q "^$service|" "$services" || continue; echo "$id"; done
+    return
+  fi
+  [ -z "$stack" ] || { hd_docker ps -aq --no-trunc --filter "label=com.docker.swarm.service.name=\${stack}_$1"; return; }
+  set -- "$1" $(hd_docker ps -aq --no-trunc \${project:+--filter "label=com.docker.compose.project=$project"} --filter label=com.docker.compose.oneoff=False --filter "label=com.docker.compose.service=$1")
+  if [ $# -gt 1 ]; then shift; printf '%s\n' "$@"; else hd_docker ps -aq --no-trunc --filter "name=^/$1\$"; fi
+}
 container() { # NUMBER SERVICE
+  if [ -n "$stack" ]; then report "$1" "$(stack_rows "$2" 2>&1)"; return; fi
   all=$(ids "$2" 2>&1 | sort -u) || :
-  report "$1" "$(for id in $all; do $docker inspect -f '{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.RestartCount}}|{{.State.StartedAt}}|{{.State.ExitCode}}|{{.HostConfig.RestartPolicy.Name}}' "$id" 2>&1; done)"
+  report "$1" "$(for id in $all; do hd_docker inspect -f '{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.RestartCount}}|{{.State.StartedAt}}|{{.State.ExitCode}}|{{.HostConfig.RestartPolicy.Name}}|{{.Name}}' "$id" 2>&1; done)"
 }
 logs() { # NUMBER NAME
-  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$2" 2>/dev/null)" ]; then text=$(journal --since "@$since" -u "$2" -o cat 2>&1 | tail -n 2000)
-  else text=$(for id in $(ids "$2" 2>/dev/null | sort -u); do $docker logs --since "$since" --tail 2000 "$id" 2>&1; done); fi
+  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$2" 2>/dev/null)" ]; then
+    if [ -n "$since" ]; then text=$(journal --since "@$since" -u "$2" -o cat 2>&1 | tail -n 2000)
+    else text=$(journal "_SYSTEMD_INVOCATION_ID=$(systemctl $systemctl show -p InvocationID --value -- "$2")" -o cat 2>&1 | tail -n 2000); fi
+  else text=$(for id in $(ids "$2" 2>/dev/null | sort -u); do hd_docker logs --since "$(hd_docker inspect -f '{{.State.StartedAt}}' "$id")" --tail 2000 "$id" 2>&1; done); fi
   report "$1" "$(printf %s "$text" | tail -c 200000)"
 }
 `
 
-/** Who may talk to the engine: the user, or root by sudo. Asked only where containers are looked at. */
-const engine = sh`docker=docker; docker version >/dev/null 2>&1 || ! sudo -n docker version >/dev/null 2>&1 || docker="sudo -n docker"`
+/**
+ * The Compose project of this application: as its release says, or else as the containers say that were started from
+ * this folder. Another application may well have a service of the same name.
+ */
+const application = sh`
+release=$state/releases/$(cat "$state/work/id" 2>/dev/null || cat "$state/current" 2>/dev/null || :)
+services=$release/compose/services
+stack=$(cat "$release/compose/stack" 2>/dev/null || :)
+project=$(cat "$release/compose/project" 2>/dev/null || :)
+if [ -z "$project" ]; then
+  id=$(hd_docker ps -aq --filter "label=com.docker.compose.project.working_dir=$path" 2>/dev/null | head -n 1)
+  [ -z "$id" ] || project=$(hd_docker inspect -f '{{index .Config.Labels "com.docker.compose.project"}}' "$id")
+fi
+`
 
 /** Not every login says where the manager of the user's own units listens. */
 const own = sh`XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR
@@ -72,8 +104,9 @@ const own = sh`XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export X
 
 function setUp(site: Site, checks: readonly Check[], fallback: string): string {
   const containers = checks.some(({ kind }) => kind === 'container' || kind === 'log')
-  const values = assign({ path: site.path, systemctl: site.systemctl }) + (site.systemctl === '' ? '' : own)
-  return `${values}since=$(${site.since} 2>/dev/null || ${fallback})\n${containers ? engine : ''}\n${functions}`
+  const values =
+    assign({ path: site.path, systemctl: site.systemctl, state: site.state }) + (site.systemctl === '' ? '' : own)
+  return `${values}${site.since === '' ? 'since=' : `since=$(${site.since} 2>/dev/null || ${fallback})`}\n${containers ? engineFunctions(site.engine) + application + stackRows : ''}\n${functions}`
 }
 
 /** Looks once at every check that is asked on the host. */
@@ -128,8 +161,8 @@ export function evidence(checks: readonly Check[], site: Site): string {
   return `exec 3>/dev/null\n${setUp(site, checks, 'echo 0')}${sh`
 show() {
   echo "== $1"
-  if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$1" 2>/dev/null)" ]; then journal --since "@$since" -u "$1" -o short-iso 2>&1 | tail -n 100; systemctl $systemctl status --no-pager -n 0 -- "$1" 2>&1 | head -n 8
-  else for id in $(ids "$1" 2>/dev/null | sort -u); do $docker logs --since "$since" --tail 100 --timestamps "$id" 2>&1; $docker inspect -f '{{if .State.Health}}{{range .State.Health.Log}}{{.ExitCode}} {{.Output}}{{end}}{{end}}' "$id" 2>&1 | tail -n 5; done; fi
+  if [ "$1" != '*' ] && [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$1" 2>/dev/null)" ]; then journal --since "@$since" -u "$1" -o short-iso 2>&1 | tail -n 100; systemctl $systemctl status --no-pager -n 0 -- "$1" 2>&1 | head -n 8
+  else for id in $(ids "$1" 2>/dev/null | sort -u); do [ "$1" != '*' ] || hd_docker inspect -f '-- {{.Name}} {{.State.Status}} {{.State.ExitCode}}' "$id"; hd_docker logs --since "$since" --tail 100 --timestamps "$id" 2>&1; hd_docker inspect -f '{{if .State.Health}}{{range .State.Health.Log}}{{.ExitCode}} {{.Output}}{{end}}{{end}}' "$id" 2>&1 | tail -n 5; done; fi
 }
 `}${calls}`
 }

@@ -12,7 +12,7 @@ export function judge(check: Check, fields: readonly string[], took: number): Sa
     case 'unit':
       return { latencyMs: took, ...judgeUnit(first) }
     case 'container':
-      return { latencyMs: took, ...judgeContainers(first) }
+      return { latencyMs: took, ...judgeContainers(first, check.service === '*') }
     case 'log': {
       const line = first.split('\n').find((each) => check.expected.test(each))
       return {
@@ -102,14 +102,17 @@ function inWords(get: (key: string) => string): string {
   return found === undefined ? '' : ` (${found})`
 }
 
-/** Every replica: running, and healthy where it can tell; one that has done its one job is done. */
-export function judgeContainers(text: string): Omit<Sample, 'latencyMs'> {
+/**
+ * Every replica: running, and healthy where it can tell; one that has done its one job is done. Of a whole application
+ * something has to run.
+ */
+export function judgeContainers(text: string, all = false): Omit<Sample, 'latencyMs'> {
   const rows = text
     .split('\n')
     .filter(Boolean)
     .map((line) => line.split('|'))
   if (rows.length === 0) return { healthy: false, seen: 'no such container', incarnation: '' }
-  const states = rows.map(([status = '', health = '', restarts = '0', , code = '', policy = '']) => {
+  const states = rows.map(([status = '', health = '', restarts = '0', , code = '', policy = '', name = '']) => {
     const done = status === 'exited' && code === '0' && (policy === 'no' || policy === '')
     const healthy = done || (status === 'running' && (health === '' || health === 'healthy'))
     const seen = [
@@ -120,11 +123,13 @@ export function judgeContainers(text: string): Omit<Sample, 'latencyMs'> {
     ]
       .filter(Boolean)
       .join(', ')
-    return { healthy, seen, final: status === 'dead' || (status === 'exited' && !done && policy === 'no') }
+    const shown = all ? `${name.replace(/^\//, '')}: ${seen}` : seen
+    return { healthy, done, seen: shown, final: status === 'dead' || (status === 'exited' && !done && policy === 'no') }
   })
+  const bad = states.filter(({ healthy }) => !healthy)
   return {
-    healthy: states.every(({ healthy }) => healthy),
-    seen: [...new Set(states.map(({ seen }) => seen))].join('; '),
+    healthy: states.every(({ healthy }) => healthy) && !(all && states.every(({ done }) => done)),
+    seen: [...new Set((bad.length > 0 ? bad : states).map(({ seen }) => seen))].join('; '),
     incarnation: rows.map(([, , restarts, started]) => `${started}/${restarts}`).join(' '),
     final: states.some(({ final }) => final),
   }

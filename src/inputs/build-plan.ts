@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { ManagedFile, Plan, UserScripts } from '../pipeline/plan.ts'
 import type { Target } from '../remote/target.ts'
 import { Secret } from '../secret.ts'
+import type { ComposeOptions } from '../strategies/compose/options.ts'
 import type { UvOptions } from '../strategies/uv/options.ts'
 import type { Settings } from './config-file.ts'
 import { parseDotenv } from './dotenv.ts'
@@ -31,7 +32,8 @@ export function buildPlan(values: Values, given: Settings, env: Environment): Pl
     },
     files: filesOf(values),
     scripts: scriptsOf(values),
-    options: { commands: Object.keys(scriptsOf(values)), uv: uvOf(values) },
+    options: { commands: Object.keys(scriptsOf(values)), uv: uvOf(values), compose: composeOf(values) },
+    secrets: secretsOf(values),
     backup: values.backup,
     health: { checks: values.health, within: values['health-timeout'], stable: values['health-stable'] },
     safety: {
@@ -75,6 +77,24 @@ function filesOf(values: Values): ManagedFile[] {
     names: parseDotenv(text).entries.map(({ key }) => key),
   }
   return [...(text ? [envFile] : []), ...values['secret-files']]
+}
+
+function composeOf(values: Values): ComposeOptions {
+  return {
+    files: values['compose-files'],
+    project: values['compose-project'],
+    profiles: values['compose-profiles'],
+    images: values.images,
+    registry: values.registry,
+    registryUser: values['registry-username'],
+    verify: values.verify,
+  }
+}
+
+function secretsOf(values: Values): Plan['secrets'] {
+  const names = ['registry-password', 'github-token'] as const
+  const given = names.filter((name) => values[name] !== '')
+  return Object.fromEntries(given.map((name) => [name, new Secret(values[name])]))
 }
 
 function uvOf(values: Values): UvOptions {

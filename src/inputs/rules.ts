@@ -63,6 +63,8 @@ function checkMissing({ values, given, env, problems, has }: Case): void {
   if (values.strategy === 'script' && !has('activate')) {
     problems.add('activate', 'is missing', '`strategy: script` needs the shell text that makes the new version serve.')
   }
+  checkRegistry(problems, has)
+  checkVerify(values, problems)
   if (has('env-path') && !has('env-file')) {
     problems.addAbsent(
       'env-file',
@@ -70,6 +72,23 @@ function checkMissing({ values, given, env, problems, has }: Case): void {
       'Create the secret, or leave `env-path` out.',
     )
   }
+}
+
+function checkRegistry(problems: Problems, has: Case['has']): void {
+  if (has('registry-password') && !has('registry-username'))
+    problems.add('registry-username', 'is missing', 'Name the user whom `registry-password` belongs to.')
+  if (!has('registry-password') && (has('registry') || has('registry-username'))) {
+    const fix = 'Create the secret, or leave `registry` and `registry-username` out.'
+    problems.addAbsent('registry-password', 'is empty, though a registry or its user is given', fix)
+  }
+}
+
+function checkVerify({ verify, images }: Values, problems: Problems): void {
+  if (verify === '') return
+  const fix = 'Write each as `service=NAME@sha256:…`, with the digest that the build gave.'
+  if (images.length === 0) problems.add('images', 'is missing, and `verify` looks at what it names', fix)
+  for (const { service, ref } of images)
+    if (!ref.includes('@sha256:')) problems.add('images', `names no digest for ${service}, which \`verify\` needs`, fix)
 }
 
 function checkConnection({ values, problems, has, env }: Case): void {

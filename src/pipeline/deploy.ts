@@ -11,6 +11,7 @@ import { checkTools, lookAhead } from './preflight.ts'
 import { reach } from './reach.ts'
 import { settlePending } from './settle.ts'
 import { undo } from './undo.ts'
+import { verifyImages } from './verify.ts'
 
 /**
  * The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. Several
@@ -31,6 +32,7 @@ export async function deploy(outside: Context): Promise<Result> {
   const planned = await each(settled, async (member) => choose(context, member, await goalOf(member), open))
 
   await each(planned, (member) => checkTools(context, member))
+  await verifyImages(context)
   await refuseDowngrade(context, planned)
   await runCommand(context, planned, 'before')
   const staged = await onAll(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note))

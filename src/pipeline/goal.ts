@@ -3,6 +3,7 @@ import { DeployError } from '../errors.ts'
 import type { Facts } from '../remote/facts.ts'
 import type { Host } from '../remote/host.ts'
 import { type HostState, type ReleaseRecord, releaseId } from '../remote/state.ts'
+import type { ComposeOptions } from '../strategies/compose/options.ts'
 import { chooseStrategy } from '../strategies/index.ts'
 import type { Strategy, StrategyOptions } from '../strategies/strategy.ts'
 import type { UvOptions } from '../strategies/uv/options.ts'
@@ -60,7 +61,8 @@ export function newRelease(context: Context): ((member: Locked) => Promise<Goal>
     const source = await reading
     const id = releaseId(at, plan.sync.commit, state)
     const { exclude, commit: revision } = plan.sync
-    const protect = [...plan.sync.protect, ...managedIn(facts.path.absolute, plan)]
+    const data = strategy.protects?.(plan.options, plan.sync.source) ?? []
+    const protect = [...plan.sync.protect, ...data, ...managedIn(facts.path.absolute, plan)]
     const { actor, ref, url } = plan.run
     const { options } = plan
     const [path, tree] = [facts.path.absolute, source !== undefined]
@@ -84,7 +86,7 @@ export function newRelease(context: Context): ((member: Locked) => Promise<Goal>
     return {
       ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, backup, options, record },
       fingerprint: record.fingerprint,
-      begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files),
+      begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files, plan.secrets),
       stage: async (host, hostFacts, places, first) =>
         source === undefined
           ? nothing
@@ -129,11 +131,11 @@ function goalOf(plan: Plan, facts: Facts, state: HostState): Goal {
     },
     ...{ filters: { exclude, protect }, tree: synced, record: undefined },
     // Commands and files that are given win over those of the release, and are its own from now on.
-    begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files),
+    begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files, plan.secrets),
     health: plan.given.has('health') ? plan.health.checks : record.health,
+    options: optionsOf(record.options as StrategyOptions, plan),
     backup,
     fingerprint: record.fingerprint,
-    options: optionsOf(record.options as StrategyOptions, plan),
     stage: async (host, _facts, places, first) => {
       if (!synced) return nothing
       const difference = await compareTrees(
@@ -149,29 +151,51 @@ function goalOf(plan: Plan, facts: Facts, state: HostState): Goal {
 }
 
 /** Commands are added to those of the release; of everything else what is given wins. */
-function optionsOf(options: StrategyOptions, { options: { commands, uv }, given }: Plan): StrategyOptions {
-  const inputs = {
-    args: 'uv-args',
-    services: 'services',
-    restart: 'restart',
-    unitFiles: 'unit-files',
-    scope: 'service-scope',
-  } satisfies Record<keyof UvOptions, string>
-  const wanted = Object.entries(uv ?? {}).filter(([key]) => given.has(inputs[key as keyof UvOptions]))
+function optionsOf(options: StrategyOptions, { options: wanted, given }: Plan): StrategyOptions {
   return {
     ...options,
-    commands: [...new Set([...options.commands, ...commands])],
-    ...(options.uv && { uv: { ...options.uv, ...Object.fromEntries(wanted) } }),
+    commands: [...new Set([...options.commands, ...wanted.commands])],
+    ...(options.uv && { uv: { ...options.uv, ...chosen(wanted.uv, uvInputs, given) } }),
+    ...(options.compose && { compose: { ...options.compose, ...chosen(wanted.compose, composeInputs, given) } }),
   }
 }
 
-export function findRelease({ releases, current }: HostState, to: string): ReleaseRecord {
+const uvInputs = {
+  args: 'uv-args',
+  services: 'services',
+  restart: 'restart',
+  unitFiles: 'unit-files',
+  scope: 'service-scope',
+} satisfies Record<keyof UvOptions, string>
+
+const composeInputs = {
+  files: 'compose-files',
+  project: 'compose-project',
+  profiles: 'compose-profiles',
+  images: 'images',
+  registry: 'registry',
+  registryUser: 'registry-username',
+  verify: 'verify',
+} satisfies Record<keyof ComposeOptions, string>
+
+function chosen<T extends object>(
+  wanted: T | undefined,
+  inputs: Record<keyof T, string>,
+  given: ReadonlySet<string>,
+): Partial<T> {
+  const entries = Object.entries(wanted ?? {}).filter(([key]) => given.has(inputs[key as keyof T]))
+  return Object.fromEntries(entries) as Partial<T>
+}
+
+export function findRelease({ releases, current, digests = [] }: HostState, to: string): ReleaseRecord {
+  const image = /sha256:.*$/.exec(to)?.[0]
+  const runsImage = (id: string) => image !== undefined && digests.some((line) => line.startsWith(`${id} ${image}`))
   const running = releases.findIndex(({ id }) => id === current)
   const found =
     to === ''
       ? releases[running < 0 ? 0 : running + 1]
       : (releases.find(({ id }) => id === to) ??
-        releases.find(({ id, revision }) => revision.startsWith(to) || id.startsWith(to)))
+        releases.find(({ id, revision }) => revision.startsWith(to) || id.startsWith(to) || runsImage(id)))
   if (found !== undefined) return found
   const list = releases
     .map(({ id, at, revision }) => `  ${id}  ${at}  ${revision.slice(0, 12)}${id === current ? '  (runs now)' : ''}`)

@@ -39,9 +39,12 @@ export async function baseline(
   })
 }
 
-function siteOf({ change: { places }, goal }: Planned, network: Network): Site {
+function siteOf({ change: { places }, goal, facts }: Planned, network: Network): Site {
   const systemctl = goal.options.uv?.scope === 'user' ? '--user' : ''
-  return { network, path: places.path, systemctl, since: `cat ${quote(`${places.state}/work/since`)}` }
+  return {
+    ...{ path: places.path, systemctl, since: `cat ${quote(`${places.state}/work/since`)}` },
+    ...{ network, engine: facts.engine, state: places.state },
+  }
 }
 
 /** Waits until the new version is healthy and stays so; throws when it does not. */
@@ -49,7 +52,7 @@ export async function checkHealth(context: Context, member: Begun): Promise<void
   const { vitals, link } = member
   if (vitals.checks.length === 0) return
   await context.step(titleOn(member, 'Check health'), async ({ note }) => {
-    const watched = await observe(context, member, vitals.checks, true)
+    const watched = await observe(context, member, vitals, true)
     const bad = watched.filter(({ state }) => state !== 'healthy')
     if (bad.length > 0) throw unhealthy(bad, vitals, member.transaction.gated ? ` on ${link.host.name}` : '')
     note(`${watched.length} ${watched.length === 1 ? 'check' : 'checks'} healthy`)
@@ -60,11 +63,13 @@ export async function checkHealth(context: Context, member: Begun): Promise<void
 export async function checkOldVersion(context: Context, members: readonly Begun[]): Promise<void> {
   const looking = members.flatMap((member) => {
     const checks = member.vitals.checks.filter(({ text }) => !member.vitals.ill.has(text))
-    return checks.length === 0 ? [] : [{ member, checks, record: member.record }]
+    // It may never have been stopped, so that what it has said counts from its own start.
+    const vitals = { checks, site: { ...member.vitals.site, since: '' } }
+    return checks.length === 0 ? [] : [{ member, vitals, record: member.record }]
   })
   if (looking.length === 0) return
-  await onAll(context, 'Check the old version', looking, async ({ member, checks }, note) => {
-    const watched = await observe(context, member, checks, false)
+  await onAll(context, 'Check the old version', looking, async ({ member, vitals }, note) => {
+    const watched = await observe(context, member, vitals, false)
     const bad = watched.filter(({ state }) => state !== 'healthy')
     if (bad.length > 0) {
       throw new DeployError(
@@ -82,8 +87,8 @@ export async function checkOldVersion(context: Context, members: readonly Begun[
 
 async function observe(
   context: Context,
-  { guard, link, vitals, record }: Begun,
-  checks: readonly Check[],
+  { guard, link, record }: Begun,
+  { site, checks }: Pick<Vitals, 'site' | 'checks'>,
   cancellable: boolean,
 ): Promise<readonly Watched[]> {
   const { within, stable } = context.plan.health
@@ -103,7 +108,7 @@ async function observe(
   }
   for (;;) {
     try {
-      return await watch(() => link.host, vitals.site, checks, { within, stable }, { signal, onLook })
+      return await watch(() => link.host, site, checks, { within, stable }, { signal, onLook })
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error
       await guard.reconnect()

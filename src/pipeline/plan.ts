@@ -56,6 +56,8 @@ export interface Plan {
   readonly sync: SyncOptions
   readonly files: readonly ManagedFile[]
   readonly scripts: UserScripts
+  /** By the name of the input. What the host needs of them is used there once, and then deleted. */
+  readonly secrets: Readonly<Record<string, Secret>>
   /** What the strategies read. */
   readonly options: StrategyOptions
   /** Lines that `parseBackup` understands. */

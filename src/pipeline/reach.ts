@@ -36,6 +36,12 @@ export async function reach(context: Context, open: AsyncDisposableStack): Promi
         .join(', ')}`,
     )
     note(`${record.system}; user ${facts.user.name}, sudo: ${facts.sudo}`)
+    if (facts.engine.updaters.length > 0) {
+      const by = facts.engine.updaters.join(', ')
+      log.warning(
+        `${host.name} also updates by itself (${by}), which would undo a rollback. Stop it, or leave this application out of it.`,
+      )
+    }
     if (Math.abs(facts.clockSkew) > 60)
       log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`)
     refusePath(host, facts)

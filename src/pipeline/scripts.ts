@@ -84,12 +84,22 @@ export function head({ places, filters, strategy, id, previousId, revision, name
 }
 
 /** Writes the user's commands and the managed files below the release. Secret content travels by stdin only. */
-export function writeRelease(release: string, scripts: UserScripts, files: readonly ManagedFile[]): string {
+export function writeRelease(
+  release: string,
+  scripts: UserScripts,
+  files: readonly ManagedFile[],
+  secrets: Plan['secrets'],
+): string {
   const commands = Object.entries(scripts).map(([name, text]) =>
     heredoc(`cat >${quote(`${release}/scripts/${name}`)}`, text as string),
   )
   const contents = files.map(({ base64 }, index) =>
     heredoc(`base64 -d >${quote(`${release}/files/${index}`)}`, base64.reveal()),
+  )
+  // For the strategy, which deletes each once it was used.
+  const { 'github-token': _, ...forHost } = secrets
+  const kept = Object.entries(forHost).map(([name, secret]) =>
+    heredoc(`cat >${quote(`${release}/secrets/${name}`)}`, secret.reveal()),
   )
   const list = files.map(({ path }, index) => `${index} ${path}\n`).join('')
   const names = files
@@ -100,8 +110,8 @@ export function writeRelease(release: string, scripts: UserScripts, files: reado
     .join('')
   return `${assign({ release })}(
 umask 077
-mkdir -p "$release/scripts" "$release/files"
-${commands.join('')}${contents.join('')}${files.length > 0 ? heredoc('cat >"$release/files/list"', list) : ''}${names}chmod -R u+x "$release/scripts"
+mkdir -p "$release/scripts" "$release/files" "$release/secrets"
+${kept.join('')}${commands.join('')}${contents.join('')}${files.length > 0 ? heredoc('cat >"$release/files/list"', list) : ''}${names}chmod -R u+x "$release/scripts"
 )
 `
 }
@@ -131,6 +141,8 @@ hd_each_file hd_env_names
 export function compileTransaction(change: Change, parts: Parts): Transaction {
   const { strategy, places, tree, id, previousId, revision } = change
   const { record, plan } = parts
+  // Whatever becomes of it, the change itself is done.
+  const tidy = `rm -rf "$release/secrets"\n(\n:\n${strategy.tidy}\n) || :\n`
   const data = compileData(parts.data)
   // A phase that has nothing to do does not exist.
   const given = (phases: Transaction['phases']) =>
@@ -167,8 +179,8 @@ ${strategy.restore}`,
     confirm: `${record === undefined ? '' : writeAtomically(`${places.release}/record.json`, JSON.stringify(record))}
 [ ! -d "$work/before" ] || ${previousId === '' ? adopt : '{ rm -rf "$release/before"; mv "$work/before" "$release/before"; }'}
 ${strategy.keep}
-${parts.console.install}${writeAtomically(`${places.state}/current`, id)}${prune(places.state, plan.safety.keep, [id, previousId])}${data.confirm}`,
-    forget: data.forget + '[ -f "$release/record.json" ] || rm -rf "$release"',
+${parts.console.install}${writeAtomically(`${places.state}/current`, id)}${prune(places.state, plan.safety.keep, [id, previousId])}${data.confirm}\n${tidy}`,
+    forget: `${data.forget}\n[ -f "$release/record.json" ] || rm -rf "$release"\n${tidy}`,
     ledger: {
       ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
       ...{ previousRevision: parts.previousRevision, actor: plan.run.actor, run: plan.run.url },

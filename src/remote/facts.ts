@@ -1,5 +1,6 @@
 import { DeployError } from '../errors.ts'
 import { assign } from '../shell.ts'
+import { type Engine, engineScript, parseEngine } from './engine.ts'
 import type { Host } from './host.ts'
 
 /** What one script learns about a host, in one round trip and without changing anything. */
@@ -14,6 +15,7 @@ export interface Facts {
   readonly sudo: 'root' | 'any' | 'some' | 'none'
   /** Absolute paths of what was found; a missing key is a missing tool. */
   readonly tools: Readonly<Record<string, { readonly path: string; readonly version: string }>>
+  readonly engine: Engine
   /** Whether these are BusyBox applets, which know fewer options. */
   readonly busybox: boolean
   /** Seconds by which the host's clock is ahead of the runner's. */
@@ -42,8 +44,6 @@ const searched = [
     'awk',
     'cp',
     'curl',
-    'docker',
-    'docker-compose',
     'find',
     'git',
     'gzip',
@@ -78,7 +78,7 @@ elif sudo -n /bin/sh -c : 2>/dev/null; then sudo=any
 elif sudo -n -l >/dev/null 2>&1; then sudo=some
 else sudo=none; fi
 say sudo "$sudo"
-for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.cargo/bin" "$HOME/.nix-profile/bin" "$HOME/.local/state/nix/profile/bin" "/etc/profiles/per-user/$(id -un)/bin" /share/CACHEDEV1_DATA/.qpkg/container-station/bin; do
+for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.cargo/bin" "$HOME/.nix-profile/bin" "$HOME/.local/state/nix/profile/bin" "/etc/profiles/per-user/$(id -un)/bin" /share/*/.qpkg/container-station/bin; do
   [ -d "$d" ] && [ -x "$d" ] && PATH=$PATH:$d
 done
 for t in $tools; do ! command -v "$t" >/dev/null 2>&1 || { printf 'tool.%s=' "$t"; command -v "$t"; } >&3; done
@@ -88,6 +88,7 @@ if ! command -v uv >/dev/null 2>&1; then
   case $said in /*) [ ! -x "$said" ] || { say tool.uv "$said"; PATH=$PATH:$(dirname "$said"); } ;; esac
 fi
 for t in $versions; do command -v "$t" >/dev/null 2>&1 || continue; say "version.$t" "$("$t" --version 2>&1 </dev/null | head -n 1)"; done
+${engineScript}
 case $(tar --help 2>&1) in *BusyBox*) say busybox true ;; esac
 case $path in '~/'*) path=$HOME/\${path#??} ;; esac
 say path "$path"
@@ -146,6 +147,7 @@ export function parseFacts(text: string, nowSeconds: number): Facts {
     user: { name: get('user.name'), uid: number('user.uid'), home: get('user.home') },
     sudo: get('sudo') as Facts['sudo'],
     tools,
+    engine: parseEngine(said),
     busybox: get('busybox') === 'true',
     clockSkew: Math.round(number('clock') - nowSeconds),
     state: get('state'),

@@ -50,6 +50,8 @@ export interface HostState {
   readonly pending: string
   /** Releases that were confirmed, the newest first. */
   readonly releases: readonly ReleaseRecord[]
+  /** What images the releases run: `RELEASE sha256:…`. */
+  readonly digests?: readonly string[]
 }
 
 /** Shell: says on descriptor 3 what `parseState` reads. Wants `$state`. */
@@ -57,6 +59,7 @@ export const stateScript = sh`
 printf 'current %s\n' "$(cat "$state/current" 2>/dev/null || :)" >&3
 [ ! -e "$state/pending.json" ] || printf 'pending %s\n' "$(sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$state/pending.json")" >&3
 for record in "$state"/releases/*/record.json; do [ ! -f "$record" ] || { printf 'release '; tr -d '\n' <"$record"; echo; } >&3; done
+for images in "$state"/releases/*/compose/images; do [ ! -f "$images" ] || { id=\${images%/compose/images}; sed "s|.*[|]|digest \${id##*/} |" "$images" >&3; }; done
 `
 
 /** Asks anew: after something was settled, the state is another. */
@@ -71,6 +74,7 @@ export function parseState(text: string): HostState {
   return {
     current: values('current')[0] ?? '',
     pending: values('pending')[0] ?? '',
+    digests: values('digest'),
     releases: values('release')
       .flatMap(parseRecord)
       .toSorted((a, b) => (a.at < b.at ? 1 : -1)),
@@ -116,7 +120,7 @@ export function releaseId(at: Date, revision: string, { current, releases }: Hos
 
 /** Shell: a release that never came as far as its first change leaves nothing behind, no secret file either. */
 export function abandon(state: string, id: string): string {
-  return `${assign({ state, id })}${sh`[ -e "$state/pending.json" ] || { [ -f "$state/releases/$id/record.json" ] || rm -rf "$state/releases/$id"; rm -rf "$state/work"; }
+  return `${assign({ state, id })}${sh`[ -e "$state/pending.json" ] || { [ -f "$state/releases/$id/record.json" ] || rm -rf "$state/releases/$id"; rm -rf "$state/releases/$id/secrets"; rm -rf "$state/work"; }
 `}`
 }
 

@@ -18,6 +18,7 @@ export const script: Strategy = {
     // Without a `restore` of its own the way back is the way there: what activated the old release activates it again.
     restore: sh`if [ -s "$release/scripts/restore" ]; then hd_user restore "$release" "$prev"; elif [ -n "$prev" ]; then hd_user activate "$prev"; fi`,
     keep: '',
+    tidy: '',
     inspect: '',
     diff: '',
   }),

@@ -1,5 +1,6 @@
 import type { Code } from '../codes.ts'
 import type { Facts } from '../remote/facts.ts'
+import type { ComposeOptions } from './compose/options.ts'
 import type { UvOptions } from './uv/options.ts'
 
 /** A tool a strategy cannot do without, and what to tell somebody who lacks it. */
@@ -27,6 +28,7 @@ export interface StrategyOptions {
   /** The user's commands of the release: `hd_user NAME "$release"` runs one. */
   readonly commands: readonly string[]
   readonly uv?: UvOptions
+  readonly compose?: ComposeOptions
 }
 
 /**
@@ -53,6 +55,8 @@ export interface Scripts {
   readonly restore: string
   /** Once the new version is confirmed: keeps of the old one what a way back to it will need. Safe to repeat. */
   readonly keep: string
+  /** At the end of every change, when releases that are not kept are gone: removes what only they needed. Safe to repeat. */
+  readonly tidy: string
   /** Says on descriptor 3 what runs now. Changes nothing. */
   readonly inspect: string
   /** Says on descriptor 3 what would change where the tree is the same. Says nothing when that is nothing, and changes nothing. */
@@ -72,6 +76,8 @@ export interface Strategy {
   readonly markers: readonly string[]
   readonly needs: readonly Tool[]
   compile(options: StrategyOptions, facts: Facts): Scripts
+  /** Patterns, as in the input `protect`, of what is data and not code. */
+  protects?(options: StrategyOptions, source: string): readonly string[]
   /** Health checks for those who wrote none: lines as in the input `health`. */
   checks(options: StrategyOptions): readonly string[]
   /** In words what its own scripts failed of; undefined where the output says it all. */

@@ -37,6 +37,7 @@ export const uv: Strategy = {
       apply: `${head}${units.activate}`,
       restore: `${head}${venv.back}${units.back}${venv.clear}`,
       keep: `${head}${venv.keep}`,
+      tidy: '',
       inspect: `${units.head}${units.inspect}`,
       diff: `${head}${venv.changed}${units.changed}`,
     }

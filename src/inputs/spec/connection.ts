@@ -28,8 +28,6 @@ export const connection = {
     form: choice(['auto', 'nixos-rebuild', 'colmena', 'uv', 'compose', 'stack', 'script'], {
       'nixos-rebuild': 'the strategy for NixOS is not built yet',
       colmena: 'the strategy for colmena is not built yet',
-      compose: 'the strategy for Docker Compose is not built yet',
-      stack: 'the strategy for Docker Swarm is not built yet',
     }),
   },
   name: {

@@ -112,9 +112,8 @@ export const operation = {
   url: { group: 'report', description: 'Where the application is found, shown in the summary.', form: webAddress },
   'github-token': {
     group: 'report',
-    description: 'The token for comments and deployments, usually `github.token`.',
+    description: 'The token for `verify: attestation`, usually `github.token`.',
     secret: true,
-    pending: noGitHub,
     form: block('', '', (text) => text.trim()),
   },
   comment: {

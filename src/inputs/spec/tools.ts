@@ -1,11 +1,20 @@
-import { block, list } from '../form.ts'
+import {
+  composeFiles,
+  images,
+  profiles,
+  projectName,
+  registry,
+  registryPassword,
+  registryUser,
+  verification,
+} from '../containers.ts'
+import { list } from '../form.ts'
 import { choice, flag, script, word } from '../forms.ts'
 import type { InputSpec } from '../spec.ts'
 import { unitFiles, unitNames, uvArguments } from '../units.ts'
 
 const noNix = 'the strategy for NixOS is not built yet'
 const noColmena = 'the strategy for colmena is not built yet'
-const noCompose = 'the strategy for Docker Compose is not built yet'
 
 const words = list('', (text) => text)
 const names = list('', (text) => text, { commas: true })
@@ -67,40 +76,42 @@ export const tools = {
     default: 'system',
     form: choice(['system', 'user']),
   },
-  'compose-files': { group: 'compose', description: 'The Compose files, one a line.', pending: noCompose, form: words },
+  'compose-files': {
+    group: 'compose',
+    description: 'The Compose files, relative to `source`, one a line.',
+    otherwise: 'those that Compose finds by itself',
+    form: composeFiles,
+  },
   'compose-project': {
     group: 'compose',
     description: 'The name of the Compose project.',
-    pending: noCompose,
-    form: word,
+    otherwise: 'as Compose itself would name it',
+    form: projectName,
   },
-  'compose-profiles': {
-    group: 'compose',
-    description: 'The Compose profiles to start.',
-    pending: noCompose,
-    form: names,
-  },
+  'compose-profiles': { group: 'compose', description: 'The Compose profiles to start.', form: profiles },
   images: {
     group: 'compose',
     description: 'The images to run, one a line as `service=reference`, best with a digest.',
-    pending: noCompose,
-    form: words,
+    form: images,
   },
-  registry: { group: 'compose', description: 'The registry to log in to.', pending: noCompose, form: word },
-  'registry-username': { group: 'compose', description: 'The user at the registry.', pending: noCompose, form: word },
+  registry: {
+    group: 'compose',
+    description: 'The registry to log in to, for this deploy only.',
+    otherwise: 'Docker Hub, when a password is given',
+    form: registry,
+  },
+  'registry-username': { group: 'compose', description: 'The user at the registry.', form: registryUser },
   'registry-password': {
     group: 'compose',
     description: 'The password or token for the registry.',
     secret: true,
-    pending: noCompose,
-    form: block('', '', (text) => text.trim()),
+    form: registryPassword,
   },
   verify: {
     group: 'compose',
     description: 'What has to vouch for each image, by its digest, before it is pulled.',
     otherwise: 'nothing',
-    pending: 'verifying images is not built yet',
-    form: choice(['attestation', 'cosign']),
+    form: verification,
   },
   prepare: {
     group: 'script',
