@@ -1,9 +1,8 @@
-import { readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmod, readdir } from 'node:fs/promises'
 import { expect } from 'vitest'
 import { readProcess } from '../helpers/processes.ts'
 import { type ActionRun, type RunOptions, type RunResult, startAction } from '../helpers/run-action.ts'
-import { scratch } from '../helpers/scratch.ts'
+import { type Scratch, scratch } from '../helpers/scratch.ts'
 import { writeTree } from '../helpers/tree.ts'
 import { domain, type Headscale } from './headscale.ts'
 import type { LabHost } from './host.ts'
@@ -16,15 +15,21 @@ export type Job = Partial<RunOptions> & { readonly during?: (run: ActionRun) => 
 export class TailnetJobs implements AsyncDisposable {
   readonly headscale: Headscale
   readonly api: Awaited<ReturnType<typeof tailnetApi>>
+  /** Of these jobs alone: what others left on this machine is not theirs. */
+  readonly #temp: Scratch
+  #seen: readonly string[] = []
   #runs = 0
 
-  private constructor(headscale: Headscale, api: TailnetJobs['api']) {
+  private constructor(headscale: Headscale, api: TailnetJobs['api'], temp: Scratch) {
     this.headscale = headscale
     this.api = api
+    this.#temp = temp
   }
 
   static async over(headscale: Headscale): Promise<TailnetJobs> {
-    return new TailnetJobs(headscale, await tailnetApi(headscale))
+    const temp = await scratch('tailnet-temp')
+    await chmod(temp.path, 0o1777)
+    return new TailnetJobs(headscale, await tailnetApi(headscale), temp)
   }
 
   /** What every job needs here: the control server, its certificate, and programs without a download. */
@@ -33,7 +38,7 @@ export class TailnetJobs implements AsyncDisposable {
   }
 
   get env(): Inputs {
-    return { SSL_CERT_FILE: this.headscale.authority }
+    return { SSL_CERT_FILE: this.headscale.authority, TMPDIR: this.#temp.path }
   }
 
   /** With nothing secret: the job says who it is, and the policy lets it in. */
@@ -73,26 +78,29 @@ export class TailnetJobs implements AsyncDisposable {
     return (await host.try('cat serves', { user: host.user })).stdout || (await host.sh(`cat ~${host.user}/serves`))
   }
 
-  /** No node at the control server, no process and no folder on the runner. */
+  /** No node at the control server, no process and no folder on the runner. What one story left is held against it alone. */
   async expectNothingLeft(withinMs = 0): Promise<void> {
-    const left = async () => [...(await this.headscale.runners()), ...daemons(), ...folders()]
-    if (withinMs === 0) expect(await left()).toEqual([])
-    else await expect.poll(left, { timeout: withinMs, interval: 200 }).toEqual([])
+    const left = async () => (await this.#left()).filter((each) => !this.#seen.includes(each))
+    try {
+      if (withinMs === 0) expect(await left()).toEqual([])
+      else await expect.poll(left, { timeout: withinMs, interval: 200 }).toEqual([])
+    } finally {
+      this.#seen = await this.#left()
+    }
+  }
+
+  async #left(): Promise<string[]> {
+    const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+    const processes = ids.map((id) => readProcess(Number(id)).argv.join(' '))
+    return [
+      ...(await this.headscale.runners()),
+      ...processes.filter((argv) => argv.includes(`${this.#temp.path}/`)),
+      ...(await readdir(this.#temp.path)),
+    ]
   }
 
   async [Symbol.asyncDispose]() {
     await this.api[Symbol.asyncDispose]()
+    await this.#temp[Symbol.asyncDispose]()
   }
-}
-
-/** Processes that belong to a daemon of the action. */
-export function daemons(): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((pid) => readProcess(Number(pid)).argv.join(' '))
-    .filter((argv) => argv.includes('/hd-tailnet-'))
-}
-
-function folders(): string[] {
-  return readdirSync(tmpdir()).filter((name) => name.startsWith('hd-tailnet-'))
 }
