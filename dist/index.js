@@ -67270,9 +67270,12 @@ logs() { # NUMBER NAME
   if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$2" 2>/dev/null)" ]; then
     if [ -n "$since" ]; then text=$(journal --since "@$since" -u "$2" -o cat 2>&1 | tail -n 2000)
     else text=$(journal "_SYSTEMD_INVOCATION_ID=$(systemctl $systemctl show -p InvocationID --value -- "$2")" -o cat 2>&1 | tail -n 2000); fi
-  else text=$(for id in $(ids "$2" 2>/dev/null | sort -u); do hd_docker logs --since "$(hd_docker inspect -f '{{.State.StartedAt}}' "$id")" --tail 2000 "$id" 2>&1; done); fi
+  else text=$(for id in $(ids "$2" 2>/dev/null | sort -u); do set -- "$1" "$2" $(hd_docker inspect -f '{{.State.Running}} {{.State.FinishedAt}} {{.State.StartedAt}}' "$id"); hd_docker logs $(said_since "$3" "$4" "$5") --tail 2000 "$id" 2>&1; done); fi
   report "$1" "$(printf %s "$text" | tail -c 200000)"
 }
+# A program may have said its first line before the moment that the engine calls its start; so what it says now counts from
+# the end of the time before, and in its first time from the beginning.
+said_since() { case $1/$2 in true/0001-*) ;; true/*) echo "--since $2" ;; *) echo "--since $3" ;; esac; }
 `;
 /**
  * The Compose project of this application: as its release says, or else as the containers say that were started from
@@ -75481,9 +75484,8 @@ async function baseline(context, members) {
         return looking;
     return await (0,fleet/* onAll */.J)(context, 'Look at its health before', looking, async (member, note) => {
         const { site, checks, ill } = member.vitals;
-        // A log line is looked for from the change on: before, it says nothing.
-        for (const [{ kind, text }, { healthy, seen }] of await (0,health/* sampleAll */.YM)(member.link.host, site, checks))
-            if (!healthy && kind !== 'log')
+        for (const [{ text }, { healthy, seen }] of await (0,health/* sampleAll */.YM)(member.link.host, asOfOld(site), checks))
+            if (!healthy)
                 ill.set(text, seen);
         note(ill.size === 0 ? 'healthy' : `not healthy: ${[...ill].map(([text, seen]) => `${text} (${seen})`).join(', ')}`);
         return member;
@@ -75495,6 +75497,10 @@ function siteOf({ change: { places }, goal, facts }, network) {
         ...{ path: places.path, systemctl, since: `cat ${(0,shell/* quote */.hD)(`${places.state}/work/since`)}` },
         ...{ network, engine: facts.engine, state: places.state },
     };
+}
+/** It may never have been stopped, so that what it has said counts from its own start. */
+function asOfOld(site) {
+    return { ...site, since: '' };
 }
 /** Waits until the new version is healthy and stays so; throws when it does not. */
 async function checkHealth(context, member) {
@@ -75513,8 +75519,7 @@ async function checkHealth(context, member) {
 async function checkOldVersion(context, members) {
     const looking = members.flatMap((member) => {
         const checks = member.vitals.checks.filter(({ text }) => !member.vitals.ill.has(text));
-        // It may never have been stopped, so that what it has said counts from its own start.
-        const vitals = { checks, site: { ...member.vitals.site, since: '' } };
+        const vitals = { checks, site: asOfOld(member.vitals.site) };
         return checks.length === 0 ? [] : [{ member, vitals, record: member.record }];
     });
     if (looking.length === 0)

@@ -78,9 +78,12 @@ logs() { # NUMBER NAME
   if [ -n "$(systemctl $systemctl show -p FragmentPath --value -- "$2" 2>/dev/null)" ]; then
     if [ -n "$since" ]; then text=$(journal --since "@$since" -u "$2" -o cat 2>&1 | tail -n 2000)
     else text=$(journal "_SYSTEMD_INVOCATION_ID=$(systemctl $systemctl show -p InvocationID --value -- "$2")" -o cat 2>&1 | tail -n 2000); fi
-  else text=$(for id in $(ids "$2" 2>/dev/null | sort -u); do hd_docker logs --since "$(hd_docker inspect -f '{{.State.StartedAt}}' "$id")" --tail 2000 "$id" 2>&1; done); fi
+  else text=$(for id in $(ids "$2" 2>/dev/null | sort -u); do set -- "$1" "$2" $(hd_docker inspect -f '{{.State.Running}} {{.State.FinishedAt}} {{.State.StartedAt}}' "$id"); hd_docker logs $(said_since "$3" "$4" "$5") --tail 2000 "$id" 2>&1; done); fi
   report "$1" "$(printf %s "$text" | tail -c 200000)"
 }
+# A program may have said its first line before the moment that the engine calls its start; so what it says now counts from
+# the end of the time before, and in its first time from the beginning.
+said_since() { case $1/$2 in true/0001-*) ;; true/*) echo "--since $2" ;; *) echo "--since $3" ;; esac; }
 `
 
 /**

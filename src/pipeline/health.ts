@@ -31,9 +31,8 @@ export async function baseline(
   if (looking.every(({ vitals }) => vitals.checks.length === 0)) return looking
   return await onAll(context, 'Look at its health before', looking, async (member, note) => {
     const { site, checks, ill } = member.vitals
-    // A log line is looked for from the change on: before, it says nothing.
-    for (const [{ kind, text }, { healthy, seen }] of await sampleAll(member.link.host, site, checks))
-      if (!healthy && kind !== 'log') ill.set(text, seen)
+    for (const [{ text }, { healthy, seen }] of await sampleAll(member.link.host, asOfOld(site), checks))
+      if (!healthy) ill.set(text, seen)
     note(ill.size === 0 ? 'healthy' : `not healthy: ${[...ill].map(([text, seen]) => `${text} (${seen})`).join(', ')}`)
     return member
   })
@@ -45,6 +44,11 @@ function siteOf({ change: { places }, goal, facts }: Planned, network: Network):
     ...{ path: places.path, systemctl, since: `cat ${quote(`${places.state}/work/since`)}` },
     ...{ network, engine: facts.engine, state: places.state },
   }
+}
+
+/** It may never have been stopped, so that what it has said counts from its own start. */
+function asOfOld(site: Site): Site {
+  return { ...site, since: '' }
 }
 
 /** Waits until the new version is healthy and stays so; throws when it does not. */
@@ -63,8 +67,7 @@ export async function checkHealth(context: Context, member: Begun): Promise<void
 export async function checkOldVersion(context: Context, members: readonly Begun[]): Promise<void> {
   const looking = members.flatMap((member) => {
     const checks = member.vitals.checks.filter(({ text }) => !member.vitals.ill.has(text))
-    // It may never have been stopped, so that what it has said counts from its own start.
-    const vitals = { checks, site: { ...member.vitals.site, since: '' } }
+    const vitals = { checks, site: asOfOld(member.vitals.site) }
     return checks.length === 0 ? [] : [{ member, vitals, record: member.record }]
   })
   if (looking.length === 0) return
