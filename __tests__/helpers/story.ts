@@ -117,7 +117,9 @@ export async function expectSettled(host: TestHost): Promise<void> {
   expect(word).toMatch(/^\S+ (confirmed|rolled-back|left|untouched)( \w+)?\n$/)
   const names = Object.keys(state).filter(
     (name) =>
-      !/^(releases\/|git\/|current$|rollback$|ledger\.jsonl$|evidence$|data\.log$|backups\/(?!.*\.part))/.test(name),
+      !/^(releases\/|git\/|current$|rollback$|ledger\.jsonl$|evidence$|adopted\/|data\.log$|backups\/(?!.*\.part))/.test(
+        name,
+      ),
   )
   expect(names).toEqual([])
   await eventually(() => expect(host.processes()).toEqual([]), 10_000)

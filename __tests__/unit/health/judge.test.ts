@@ -127,7 +127,7 @@ describe('what `docker inspect` says of containers', () => {
     ['dead', `dead||0|${at}|1|always`, false, true, 'dead'],
     ['created only', `created||0|0001-01-01T00:00:00Z|0|no`, false, false, 'created'],
     ['paused', `paused||0|${at}|0|no`, false, false, 'paused'],
-    ['two of which one fails', `running||0|${at}|0|no\nexited||0|${at}|1|no`, false, true, 'running; exited, exit 1'],
+    ['two of which one fails', `running||0|${at}|0|no\nexited||0|${at}|1|no`, false, true, 'exited, exit 1'],
     ['two alike', `running||0|${at}|0|no\nrunning||0|${at}|0|no\n`, true, false, 'running'],
   ])('%s', (_, text, healthy, final, seen) => {
     expect(judgeContainers(text)).toMatchObject({ healthy, final, seen })
