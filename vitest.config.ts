@@ -23,8 +23,8 @@ export default defineConfig({
           // All of them take long: `npm run lab -- faults`, `npm run lab -- cancel`. Without the word, a cross-section.
           env: { HOMELAB_FAULTS: process.argv.some((word) => /faults|cancel/.test(word)) ? 'all' : 'some' },
           globalSetup: existsSync(labSetup) ? [labSetup] : [],
-          // Real hosts share one bridge and two cores: one story at a time.
-          fileParallelism: false,
+          // The stories wait most of the time, and their hosts do not know each other.
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
           testTimeout: 10 * minutes,
           retry,

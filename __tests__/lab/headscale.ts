@@ -53,7 +53,13 @@ export class Headscale implements AsyncDisposable {
   static async start(): Promise<Headscale> {
     const programs = await tailnetPrograms()
     const folder = join(hostsFolder, 'headscale')
-    await mkdir(folder)
+    // Its ports are fixed, so there is one at a time.
+    const taken = async () =>
+      await mkdir(folder).then(
+        () => true,
+        () => false,
+      )
+    await until('another Headscale to end', taken, 15 * 60_000, 500)
     await run(['sh', '-euc', certificates, 'sh', folder, address])
     await writeFile(join(folder, 'policy.json'), JSON.stringify(openPolicy))
     await writeFile(join(folder, 'config.yaml'), config(folder))

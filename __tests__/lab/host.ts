@@ -207,11 +207,10 @@ export class LabHost implements AsyncDisposable {
   /** Makes the host's place, starts it, and waits for it; takes everything back when that fails. */
   static async start(options: LabHostOptions, system: System): Promise<LabHost> {
     const number = await takeNumber()
-    const name = options.name ?? `host${number}`
+    const name = await takeName(options.name ?? 'host', number)
     const folder = join(hostsFolder, name)
     const keys = [makeKey('ed25519'), makeKey('ecdsa')]
     const client = makeKey()
-    await mkdir(folder)
     for (const each of ['seed', 'disk', 'root', 'data']) await mkdir(join(folder, each))
     for (const each of system.folders) await mkdir(join(folder, 'data', each), { recursive: true })
     await writeTree(join(folder, 'seed'), system.seed(keys, client, name))
@@ -256,6 +255,20 @@ export function seedHostKeys(keys: readonly KeyPair[]): Tree {
     return [[name, { text: key.private, mode: 0o600 }] as const, [`${name}.pub`, `${key.public}\n`] as const]
   })
   return Object.fromEntries(files)
+}
+
+/** The name itself, unless another story has a host of that name at the moment. */
+async function takeName(name: string, number: number): Promise<string> {
+  const free = name === 'host' ? [`host${number}`] : [name, `${name}${number}`]
+  for (const each of free) {
+    try {
+      await mkdir(join(hostsFolder, each))
+      return each
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  }
+  throw new Error(`there is a host ${name} already`)
 }
 
 /** Numbers are taken by making a folder, which only one can do: several test processes may start hosts at once. */

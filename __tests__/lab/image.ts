@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { run } from './command.ts'
+import { run, until } from './command.ts'
 import { debianMirror } from './machine.ts'
 import { imagesFolder } from './paths.ts'
 
@@ -98,7 +98,10 @@ export async function ensureImage(
   const root = join(imagesFolder, name)
   const stamp = `${root}.recipe`
   const hash = createHash('sha256').update(JSON.stringify(recipe)).digest('hex')
-  if (existsSync(root) && (await readFile(stamp, 'utf8').catch(() => '')) === hash) return root
+  const whole = async () => existsSync(root) && (await readFile(stamp, 'utf8').catch(() => '')) === hash
+  if (await whole()) return root
+  await using _ = await alone(`${root}.lock`)
+  if (await whole()) return root
   console.error(`lab: building the image "${name}" (${howLong}, once)`)
   const draft = `${root}.draft`
   await rm(stamp, { force: true })
@@ -109,6 +112,21 @@ export async function ensureImage(
   await rename(draft, root)
   await writeFile(stamp, hash)
   return root
+}
+
+/** Of several stories that want the same image one makes it. What holds the lock is a process; a dead one holds nothing. */
+async function alone(lock: string): Promise<AsyncDisposable> {
+  await mkdir(imagesFolder, { recursive: true })
+  const taken = async () => {
+    const holder = await readlink(lock).catch(() => '')
+    if (holder !== '' && !existsSync(`/proc/${holder}`)) await rm(lock, { force: true })
+    return await symlink(`${process.pid}`, lock).then(
+      () => true,
+      () => false,
+    )
+  }
+  await until(`the lock ${lock}`, taken, 20 * 60_000, 200)
+  return { [Symbol.asyncDispose]: () => rm(lock, { force: true }) }
 }
 
 /** In a mount namespace of its own: what a killed build has mounted goes away with it. */

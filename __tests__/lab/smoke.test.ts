@@ -61,9 +61,8 @@ test('a host boots, is known by its key, reboots, loses its network and gets it 
       expect((await ssh(host, 'echo back')).stdout).toBe('back\n')
     }
   }
-  // Only the network of the whole lab is still there.
-  const left = (await leftovers()).filter((what) => !/homelab-switch|homelab0/.test(what))
-  expect(left).toEqual([])
+  // The network of the whole lab is still there, and hosts of other stories may be.
+  expect((await leftovers()).filter((what) => /\bsmoke\b/.test(what))).toEqual([])
 })
 
 test('a power cut ends everything at once, and the disk is what stays', async () => {
