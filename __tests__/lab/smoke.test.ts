@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { scratch } from '../helpers/scratch.ts'
 import { sshClient } from '../helpers/ssh-client.ts'
-import { attempt, type Outcome } from './command.ts'
+import { attempt, type Outcome, until } from './command.ts'
 import { type LabHost, labHost } from './host.ts'
 import type { User } from './image.ts'
 import { leftovers } from './sweep.ts'
@@ -67,8 +67,8 @@ test('a host boots, is known by its key, reboots, loses its network and gets it 
 
 test('a power cut ends everything at once, and the disk is what stays', async () => {
   await using host = await labHost()
-  const cut = ssh(host, 'echo before > disk; sync; echo ready; sleep 60; echo after > disk')
-  await new Promise((resolve) => setTimeout(resolve, 700))
+  const cut = ssh(host, 'echo before > disk; sync; touch ready; sleep 60; echo after > disk')
+  await until('the disk to be written', async () => (await host.try('test -e ~deploy/ready')).code === 0, 20_000, 50)
   await host.kill()
   expect((await cut).code).toBe(255)
   await host.boot()
