@@ -23,7 +23,7 @@ import { Service } from './service.ts'
  * post said anything else. `npm run lab -- cancel` meets them all, `npm run lab` a third.
  */
 const steps = [
-  ...['Connect', 'Read facts', 'Take the lock', 'Settle the deploy before', 'Before', 'Compare and send'],
+  ...['Connect', 'Read facts', 'Take the lock', 'Settle the deploy before', 'Before', 'Compare and send', 'Look ahead'],
   ...[
     'Look at its health before',
     'Back up',
