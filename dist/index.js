@@ -67665,7 +67665,7 @@ async function watch(host, site, checks, patience, options) {
 
 /***/ }),
 
-/***/ 1505:
+/***/ 2049:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -68170,9 +68170,8 @@ const code = {
     },
 };
 
-;// CONCATENATED MODULE: ./lib/pipeline/plan.js
-const modes = ['deploy', 'rollback', 'plan', 'status', 'upload-keys'];
-
+// EXTERNAL MODULE: ./lib/pipeline/plan.js
+var plan = __nccwpck_require__(1867);
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
 ;// CONCATENATED MODULE: ./lib/inputs/address.js
@@ -68423,9 +68422,7 @@ const connection = {
         group: 'what',
         description: 'What to do: `deploy`; `rollback` to an older release; `plan` says all that would happen and changes nothing; `status` says what runs; `upload-keys` sends only the secret files.',
         default: 'deploy',
-        form: choice(modes, {
-            plan: 'a plan is not built yet',
-            status: 'showing the status is not built yet',
+        form: choice(plan/* modes */.n, {
             'upload-keys': 'sending only the keys is not built yet',
         }),
     },
@@ -68615,6 +68612,12 @@ const operation = {
         description: 'What to do when secrets are absent, as in a fork.',
         default: 'fail',
         form: choice(['fail', 'skip']),
+    },
+    'fail-on-drift': {
+        group: 'safety',
+        description: 'For `mode: status`: fail when what runs is not what was deployed, instead of a warning.',
+        default: 'false',
+        form: flag,
     },
     'require-release': {
         group: 'safety',
@@ -69049,6 +69052,7 @@ function buildPlan(values, given, env) {
             keep: values.keep,
             force: values.force,
             allowDowngrade: values['allow-downgrade'],
+            failOnDrift: values['fail-on-drift'],
             sudo: values.sudo,
             ifUnconfigured: values['if-unconfigured'],
         },
@@ -69597,6 +69601,7 @@ function checkKeysOf({ values, problems }) {
 
 
 
+
 /** What no input can know by itself: which ones need, exclude or contradict each other. */
 function checkRules(values, given, env, problems) {
     const about = { values, given, env, problems, has: (name) => given.inputs.has(name) };
@@ -69634,7 +69639,7 @@ function checkMissing({ values, given, env, problems, has }) {
         problems.addAbsent('ssh-key', why, `Set \`ssh-key: \${{ secrets.SSH_KEY }}\` and create that secret; forks and Dependabot get none.`);
     }
     // Everything else comes from the record of the release; and who knows what a misspelt mode was to be.
-    if (values.mode !== 'deploy' || problems.concerns('mode'))
+    if (!(0,plan/* bringsNew */.K)(values.mode) || problems.concerns('mode'))
         return;
     if (!has('path') && values.sync !== 'none')
         problems.add('path', 'is missing', 'Write the directory on the host, such as `path: /srv/app`.');
@@ -69692,7 +69697,7 @@ function checkFiles({ values, given, problems, has }) {
     if (new Set(places).size < places.length) {
         problems.add('secret-files', 'writes a file that is written already', 'Give every file, `env-path` too, a place of its own.');
     }
-    const needsPath = values.mode === 'deploy' && values.sync === 'none' && !has('path');
+    const needsPath = (0,plan/* bringsNew */.K)(values.mode) && values.sync === 'none' && !has('path');
     if (needsPath && files.some((file) => !(0,external_node_path_.isAbsolute)(file))) {
         problems.add('path', 'is missing', 'Files that are not absolute are written relative to it.');
     }
@@ -69728,9 +69733,9 @@ function checkData({ values, problems, has }) {
     const relative = values.backup
         .map(data/* parseBackup */.OD)
         .some((line) => typeof line !== 'string' && line.kind !== 'postgres' && line.of.some((path) => !(0,external_node_path_.isAbsolute)(path)));
-    if (values.mode === 'deploy' && values.sync === 'none' && !has('path') && relative)
+    if ((0,plan/* bringsNew */.K)(values.mode) && values.sync === 'none' && !has('path') && relative)
         problems.add('path', 'is missing', 'What `backup` names is relative to it, unless it is absolute.');
-    if (values.rollback !== 'data' || values.mode !== 'deploy' || has('backup'))
+    if (values.rollback !== 'data' || !(0,plan/* bringsNew */.K)(values.mode) || has('backup'))
         return;
     problems.add('rollback', 'is `data`, and there is no `backup` to restore', 'Say in `backup` what the data is.');
 }
@@ -69780,13 +69785,13 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6058);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1505);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2179);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2049);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3805);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1973);
 /* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9305);
 /* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5650);
-/* harmony import */ var _report_sink_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(684);
+/* harmony import */ var _report_sink_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(353);
 
 
 
@@ -70886,6 +70891,20 @@ async function tailnetOf(context, open, note) {
 
 /***/ }),
 
+/***/ 1867:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   K: () => (/* binding */ bringsNew),
+/* harmony export */   n: () => (/* binding */ modes)
+/* harmony export */ });
+const modes = ['deploy', 'rollback', 'plan', 'status', 'upload-keys'];
+/** Whether it is about a new release, from the runner: all that a deploy needs has to be given. */
+const bringsNew = (mode) => mode === 'deploy' || mode === 'plan';
+
+
+/***/ }),
+
 /***/ 6196:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -71046,14 +71065,14 @@ var fleet = __nccwpck_require__(3118);
 
 
 /** Connects and learns all about the hosts that later decisions need; root when the inputs or the path ask for it. */
-async function reach(context, open) {
+async function reach(context, open, { all = fleet/* onAll */.J, refuse = refusePath } = {}) {
     const { plan, log, signal, recorder, network } = context;
     const targets = plan.targets.map((target) => ({
         target,
         record: recorder.machine((0,remote_target/* showAddress */.m)(target.address)),
     }));
     const where = targets.map(({ target }) => (0,remote_target/* showAddress */.m)(target.address)).join(', ');
-    const connected = await (0,fleet/* onAll */.J)(context, `Connect to ${where}`, targets, async ({ target, record }, note) => {
+    const connected = await all(context, `Connect to ${where}`, targets, async ({ target, record }, note) => {
         const connected = open.use(await ssh_host/* SshHost */.f.connect(target, { log, signal, hosted: plan.run.hosted, network }));
         record.hostKey = connected.hostKeyLine;
         record.network = (await network.path?.((target.jump ?? target).address)) ?? '';
@@ -71065,7 +71084,7 @@ async function reach(context, open) {
         }
         return { target, record, host: connected };
     });
-    return await (0,fleet/* onAll */.J)(context, 'Read facts', connected, async ({ target, record, host }, note) => {
+    return await all(context, 'Read facts', connected, async ({ target, record, host }, note) => {
         const facts = await learn(host, plan);
         record.system = describeSystem(facts);
         log.info(`Tools: ${Object.entries(facts.tools)
@@ -71078,7 +71097,7 @@ async function reach(context, open) {
         }
         if (Math.abs(facts.clockSkew) > 60)
             log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`);
-        refusePath(host, facts);
+        refuse(record, pathProblem(host, facts));
         return { target, record, host, facts, link: { host, others: open.use(new AsyncDisposableStack()) } };
     });
 }
@@ -71112,25 +71131,30 @@ async function asWhom(host, facts, plan, path) {
     await host.becomeRoot();
     return await ask(host, plan, path);
 }
-function refusePath(host, { path, user }) {
+function refusePath(_, problem) {
+    if (problem !== undefined)
+        throw problem;
+}
+function pathProblem(host, { path, user }) {
     if (path.kind === 'other') {
-        throw new errors/* DeployError */.sH('HD-PATH-03', `${path.absolute} is not a directory on ${host.name}.`, {
+        return new errors/* DeployError */.sH('HD-PATH-03', `${path.absolute} is not a directory on ${host.name}.`, {
             why: 'There is a file, a device or a broken link in its place.',
             fix: 'Choose another `path`, or move what is there away.',
         });
     }
     if (!path.writable) {
-        throw new errors/* DeployError */.sH('HD-PATH-04', `${user.name} may not write at ${path.existing} on ${host.name}.`, {
+        return new errors/* DeployError */.sH('HD-PATH-04', `${user.name} may not write at ${path.existing} on ${host.name}.`, {
             why: `It belongs to ${path.owner || 'another user'}${path.existing === path.absolute ? '' : `, and ${path.absolute} does not exist yet`}.`,
             fix: `On the host run \`sudo install -d -o ${user.name} ${path.absolute}\`, deploy as the owner, or allow sudo without a password.`,
         });
     }
+    return undefined;
 }
 
 
 /***/ }),
 
-/***/ 2179:
+/***/ 3805:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -71324,7 +71348,9 @@ for name in $phases; do
   case " $harmless " in *" $name "*) ;; *) turn ;; esac
   ended && break
   if [ "$name" = "$timed" ]; then now; at=$((up + confirm_seconds)); fi
+  read -r began _ </proc/uptime
   run "$name" || { mv open failed 2>/dev/null; break; }
+  [ "$name" != "$timed" ] || awk -v began="$began" '{ printf "\"activateMs\":%d,", ($1 - began) * 1000 }' /proc/uptime >ledger.more.activate || :
 done
 put phase-now wait
 stay 1 false
@@ -71747,7 +71773,7 @@ function treeScript(places, filters) {
         (0,shell/* assign */.kp)({
             path: places.path,
             state: places.state,
-            work: `${places.state}/work`,
+            work: places.work ?? `${places.state}/work`,
             release: places.release,
             tree: `${places.release}/tree`,
             prev: places.previous,
@@ -71801,7 +71827,14 @@ awk -v limit="$limit_shown" -v drift="\${prev:+1}" '
   END { for (name in count) print "count." name, count[name] }' save old strange live added put del foreign need dirs dirs.gone >&3
 `;
 /** Lets the host compare the wanted tree with what is at `path`; `first` is shell that saves a round trip by coming along. Changes nothing at `path`. */
-async function compareTrees(host, places, filters, wanted, first = '') {
+async function compareTrees(...asked) {
+    const { difference, obstacles } = await lookAtTrees(...asked);
+    for (const obstacle of obstacles)
+        throw obstacle;
+    return difference;
+}
+/** The same for those who want to know all that is in the way of the switch. */
+async function lookAtTrees(host, places, filters, wanted, first = '') {
     const script = [
         first,
         treeScript(places, filters),
@@ -71821,8 +71854,10 @@ async function compareTrees(host, places, filters, wanted, first = '') {
     if (code !== 0)
         throw transferFailed(host, 'The host could not compare the files.', tail);
     const difference = parse(text);
-    refuse(host, places, filters.deleteLimit, difference, text);
-    return difference;
+    return {
+        difference,
+        obstacles: [...manyRemoved(host, places, filters.deleteLimit, difference), ...foreign(host, places, text)],
+    };
 }
 const keep = 'cp new "$release/manifest"; cp protected "$release/protected"\n';
 /** As the runner knows it: the host fills the tree with everything it already has, and says what it needs. */
@@ -71865,24 +71900,30 @@ function parse(text) {
         drifted: names('! '),
     };
 }
-function refuse(host, { path }, limit, { counts, removed }, text) {
-    if (counts.removed > limit) {
-        throw new errors/* DeployError */.sH('HD-SYNC-01', `The sync would delete ${counts.removed} files at ${path}, and \`delete-limit\` is ${limit}.`, {
+function manyRemoved(host, { path }, limit, { counts, removed }) {
+    if (counts.removed <= limit)
+        return [];
+    return [
+        new errors/* DeployError */.sH('HD-SYNC-01', `The sync would delete ${counts.removed} files at ${path}, and \`delete-limit\` is ${limit}.`, {
             why: `They are on ${host.name} and not in \`source\`: ${removed.slice(0, 8).join(', ')}${counts.removed > 8 ? ', …' : ''}.`,
             fix: `Name what must stay in \`protect\`, check \`path\`, or allow it once with \`delete-limit: ${counts.removed}\`. Nothing was changed.`,
             detail: removed.join('\n'),
-        });
-    }
-    const foreign = text
+        }),
+    ];
+}
+function foreign(host, { path }, text) {
+    const names = text
         .split('\n')
         .filter((line) => line.startsWith('?'))
         .map((line) => line.slice(2));
-    if (foreign.length > 0) {
-        throw new errors/* DeployError */.sH('HD-SYNC-03', `Files at ${path} belong to another user.`, {
-            why: `Replacing ${foreign.join(', ')} would change the owner, and only root may give files away.`,
+    if (names.length === 0)
+        return [];
+    return [
+        new errors/* DeployError */.sH('HD-SYNC-03', `Files at ${path} belong to another user.`, {
+            why: `Replacing ${names.join(', ')} would change the owner, and only root may give files away.`,
             fix: `On ${host.name} run \`sudo chown -R USER ${path}\` with the user that deploys, deploy as the owner, or let sudo work without a password.`,
-        });
-    }
+        }),
+    ];
 }
 /** A transfer that was cancelled, or lost its connection, fails in as many ways as there are tools: this is the reason. */
 function refuseHalf(host, signal) {
@@ -71929,7 +71970,7 @@ function ledgerLine({ plan, recorder }, { change, record }) {
 }
 
 // EXTERNAL MODULE: ./lib/health/index.js + 7 modules
-var health = __nccwpck_require__(8146);
+var lib_health = __nccwpck_require__(8146);
 ;// CONCATENATED MODULE: ./lib/pipeline/scripts.js
 
 
@@ -72010,6 +72051,7 @@ hd_env_names() {
     sort -u "$release/files/$1.names" >"$work/names.new"; sort -u "$prev/files/$1.names" >"$work/names.old"
     comm -23 "$work/names.new" "$work/names.old" | sed 's/^/env + /' >&3
     comm -13 "$work/names.new" "$work/names.old" | sed 's/^/env - /' >&3
+  elif [ ! -e "$2" ]; then sed 's/^/env + /' "$release/files/$1.names" >&3
   elif [ -f "$2" ]; then
     while IFS= read -r name; do grep -qE "^[[:space:]]*(export[[:space:]]+)?$name[[:space:]]*=" "$2" || echo "env + $name" >&3; done <"$release/files/$1.names"
   fi
@@ -72048,7 +72090,7 @@ function compileTransaction(change, parts) {
             migrate: data.migrate,
             apply: strategy.apply || ':',
         }),
-        evidence: (0,health/* evidence */.MX)(parts.vitals.checks, parts.vitals.site),
+        evidence: (0,lib_health/* evidence */.MX)(parts.vitals.checks, parts.vitals.site),
         restore: `${tree ? 'hd_restore || { echo "The files could not be put back." >&2; exit 1; }' : ''}
 hd_each_file hd_file_back || { echo "The env and secret files could not be put back." >&2; exit 1; }
 ${data.restore}${(0,remote_state/* flush */.bX)('"$path"')}cd -- "$path" 2>/dev/null || cd
@@ -72078,6 +72120,7 @@ function nothingElse({ strategy: { diff } }) {
 }
 
 ;// CONCATENATED MODULE: ./lib/pipeline/acts.js
+
 
 
 
@@ -72252,7 +72295,7 @@ async function dropUnchanged(context, members) {
 }
 async function isUnchanged(context, member) {
     const { goal, state, staged, vitals, change, link } = member;
-    const running = state.releases.find(({ id }) => id === state.current);
+    const running = (0,remote_state/* runningRelease */.Ph)(state);
     const { added, changed, removed, folders } = staged.counts;
     if (context.plan.safety.force || goal.record === undefined || added + changed + removed + folders > 0)
         return false;
@@ -72927,11 +72970,11 @@ async function take(context, members, open) {
         return { ...member, lock, state: (0,remote_state/* parseState */.Bu)(lock.text) };
     });
 }
-/** What is to run on this host afterwards, in scripts. */
-function choose(context, member, goal, open) {
-    const { plan, recorder, log, signal } = context;
-    const { facts, state, lock, link, host, record } = member;
-    const change = {
+/** What the scripts of this change are compiled from; the report learns what it is about. */
+function aim({ plan, recorder }, { facts, state, record }, goal) {
+    Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path });
+    record.before = { id: state.current, revision: (0,remote_state/* runningRelease */.Ph)(state)?.revision ?? '' };
+    return {
         places: {
             state: facts.state,
             path: goal.path,
@@ -72942,8 +72985,12 @@ function choose(context, member, goal, open) {
         strategy: goal.strategy.compile(goal.options, facts),
         ...{ id: goal.id, previousId: state.current, revision: goal.revision, name: plan.name, tree: goal.tree },
     };
-    Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path });
-    record.before = { id: state.current, revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '' };
+}
+/** What is to run on this host afterwards, in scripts. */
+function choose(context, member, goal, open) {
+    const { plan, log, signal } = context;
+    const { facts, lock, link, host, record } = member;
+    const change = aim(context, member, goal);
     const guard = new guard_guard/* Guard */.w(link, facts.state, change.id, {
         log,
         signal,
@@ -73020,12 +73067,16 @@ async function descent(source, commit, running) {
 }
 const isCommit = (text) => /^([\da-f]{40}|[\da-f]{64})$/.test(text);
 
+// EXTERNAL MODULE: ./lib/pipeline/plan.js
+var plan = __nccwpck_require__(1867);
 ;// CONCATENATED MODULE: ./lib/pipeline/downgrade.js
+
+
 
 
 /** Refuses a commit that does not descend from what runs: an old run started again, a branch that was left. */
 async function refuseDowngrade(context, members) {
-    if (context.plan.mode !== 'deploy' || context.plan.safety.allowDowngrade)
+    if (!(0,plan/* bringsNew */.K)(context.plan.mode) || context.plan.safety.allowDowngrade)
         return;
     const running = new Map();
     for (const { state } of members)
@@ -73034,7 +73085,7 @@ async function refuseDowngrade(context, members) {
         if (revision !== '')
             await downgrade_compare(context, state, revision);
 }
-const revisionOf = ({ releases, current }) => releases.find(({ id }) => id === current)?.revision ?? '';
+const revisionOf = (state) => (0,remote_state/* runningRelease */.Ph)(state)?.revision ?? '';
 async function downgrade_compare({ plan, log, step }, state, running) {
     const { source, commit } = plan.sync;
     const asked = await descent(source, commit, running);
@@ -73181,20 +73232,15 @@ fi
 const inspect = (0,shell.sh) `
 hc_containers "$(hc_running_project)" "$hc_service {{.Config.Image}} {{.Image}} {{.State.Status}}{{if .State.Health}} {{.State.Health.Status}}{{end}}" | sort >&3
 `;
-/** Compared by hashes and digests; the tool's own dry run may really recreate containers. */
-const diff = change_functions +
-    (0,shell.sh) `
-(
-cd -- "$path" 2>/dev/null || cd -- "$hc_check"
-trap hc_logout EXIT
+/** What runs, and what the configuration would run: SERVICE HASH IMAGE and SERVICE HASH, in $work. */
+const compared = (0,shell.sh) `
 hc_name=$(cat "$hc_new/project")
 hc_containers "$hc_name" "$hc_service {{index .Config.Labels \"com.docker.compose.config-hash\"}} {{.Image}}" | sort -u >"$work/compose/running"
 hc_compose "$hc_new" config --hash '*' 2>/dev/null | sort >"$work/compose/hashes"
-while read -r service hash; do
-  hc_line=$(grep "^$service " "$work/compose/running" | head -n 1)
-  if [ -z "$hc_line" ]; then echo "$service would be created" >&3
-  elif [ "$(printf '%s\n' "$hc_line" | cut -d' ' -f2)" != "$hash" ]; then echo "$service would be recreated: its configuration differs" >&3; fi
-done <"$work/compose/hashes"
+`;
+/** Whether a tag means another image by now than the one that runs: only the registry knows. */
+const registry = (0,shell.sh) `
+trap hc_logout EXIT
 hc_login 2>/dev/null || :
 while IFS='|' read -r service ref build platform _ policy; do
   ! hc_by_digest "$ref" && [ -z "$build" ] && [ "$policy" != never ] || continue
@@ -73205,8 +73251,38 @@ while IFS='|' read -r service ref build platform _ policy; do
   for hc_each in "$hc_image" $(hd_docker image inspect -f '{{range .RepoDigests}}{{println .}}{{end}}' "$hc_image" </dev/null | sed 's/.*@//'); do case $hc_remote in *"$hc_each"*) hc_same=true ;; esac; done
   [ -n "$hc_same" ] || echo "$service would run another image: $ref has moved" >&3
 done <"$hc_new/services"
-)
 `;
+/** Compared by hashes and digests; the tool's own dry run may really recreate containers. */
+const diff = change_functions +
+    (0,shell.sh) `
+(
+cd -- "$path" 2>/dev/null || cd -- "$hc_check"
+`.concat(compared, (0,shell.sh) `
+while read -r service hash; do
+  hc_line=$(grep "^$service " "$work/compose/running" | head -n 1)
+  if [ -z "$hc_line" ]; then echo "$service would be created" >&3
+  elif [ "$(printf '%s\n' "$hc_line" | cut -d' ' -f2)" != "$hash" ]; then echo "$service would be recreated: its configuration differs" >&3; fi
+done <"$work/compose/hashes"
+`, registry, ')\n');
+/** What runs otherwise than it was deployed. The registry is not asked: that a tag has moved there is no drift. */
+const drift = (0,shell.sh) `
+(
+mkdir -p "$work/compose"
+cd -- "$path" 2>/dev/null || { echo "$path is gone" >&3; exit 0; }
+[ -s "$hc_new/project" ] || exit 0
+`.concat(compared, (0,shell.sh) `
+while read -r service hash; do
+  hc_line=$(grep "^$service " "$work/compose/running" | head -n 1)
+  if [ -z "$hc_line" ]; then echo "$service has no container" >&3
+  elif [ "$(printf '%s\n' "$hc_line" | cut -d' ' -f2)" != "$hash" ]; then echo "$service runs with another configuration than was deployed" >&3; fi
+done <"$work/compose/hashes"
+while IFS='|' read -r service ref image digest; do
+  grep "^$service " "$work/compose/running" | while read -r _ _ running; do
+    [ "$running" = "$image" ] || echo "$service runs the image $running, and was deployed with \${digest:-$image}" >&3
+  done
+done <"$hc_new/images"
+)
+`);
 
 ;// CONCATENATED MODULE: ./lib/strategies/compose/explain.js
 const wrong = [
@@ -73255,6 +73331,75 @@ function explain(phase, output) {
         fix: 'The logs of the containers are in the summary.',
     };
 }
+
+;// CONCATENATED MODULE: ./lib/strategies/compose/foresee.js
+
+/**
+ * What the resolved configuration of the release before and that of the next one differ in: services, and which of
+ * their keys. Both are kept without values of the environment, so that nothing secret can come of it.
+ */
+const configFunctions = (0,shell.sh) `
+hc_config_diff() { # OLD NEW
+  awk '
+    function bare(text) { sub(/^ */, "", text); sub(/: *$/, "", text); gsub(/["\047]/, "", text); return text }
+    /^[a-z]/ { top = $1; sub(/:.*/, "", top); name = ""; key = ""; next }
+    /^  [^ -].*:/ { name = $0; sub(/: .*/, "", name); name = bare(name); key = ""; if (top == "services") has[FILENAME, name]; names[top, name] }
+    top == "services" && /^    [a-z_]+:/ { key = $1; sub(/:.*/, "", key); keys[name, key] }
+    name != "" { if (top == "services") text[FILENAME, name, key] = text[FILENAME, name, key] "\n" $0; else rest[FILENAME, top, name] = rest[FILENAME, top, name] "\n" $0 }
+    END {
+      old = ARGV[1]; new = ARGV[2]
+      for (id in names) {
+        split(id, part, SUBSEP); top = part[1]; name = part[2]
+        if (top != "services") {
+          if (top !~ /^(networks|volumes|configs|secrets)$/) continue
+          one = top; sub(/s$/, "", one); was = rest[old, top, name]; is = rest[new, top, name]
+          if (was == "" && is != "") print "+ " one " " name; else if (is == "" && was != "") print "- " one " " name; else if (was != is) print "~ " one " " name
+          continue
+        }
+        if (!((old, name) in has)) { print "+ service " name; continue }
+        if (!((new, name) in has)) { print "- service " name " (left as it is)"; continue }
+        list = ""
+        for (each in keys) { split(each, part, SUBSEP); if (part[1] == name && text[old, name, part[2]] != text[new, name, part[2]]) list = list (list == "" ? "" : ", ") part[2] }
+        if (list != "") { print "~ service " name ": " list; print "down " name " is recreated" }
+      }
+    }' "$1" "$2" | sort
+}
+`;
+/** What a deploy would do to the containers, as far as it can be told without a pull. Comes after the preflight. */
+const foresee = (0,shell.sh) `
+if [ -s "$hc_new/config.yml" ]; then
+  if [ -n "$prev" ] && [ -s "$prev/compose/config.yml" ]; then hc_config_diff "$prev/compose/config.yml" "$hc_new/config.yml" >&3
+  else cut -d'|' -f1,2 "$hc_new/services" | sed 's/^/+ service /; s/|/: /' >&3; fi
+fi
+`;
+/** Of what runs under the name that it keeps, what that name means by now. `running` is SERVICE - IMAGE, in $work. */
+const moved = (registry) => `(\n:\n${registry}\n) 3>&1 >&2 | sed 's/^/~ /' >&3\n`;
+/** Images of containers: other names, and the same names that mean something else. */
+const foreseeImages = (registry) => (0,shell.sh) `
+if [ -s "$hc_new/services" ]; then
+hc_name=$(hc_running_project)
+hc_containers "$hc_name" "$hc_service {{.Image}} {{.Config.Image}}" | sort -u | while read -r service image ref; do
+  hc_next=$(awk -F '|' -v service="$service" '$1 == service { print $2 }' "$hc_new/services")
+  if [ "$hc_next" = "$ref" ]; then echo "$service - $image"
+  elif [ -n "$hc_next" ]; then echo "~ image of $service: $ref → $hc_next" >&3; fi
+done >"$work/compose/running"
+`.concat(moved(registry), 'fi\n');
+/** The same for the services of a stack, and the contents of its configs and secrets, which their names tell. */
+const foreseeStack = (registry) => (0,shell.sh) `
+hc_contents() { tr '{,}' '\n\n\n' <"$1" | sed -n 's/^"name":"\(.*\)_\([0-9a-f]*\)"$/\1 \2/p'; }
+if [ -n "$prev" ] && [ -s "$prev/compose/names.yml" ] && [ -s "$hc_new/names.yml" ]; then
+  hc_contents "$prev/compose/names.yml" >"$work/compose/contents"
+  hc_contents "$hc_new/names.yml" | while read -r name sum; do
+    hc_was=$(awk -v name="$name" '$1 == name { print $2 }' "$work/compose/contents")
+    [ -z "$hc_was" ] || [ "$hc_was" = "$sum" ] || echo "~ content of $name" >&3
+  done
+fi
+if [ -s "$hc_new/services" ]; then
+while IFS='|' read -r service ref _; do
+  hc_is=$(hd_docker service inspect -f '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "\${hc_stack}_$service" 2>/dev/null </dev/null) || continue
+  [ "\${hc_is%@*}" != "$ref" ] || echo "$service - \${hc_is##*@}"
+done <"$hc_new/services" >"$work/compose/running"
+`.concat(moved(registry), 'fi\n');
 
 ;// CONCATENATED MODULE: ./lib/strategies/compose/images.js
 
@@ -73645,6 +73790,7 @@ function record(value) {
 
 
 
+
 /** Containers of a Compose project, on a server or a NAS. */
 const compose = {
     name: 'compose',
@@ -73679,6 +73825,8 @@ const compose = {
             tidy: head + tidy,
             inspect: head + inspect,
             diff: images + diff,
+            drift: head + drift,
+            foresee: images + configFunctions + foresee + foreseeImages(registry),
         };
     },
     explain: explain,
@@ -73706,6 +73854,8 @@ const script = {
         tidy: '',
         inspect: '',
         diff: '',
+        drift: '',
+        foresee: '',
     }),
     explain: () => undefined,
 };
@@ -73858,8 +74008,17 @@ while IFS='|' read -r service ref _; do
   case $ref in *@sha256:*) [ "\${hc_is##*@}" = "\${ref##*@}" ] || echo "$service would run another image" >&3 ;; *) echo "$service: $ref may have moved" >&3 ;; esac
 done <"$hc_new/services"
 `;
+/** What somebody did to the services by hand. The engine may have other names for an image; its digest is the same. */
+const stackDrift = (0,shell.sh) `
+while IFS='|' read -r service ref _ digest; do
+  hc_is=$(hd_docker service inspect -f '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "\${hc_stack}_$service" 2>/dev/null </dev/null) || { echo "$service is gone" >&3; continue; }
+  [ -z "$digest" ] || [ "\${hc_is##*@}" = "$digest" ] || echo "$service runs $hc_is, and was deployed with $digest" >&3
+done <"$hc_new/images"
+`;
 
 ;// CONCATENATED MODULE: ./lib/strategies/stack.js
+
+
 
 
 
@@ -73887,6 +74046,8 @@ const stack = {
             tidy: head + stackTidy,
             inspect: head + stackInspect,
             diff: head + stackDiff,
+            drift: head + stackDrift,
+            foresee: head + configFunctions + foresee + foreseeStack(registry),
         };
     },
     explain: explain,
@@ -73978,6 +74139,32 @@ function explainUnit(unit, said) {
         fix: look,
     };
 }
+
+;// CONCATENATED MODULE: ./lib/strategies/uv/foresee.js
+
+/** What a deploy would do: packages by the two locks, unit files, and the units that are restarted. Comes after the head of the units. */
+const foresee_foresee = (0,shell.sh) `
+hd_lock() { [ ! -f "$1" ] || awk -F '"' '/^\[\[package\]\]/ { name = "" } /^name = "/ && name == "" { name = $2 } /^version = "/ && name != "" { print name, $2; name = "" }' "$1" | sort -u; }
+hd_lock "$path/uv.lock" >"$work/lock.old"
+hd_lock "$release/tree/uv.lock" >"$work/lock.new"
+[ ! -e "$release/tree/uv.lock" ] || (cd -- "$work" && awk '
+  { at = (FILENAME == "lock.old") ? "old" : "new"; names[$1]; all[at, $1] = all[at, $1] (all[at, $1] == "" ? "" : ", ") $2 }
+  END {
+    for (name in names) {
+      was = all["old", name]; is = all["new", name]
+      if (was == "") print "+ " name " " is; else if (is == "") print "- " name " " was; else if (was != is) print "~ " name " " was " → " is
+    }
+  }' lock.old lock.new | sort -k 2 >&3)
+hd_unit_files | while IFS= read -r name; do
+  file=$release/tree/$(hd_file_of "$name"); [ -f "$file" ] || continue
+  if [ ! -f "$hd_unit_dir/$name" ]; then echo "+ unit file $name" >&3
+  elif ! cmp -s -- "$file" "$hd_unit_dir/$name"; then echo "~ unit file $name" >&3; fi
+done
+[ -z "$prev" ] || [ ! -f "$prev/units" ] || while IFS= read -r name; do
+  hd_unit_files | grep -qxF -- "$name" || echo "- unit file $name" >&3
+done <"$prev/units"
+for unit in $(hd_units); do echo "down $unit is restarted" >&3; done
+`;
 
 ;// CONCATENATED MODULE: ./lib/strategies/uv/options.js
 const noUv = { args: [], services: [], restart: [], unitFiles: [], scope: 'system' };
@@ -74107,7 +74294,7 @@ case $hd_serve in '' | *[Nn]o\ serve\ config*) ;; *) hd_say note "tailscale serv
 /** Who is not root, and cannot become root for everything, has to be allowed each of the commands. */
 function preflight_preflight(user, commands, asksSudo, { scope }) {
     const tests = commands.needed.map((words) => `sudo -n -l ${words.map(shell/* quote */.hD).join(' ')} >/dev/null 2>&1`);
-    const refuse = preflight_refusal('HD-SUDO-01', `${user} may not restart the units without a password.`, 'They belong to the system, and sudo asks for a password or does not allow it.', `On the host write this into a file of its own in /etc/sudoers.d (mode 0440; \`visudo -c\` checks it):\n${sudoers(user, commands)}Or deploy units of the user: \`service-scope: user\`.`);
+    const refuse = preflight_refusal('HD-SUDO-01', `${user} may not restart the units without a password.`, 'They belong to the system, and sudo asks for a password or does not allow it.', `Deploy units of the user (\`service-scope: user\`), or on the host write this into a file of its own in /etc/sudoers.d (mode 0440; \`visudo -c\` checks it):\n${sudoers(user, commands)}`);
     const ask = asksSudo && scope === 'system' && tests.length > 0 ? `if ! { ${tests.join(' && ')}; }; then ${refuse}; fi\n` : '';
     return `${preflight_functions}${ask}${preflight_look}`;
 }
@@ -74422,6 +74609,7 @@ ${venv_functions}`;
 
 
 
+
 /** Python projects with a `uv.lock`, run by units of systemd. */
 const uv = {
     name: 'uv',
@@ -74456,6 +74644,8 @@ const uv = {
             tidy: '',
             inspect: `${units.head}${units.inspect}`,
             diff: `${head}${venv.changed}${units.changed}`,
+            drift: `${head}${venv.changed}${units.changed}`,
+            foresee: `${units.head}${foresee_foresee}`,
         };
     },
     explain: explain_explain,
@@ -75199,7 +75389,9 @@ async function stage(host, facts, places, options, source, context) {
         const entries = difference.need.flatMap((line) => source.entries[line - 1] ?? []);
         if (entries.length === 0)
             return { ...difference, bytesSent: 0, by: '' };
-        refuseSize(host, facts, entries);
+        const tooLarge = lackOfSpace(host, facts, entries);
+        if (tooLarge !== undefined)
+            throw tooLarge;
         const by = sync_choose(options.method, facts, entries, difference);
         const bytesSent = by === 'rsync'
             ? await sendRsync(host, places, source.root, entries, context)
@@ -75275,15 +75467,15 @@ async function sendByTar(host, pipe, root, entries, context) {
     return sent.status === 'fulfilled' ? sent.value : 0;
 }
 /** Two copies: one kept as the release, one at `path`. */
-function refuseSize(host, { path }, entries) {
+function lackOfSpace(host, { path }, entries) {
     const wanted = Math.ceil(entries.reduce((sum, { size }) => sum + size + 512, 0) / 1024);
     const free = Math.min(path.stateFreeKiB, path.freeKiB);
-    if (wanted * 2 > path.freeKiB || wanted > path.stateFreeKiB || entries.length * 2 > path.freeInodes) {
-        throw new errors/* DeployError */.sH('HD-DISK-01', `${host.name} has not enough space for this release.`, {
-            why: `${entries.length} entries with ${Math.ceil(wanted / 1024)} MiB are new, once for the release and once at \`path\`; ${Math.floor(free / 1024)} MiB and ${path.freeInodes} inodes are free.`,
-            fix: 'Free some space (`df -h`, `df -i`), lower `keep`, or exclude what need not be sent. What runs was not touched.',
-        });
-    }
+    if (wanted * 2 <= path.freeKiB && wanted <= path.stateFreeKiB && entries.length * 2 <= path.freeInodes)
+        return undefined;
+    return new errors/* DeployError */.sH('HD-DISK-01', `${host.name} has not enough space for this release.`, {
+        why: `${entries.length} entries with ${Math.ceil(wanted / 1024)} MiB are new, once for the release and once at \`path\`; ${Math.floor(free / 1024)} MiB and ${path.freeInodes} inodes are free.`,
+        fix: 'Free some space (`df -h`, `df -i`), lower `keep`, or exclude what need not be sent. What runs was not touched.',
+    });
 }
 
 ;// CONCATENATED MODULE: ./lib/pipeline/goal.js
@@ -75472,24 +75664,36 @@ function fingerprint(plan, { name }, source) {
 
 
 /** Looks once before the change, so that a service that was ill already is not blamed on it. */
-async function baseline(context, members) {
-    const looking = members.map((member) => {
-        const checks = member.goal.health.map(health/* parseCheck */.QB).filter((check) => typeof check !== 'string');
-        return {
-            ...member,
-            vitals: { site: siteOf(member, context.network), checks, ill: new Map() },
-        };
-    });
+async function baseline(context, members, all = fleet/* onAll */.J) {
+    const looking = members.map((member) => ({ ...member, vitals: vitalsOf(member, context.network) }));
     if (looking.every(({ vitals }) => vitals.checks.length === 0))
         return looking;
-    return await (0,fleet/* onAll */.J)(context, 'Look at its health before', looking, async (member, note) => {
-        const { site, checks, ill } = member.vitals;
-        for (const [{ text }, { healthy, seen }] of await (0,health/* sampleAll */.YM)(member.link.host, asOfOld(site), checks))
+    return await all(context, 'Look at its health before', looking, async (member, note) => {
+        const { site, checks, ill, before } = member.vitals;
+        for (const [{ text }, { healthy, seen, latencyMs }] of await (0,lib_health/* sampleAll */.YM)(member.link.host, asOfOld(site), checks)) {
+            before.push({ check: text, healthy, seen, latencyMs });
             if (!healthy)
                 ill.set(text, seen);
+        }
         note(ill.size === 0 ? 'healthy' : `not healthy: ${[...ill].map(([text, seen]) => `${text} (${seen})`).join(', ')}`);
         return member;
     });
+}
+function vitalsOf(member, network) {
+    const checks = member.goal.health.map(lib_health/* parseCheck */.QB).filter((check) => typeof check !== 'string');
+    return { site: siteOf(member, network), checks, ill: new Map(), before: [] };
+}
+/**
+ * What runs, for `status`: looked at for a few seconds, for in a crash loop a unit is well in most moments; and what is
+ * ill for a moment only is no news. The time limits hold where somebody gave them.
+ */
+async function checkRunning(context, member) {
+    const { site, checks } = vitalsOf(member, context.network);
+    const { given, health } = context.plan;
+    const within = given.has('health-timeout') ? health.within : 10_000;
+    const stable = given.has('health-stable') ? health.stable : 3_000;
+    const onLook = show(context, member.record);
+    return await (0,lib_health/* watch */.wB)(() => member.link.host, asOfOld(site), checks, { within, stable }, { signal: context.signal, onLook });
 }
 function siteOf({ change: { places }, goal, facts }, network) {
     const systemctl = goal.options.uv?.scope === 'user' ? '--user' : '';
@@ -75536,10 +75740,8 @@ async function checkOldVersion(context, members) {
         note('healthy again');
     });
 }
-async function observe(context, { guard, link, record }, { site, checks }, cancellable) {
-    const { within, stable } = context.plan.health;
-    const signal = cancellable ? context.signal : undefined;
-    const onLook = (watched) => {
+function show(context, record) {
+    return (watched) => {
         record.health = watched.map(({ check, state, last }) => ({
             ...{ check: check.text, healthy: state === 'healthy', seen: last?.seen ?? '', latencyMs: last?.latencyMs ?? 0 },
         }));
@@ -75547,9 +75749,14 @@ async function observe(context, { guard, link, record }, { site, checks }, cance
             .map((each) => `${each.check.text}: ${each.last?.seen ?? ''}${each.state === 'waiting' && each.good > 0 ? ', waiting whether it lasts' : ''}`)
             .join('; '));
     };
+}
+async function observe(context, { guard, link, record }, { site, checks }, cancellable) {
+    const { within, stable } = context.plan.health;
+    const signal = cancellable ? context.signal : undefined;
+    const onLook = show(context, record);
     for (;;) {
         try {
-            return await (0,health/* watch */.wB)(() => link.host, site, checks, { within, stable }, { signal, onLook });
+            return await (0,lib_health/* watch */.wB)(() => link.host, site, checks, { within, stable }, { signal, onLook });
         }
         catch (error) {
             if (!(error instanceof errors/* ConnectionLost */.pz))
@@ -75579,17 +75786,20 @@ var pipeline_network = __nccwpck_require__(8054);
 
 
 /** The tools that a strategy cannot do without, on the host and on the runner, before anything is sent. */
-async function checkTools({ log }, { goal, facts, link }) {
-    for (const tool of goal.strategy.needs) {
-        const found = tool.on === 'host' ? facts.tools[tool.name] : await onRunner(tool.name);
-        const problem = wrongWith(tool, found?.version, tool.on === 'host' ? link.host.name : 'the runner');
-        if (problem === undefined)
-            continue;
+async function checkTools({ log }, member) {
+    for (const problem of await lackingTools(member)) {
         // What is needed to go back is kept on the host, so that it may do without.
-        if (goal.record !== undefined)
+        if (member.goal.record !== undefined)
             throw problem;
         log.warning(`${problem.message} ${problem.fix}`);
     }
+}
+async function lackingTools({ goal, facts, link }) {
+    const problems = goal.strategy.needs.map(async (tool) => {
+        const found = tool.on === 'host' ? facts.tools[tool.name] : await onRunner(tool.name);
+        return wrongWith(tool, found?.version, tool.on === 'host' ? link.host.name : 'the runner');
+    });
+    return (await Promise.all(problems)).filter((problem) => problem !== undefined);
 }
 function wrongWith({ name, hint, least }, version, where) {
     if (version === undefined) {
@@ -75627,21 +75837,33 @@ async function lookAhead(context, members) {
             quiet: true,
             timeoutMs: 120_000,
         });
-        const said = (word) => text.split('\n').flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []));
-        for (const warning of said('warn'))
+        const { warnings, env, notes, refused } = readAhead(text);
+        for (const warning of warnings)
             context.log.warning(`${link.host.name}: ${warning}`);
-        note([...describeEnv(said('env')), ...said('note')].join('; '));
-        const refused = said('refuse').map(readRefusal);
+        note([...describeEnv(env), ...notes].join('; '));
         if (refused[0] !== undefined)
             throw together(refused[0], refused.slice(1), link.host.name);
-        if (code !== 0) {
-            throw new errors/* DeployError */.sH('HD-SSH-07', `${link.host.name} could not be looked at.`, {
-                why: tail.trim().split('\n').at(-1) ?? '',
-                fix: 'The last lines of its output are in the log.',
-                detail: tail,
-            });
-        }
+        if (code !== 0)
+            throw notSeen(link.host.name, tail);
     });
+}
+function notSeen(host, tail) {
+    return new errors/* DeployError */.sH('HD-SSH-07', `${host} could not be looked at.`, {
+        why: tail.trim().split('\n').at(-1) ?? '',
+        fix: 'The last lines of its output are in the log.',
+        detail: tail,
+    });
+}
+/** What `preflight` and its like said, by the first word of each line. */
+function readAhead(text) {
+    const said = (word) => text.split('\n').flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []));
+    return {
+        said,
+        warnings: said('warn'),
+        env: said('env'),
+        notes: said('note'),
+        refused: said('refuse').map(readRefusal),
+    };
 }
 /** Names only: what the values are is nobody's business here. */
 function describeEnv(lines) {
@@ -75656,6 +75878,7 @@ function readRefusal(line) {
     const [code = '', what = '', why = '', fix = ''] = line.split('\t').map((part) => part.replaceAll('\\n', '\n'));
     return { code, what, why, fix };
 }
+/** Several refusals as the one error that a deploy ends with. */
 function together({ code, what, why, fix }, others, host) {
     return new errors/* DeployError */.sH(code, `${host}: ${what}`, {
         why: [why, ...others.map((other) => `Besides: ${other.what} ${other.why}`)].join(' '),
@@ -75973,9 +76196,845 @@ async function deploy(outside) {
     }
 }
 
+;// CONCATENATED MODULE: ./lib/sync/commits.js
+
+
+const commits_shown = 20;
+/** The commits that come between what runs and what would, as far as the checkout on the runner holds them. */
+async function commitsBetween(source, running, commit) {
+    if (running === '' || running === commit)
+        return { commits: [], others: '' };
+    const how = await descent(source, commit, running);
+    if (how === 'unasked')
+        return { commits: [], others: '' };
+    if (how === 'unknown')
+        return { commits: [], others: 'the checkout holds too little of the history to tell (`fetch-depth: 0`)' };
+    const range = `${running}..${commit}`;
+    const git = (...args) => (0,exec/* runTool */.q)('git', ['-c', 'safe.directory=*', ...args], { cwd: source });
+    const { code, stdout } = await git('log', '--format=%H %s', `--max-count=${commits_shown}`, range, '--', '.');
+    if (code !== 0)
+        return { commits: [], others: 'git could not list them' };
+    const lines = stdout.split('\n').filter((line) => line !== '');
+    const commits = lines.map((line) => ({
+        revision: line.slice(0, line.indexOf(' ')),
+        subject: line.slice(line.indexOf(' ') + 1),
+    }));
+    const total = Number((await git('rev-list', '--count', range, '--', '.')).stdout);
+    return { commits, others: total > commits.length ? `${total - commits.length} more` : '' };
+}
+/** The first line of the message of a commit; empty where it cannot be told. */
+async function subjectOf(source, commit) {
+    if (!/^[\da-f]{40,64}$/.test(commit))
+        return '';
+    const asked = ['-c', 'safe.directory=*', 'log', '-1', '--format=%s', commit, '--'];
+    const { code, stdout } = await (0,exec/* runTool */.q)('git', asked, { cwd: source }).catch(() => ({ code: 1, stdout: '' }));
+    return code === 0 ? stdout.trim() : '';
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/findings.js
+
+
+/** For the modes that only look: what is wrong is collected, and stops neither the other hosts nor the other questions. */
+class Findings {
+    #found = new Map();
+    add(record, ...problems) {
+        const known = problems.filter((problem) => problem !== undefined);
+        this.#found.set(record, [...this.of(record), ...known]);
+    }
+    of(record) {
+        return this.#found.get(record) ?? [];
+    }
+    /** Runs it; what it throws is one of the findings. */
+    async noting(record, work) {
+        try {
+            return await work();
+        }
+        catch (thrown) {
+            if (thrown instanceof errors/* Cancelled */.cJ)
+                throw thrown;
+            this.add(record, (0,errors/* toDeployError */.pH)(thrown));
+            return undefined;
+        }
+    }
+    /** The same work for all hosts; those where it fails are left out from there on. */
+    async each(members, work) {
+        const ends = await (0,fleet/* each */._)(members, (member) => this.noting(member.record, async () => ({ value: await work(member) })));
+        return ends.flatMap((end) => (end === undefined ? [] : [end.value]));
+    }
+    /** One step on all hosts; those where it fails are left out from there on. */
+    all = async (context, name, members, work) => {
+        const ends = await (0,fleet/* onAll */.J)(context, name, members, async (member, note) => {
+            const before = this.of(member.record).length;
+            const end = await this.noting(member.record, async () => ({ value: await work(member, note) }));
+            if (end !== undefined)
+                return [end.value];
+            note(this.of(member.record)[before]?.what ?? '');
+            return [];
+        });
+        return ends.flat();
+    };
+    get every() {
+        return [...this.#found].filter(([, problems]) => problems.length > 0);
+    }
+}
+/** Several problems as the one that a run ends with. */
+function asOne(every, what) {
+    const severalHosts = every.length > 1;
+    const all = every.flatMap(([{ host }, problems]) => problems.map((problem) => ({ problem, where: severalHosts ? `${host}: ` : '' })));
+    const [first] = all;
+    if (first === undefined || all.length === 1)
+        return first?.problem;
+    return new errors/* DeployError */.sH('HD-PLAN-01', what(all.length), {
+        why: all.map(({ problem, where }) => `- ${where}${problem.what} ${problem.why} (${problem.code})`).join('\n'),
+        fix: [...new Set(all.map(({ problem }) => problem.fix))]
+            .filter(Boolean)
+            .map((fix) => `- ${fix}`)
+            .join('\n'),
+        detail: all
+            .map(({ problem }) => problem.detail)
+            .filter(Boolean)
+            .join('\n'),
+    });
+}
+
+;// CONCATENATED MODULE: ./lib/remote/scratch.js
+
+
+/**
+ * A folder for those who may change nothing: in the memory of the host where it can be. It lives as long as a channel
+ * does, so that it also goes when the runner is lost.
+ */
+const scratch_keep = (0,shell.sh) `
+umask 077
+scratch=
+for folder in /dev/shm "\${XDG_RUNTIME_DIR-}" "\${TMPDIR-}" /tmp; do
+  if [ -n "$folder" ] && [ -d "$folder" ] && [ -w "$folder" ] && scratch=$(mktemp -d "$folder/homelab-deploy.XXXXXX" 2>/dev/null); then break; fi
+done
+[ -n "$scratch" ] || exit 1
+trap '' HUP INT TERM PIPE
+printf '%s\n' "$scratch"
+cat >/dev/null
+# What still writes there ends with the connection as well.
+rm -rf "$scratch" 2>/dev/null || { sleep 1; rm -rf "$scratch"; }
+`;
+async function openScratch(host) {
+    const pipe = await host.pipe(scratch_keep);
+    pipe.stderr.resume();
+    const said = Promise.withResolvers();
+    let text = '';
+    pipe.stdout.on('data', (chunk) => {
+        text += chunk.toString();
+        if (text.endsWith('\n'))
+            said.resolve(text.trim());
+    });
+    const failed = pipe.exit.then(() => {
+        throw new errors/* DeployError */.sH('HD-PATH-04', `There is no folder on ${host.name} to look at things in.`, {
+            why: 'Neither /dev/shm nor /tmp can be written to.',
+            fix: 'Look for a disk that is full, or mounted read-only: `df -h /tmp`, `df -i /tmp`.',
+        });
+    });
+    failed.catch(() => { });
+    const path = await Promise.race([said.promise, failed]);
+    return {
+        path,
+        async [Symbol.asyncDispose]() {
+            pipe.stdin.end();
+            await pipe.exit.catch(() => { });
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/sync/picture.js
+
+
+
+
+
+
+
+
+/** The files of the source as a folder of the runner has them: those of a commit are written out for it. */
+async function filesOf(source, filters, temp) {
+    if (source.method === 'tree')
+        return source;
+    const root = await checkOut(source.commit, temp);
+    return { root, entries: await scanSource(root, excludedBy(filters)) };
+}
+/** With an index of its own: that of the checkout is not touched. */
+const writeOut = (0,shell.sh) `
+git() { command git -c safe.directory='*' -c core.autocrlf=false "$@"; }
+GIT_DIR=$(git -C "$2" rev-parse --absolute-git-dir) GIT_WORK_TREE=$1/tree GIT_INDEX_FILE=$1/index
+export GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+umask 022; mkdir "$1/tree"; cd "$1/tree"
+git read-tree "$3"; git checkout-index -a -f
+`;
+async function checkOut({ top, prefix, sha }, temp) {
+    const folder = await (0,promises_.mkdtemp)((0,external_node_path_.join)(temp, 'commit-'));
+    const tree = `${sha}:${prefix.replace(/\/$/, '')}`;
+    const { code, stderr } = await (0,exec/* runTool */.q)('/bin/sh', ['-ec', writeOut, 'sh', folder, top, tree]);
+    if (code !== 0)
+        throw new Error(`git could not write out ${tree}: ${stderr}`);
+    return (0,external_node_path_.join)(folder, 'tree');
+}
+/** Larger files say nothing of how a program is to be run; but those that the strategy is known by are sent. */
+const picture_small = 256 * 1024;
+const most = 8 * 1024 * 1024;
+/** Of what the host lacks, what is worth a look before a deploy. */
+function worthALook(entries, { need, added }, filters, markers) {
+    const guarded = protectedBy(filters);
+    const fresh = new Set(added);
+    // A file that is protected stays as the host has it, if it has one.
+    const lacking = need
+        .flatMap((line) => entries[line - 1] ?? [])
+        .filter(({ name, type }) => type !== 'd' && (!guarded.match(name) || fresh.has(name)) && !/[\n\\]/.test(name));
+    const sorted = lacking.toSorted((a, b) => a.size - b.size);
+    let room = most;
+    const sent = sorted.filter(({ name, size }) => {
+        if (!markers.includes(name) && (size > picture_small || size > room))
+            return false;
+        room -= size;
+        return true;
+    });
+    return { sent, left: lacking.length - sent.length };
+}
+/** Sends them into the picture, which is empty so far: there is no link yet that could lead into the live tree. */
+async function sendForALook(host, places, root, entries, signal) {
+    const tree = (0,shell/* quote */.hD)(`${places.release}/tree`);
+    const made = await host.run(`mkdir -p ${tree}`, { label: 'Preparing a picture', quiet: true });
+    if (made.code !== 0)
+        throw transferFailed(host, 'The host could not prepare a picture of the new tree.', made.tail);
+    if (entries.length === 0)
+        return;
+    const pipe = await host.pipe(`IFS= read -r z && exec tar -xpo"$z"f - -C ${tree}`);
+    await sendByTar(host, pipe, root, entries, { signal, onProgress: () => { } });
+}
+/**
+ * Shell: makes what was sent a picture of the whole tree, by links to what stays as it is. Wants the lists of the
+ * comparison in `$work`. Nothing goes through a link: what the picture has of its own is made first, and after that
+ * only links are added, in folders of its own.
+ */
+const drawPicture = (0,shell.sh) `
+(cd -- "$work" && cat put del | sed -n 's/^ //p' >different
+  awk '{ for (up = $0; sub(/\/[^\/]*$/, "", up); ) if (!(up in seen)) { seen[up]; print up } }' different >folders
+  cat different folders >skip)
+while IFS= read -r d; do mkdir -p -- "$tree/$d" 2>/dev/null || :; done <"$work/folders"
+# What was edited at $path, and is as the release before had it.
+[ -z "$prev" ] || sed -n 's/^ //p' "$work/put" | while IFS= read -r f; do
+  [ -e "$tree/$f" ] || [ -L "$tree/$f" ] || [ ! -f "$prev/tree/$f" ] || ln -s -- "$prev/tree/$f" "$tree/$f"
+done
+[ ! -d "$path" ] || (cd -- "$tree" && find . -type d) | sed 's|^\./||' >"$work/real"
+[ ! -d "$path" ] || while IFS= read -r d; do
+  [ -d "$path/$d" ] || continue
+  hd_from=$path/$d; case $d in .) hd_from=$path; hd_in= ;; *) hd_in=$d/ ;; esac; export hd_from hd_in
+  (cd -- "$hd_from" && find . ! -name . -prune ! -name "*$hd_nl*" -print) | sed 's|^\./||' |
+    hd_skip=$work/skip awk 'BEGIN { while ((getline line < ENVIRON["hd_skip"]) > 0) skip[line] } !((ENVIRON["hd_in"] $0) in skip) { print ENVIRON["hd_from"] "/" $0 }' |
+    tr '\n' '\0' | (cd -- "$tree/$d" && xargs -0 -r sh -c 'ln -s -- "$@" . 2>/dev/null || :' sh)
+done <"$work/real"
+`;
+
+;// CONCATENATED MODULE: ./lib/pipeline/foresee.js
+
+
+
+
+
+
+
+
+
+/** The goal as a deploy would have it, with all that it writes in memory. */
+async function goalFor(context, member, reading, open) {
+    const scratch = open.use(await openScratch(member.link.host));
+    const goal = await reading({ facts: { ...member.facts, state: scratch.path }, state: member.state });
+    const change = aim(context, member, goal);
+    const places = { ...change.places, release: `${scratch.path}/releases/${goal.id}`, work: `${scratch.path}/work` };
+    return { ...member, goal, change: { ...change, places } };
+}
+/** The comparison of a deploy, without its sending; then a picture of the new tree, for those who have to see its files. */
+async function compareOnly(context, member, source, findings, note) {
+    const { plan, signal } = context;
+    const { goal, change, link, facts, record } = member;
+    const { host } = link;
+    if (source === undefined) {
+        await host.run(`${goal.begin}mkdir -p "$release/../../work"`, { label: 'Looking at the release', quiet: true });
+        note('nothing to send');
+        return { ...member, difference: undefined, bytes: 0, left: 0 };
+    }
+    const { root, entries } = await filesOf(source, goal.filters, plan.run.temp);
+    const filters = { ...goal.filters, deleteLimit: plan.sync.deleteLimit };
+    const wanted = { ...wantedFromRunner(entries, filters), whenAllowed: '' };
+    const { difference, obstacles } = await lookAtTrees(host, change.places, filters, wanted, goal.begin);
+    const need = difference.need.flatMap((line) => entries[line - 1] ?? []);
+    findings.add(record, ...obstacles, lackOfSpace(host, facts, need));
+    const { sent, left } = worthALook(entries, difference, filters, goal.strategy.markers);
+    if (change.strategy.preflight + change.strategy.foresee !== '')
+        await sendForALook(host, change.places, root, sent, signal);
+    const bytes = need.reduce((sum, { size }) => sum + size, 0);
+    const { added, changed, removed } = difference.counts;
+    note(added + changed + removed === 0 ? 'no file differs' : `${added} to add, ${changed} to change, ${removed} to remove`);
+    return { ...member, difference, bytes, left };
+}
+/** Of the env and secret files, those that are not as they would be. */
+const otherFiles = (0,shell.sh) `
+hd_file_other() { hd_file_same "$1" "$2" || printf 'file %s\n' "$2" >&3; }
+hd_each_file hd_file_other
+`;
+/** What the strategy sees in the way, and what it would do. */
+async function pipeline_foresee_foresee(context, member, findings, note) {
+    const { link, change, record, difference, left } = member;
+    const { preflight, foresee: ahead } = change.strategy;
+    const picture = difference === undefined || preflight + ahead === '' ? '' : drawPicture;
+    // Each by itself: where one ends early, the others still speak.
+    const parts = [envNames, otherFiles, preflight, ahead].map((part) => `(\n:\n${part}\n)`);
+    const { code, text, tail } = await link.host.run(`${head(change)}\n${picture}\n${parts.join('\n')}`, {
+        label: 'Looking ahead',
+        quiet: true,
+        timeoutMs: 300_000,
+    });
+    const { said, warnings, env, notes, refused } = readAhead(text);
+    for (const warning of warnings)
+        context.log.warning(`${link.host.name}: ${warning}`);
+    findings.add(record, ...refused.map((refusal) => together(refusal, [], link.host.name)));
+    if (code !== 0)
+        findings.add(record, notSeen(link.host.name, tail));
+    const names = (sign) => env.flatMap((line) => (line.startsWith(`${sign} `) ? [line.slice(2)] : []));
+    const does = text.split('\n').filter((line) => /^[-+~] /.test(line));
+    note([...notes, does.length > 0 && `${does.length} to be done by ${member.goal.strategy.name}`]
+        .filter(Boolean)
+        .join('; '));
+    return {
+        ...member,
+        does,
+        interrupts: [...new Set(said('down'))],
+        env: { added: names('+'), removed: names('-') },
+        files: said('file'),
+        notes: [
+            ...notes,
+            ...(left > 0 ? [`${left} larger files were not looked at: what depends on them is checked by the deploy.`] : []),
+        ],
+    };
+}
+/** Whether a deploy would end as `unchanged`. */
+function isSame({ state, goal, difference, does, files }, ill) {
+    const running = (0,remote_state/* runningRelease */.Ph)(state);
+    const { added = 0, changed = 0, removed = 0, folders = 0 } = difference?.counts ?? {};
+    if (added + changed + removed + folders + does.length + files.length + ill > 0)
+        return false;
+    return running?.fingerprint === goal.fingerprint && running.revision === goal.revision;
+}
+
+;// CONCATENATED MODULE: ./lib/remote/standing.js
+
+
+/** Shell: says on descriptor 3 what `parseStanding` reads. Wants `$state`, takes nothing and leaves nothing. */
+const standingScript = `(
+token=
+${lockScript}${(0,shell.sh) `
+cd -- "$state" 2>/dev/null || exit 0
+boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || :)
+if [ -d lock ]; then
+  if lock_stale; then echo 'lock stale' >&3; else echo 'lock held' >&3; fi
+  printf 'owner %s\n' "$(tr -d '\n' 2>/dev/null <lock/owner.json || :)" >&3
+fi
+if held; then printf 'maintenance %s %s\n' "$(held_since)" "$(held_why)" >&3; fi
+[ ! -f pending.json ] || printf 'open %s\n' "$(tr -d '\n' <pending.json)" >&3
+if [ -f ledger.jsonl ]; then tail -n 60 ledger.jsonl | sed 's/^/ledger /' >&3; fi
+`})
+`;
+function parseStanding(text) {
+    const values = (key) => text.split('\n').flatMap((line) => (line.startsWith(`${key} `) ? [line.slice(key.length + 1)] : []));
+    const [lock] = values('lock');
+    const [since, why] = /^(\S*) (.*)$/.exec(values('maintenance')[0] ?? '')?.slice(1) ?? [];
+    const [pending] = values('open').map((json) => read(json));
+    return {
+        lock: lock === undefined ? undefined : { ...read(values('owner')[0] ?? ''), stale: lock === 'stale' },
+        maintenance: since === undefined || why === undefined ? undefined : { since, why: why.trim() },
+        pending: pending ?? (values('open').length > 0 ? { id: '', run: '', at: '' } : undefined),
+        ledger: values('ledger')
+            .flatMap((json) => read(json) ?? [])
+            .toReversed(),
+    };
+}
+/** A line that was torn by a crash says nothing. */
+function read(json) {
+    try {
+        return JSON.parse(json);
+    }
+    catch {
+        return undefined;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/standing.js
+
+
+
+/** What the state directories say, for those who take no lock. */
+async function lookAround(context, members, findings) {
+    return await findings.all(context, 'Read the state', members, async (member, note) => {
+        const { text } = await member.link.host.run((0,shell/* assign */.kp)({ state: member.facts.state }) + remote_state/* stateScript */.nB + standingScript, {
+            label: 'Reading the state',
+            quiet: true,
+            timeoutMs: 60_000,
+        });
+        const seen = { ...member, state: (0,remote_state/* parseState */.Bu)(text), standing: parseStanding(text) };
+        for (const sentence of describeStanding(seen.standing))
+            context.log.warning(`${member.host.name}: ${sentence}`);
+        note(seen.state.current === '' ? 'nothing was deployed here yet' : `${seen.state.current} runs`);
+        return seen;
+    });
+}
+/** Who is there, in a sentence each. */
+function describeStanding({ lock, maintenance, pending }) {
+    const who = lock &&
+        [lock.run || lock.actor || 'somebody who left no name', lock.since && `since ${lock.since}`]
+            .filter(Boolean)
+            .join(' ');
+    const busy = lock !== undefined && !lock.stale;
+    return [
+        ...(maintenance
+            ? [
+                `Held for maintenance${maintenance.since && ` since ${maintenance.since}`}: ${maintenance.why || 'no reason was given'}. A deploy waits until it is released.`,
+            ]
+            : []),
+        ...(busy ? [`A run is under way and has the lock: ${who}. What is said here may be over when it ends.`] : []),
+        ...(lock?.stale ? [`A lock was left behind by a run that died: ${who}. The next run takes it over.`] : []),
+        ...(pending && !busy
+            ? [
+                `The change ${pending.id}${pending.at && `, begun ${pending.at},`} never came to its end. The next run settles it first.`,
+            ]
+            : []),
+    ];
+}
+/** The last runs that brought a version, or tried to. */
+function pastRuns({ ledger }) {
+    return ledger
+        .filter(({ result }) => result !== 'unchanged')
+        .slice(0, 5)
+        .map(({ at, result, mode, revision, durationMs, activateMs }) => ({
+        ...{ at, result, mode, revision, durationMs },
+        ...(activateMs !== undefined && { activateMs }),
+    }));
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/plan-record.js
+
+
+
+
+/** What was found out about a host, as the report has it. */
+async function planRecord({ plan }, member, problems) {
+    const { goal, state, difference, bytes, does, interrupts, env, files, notes, record, standing, vitals } = member;
+    const { commits, others } = await commitsBetween(plan.sync.source, (0,remote_state/* runningRelease */.Ph)(state)?.revision ?? '', goal.revision);
+    return {
+        host: record.host,
+        obstacles: obstaclesOf(problems),
+        unchanged: !plan.safety.force && isSame(member, vitals.ill.size),
+        ...(difference !== undefined && {
+            changes: {
+                ...{ added: difference.added, changed: difference.changed, removed: difference.removed },
+                ...{ counts: onlyCounts(difference.counts), bytesSent: bytes },
+            },
+        }),
+        ...{ edited: difference?.drifted ?? [], commits, otherCommits: others, does, env, files, interrupts, notes },
+        commands: [
+            ...goal.backup.map((line) => `backup: ${line}`),
+            ...['before', 'prepare', 'migrate', 'activate', 'after'].filter((name) => goal.options.commands.includes(name)),
+        ],
+        past: pastRuns(standing),
+    };
+}
+const nothingKnown = {
+    ...{ unchanged: false, edited: [], commits: [], otherCommits: '', does: [], env: { added: [], removed: [] } },
+    ...{ files: [], interrupts: [], commands: [], notes: [], past: [] },
+};
+function obstaclesOf(problems) {
+    return problems.map(({ code, what, why, fix }) => ({ code, what, why, fix }));
+}
+function onlyCounts({ added, changed, removed }) {
+    return { added, changed, removed };
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/plan-mode.js
+var plan_mode_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var plan_mode_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * All that a deploy would do, and all that would stop it, in the order of a deploy. Nothing is taken, and nothing on a
+ * disk of the host is written: what has to be looked at as files lies in its memory meanwhile.
+ */
+async function planMode(outside) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const reading = newRelease(outside);
+        const open = plan_mode_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const findings = new Findings();
+        const context = await (0,pipeline_network/* enterNetwork */.f)(outside, open);
+        const reached = await (0,reach/* reach */.gl)(context, open, {
+            all: findings.all,
+            refuse: (record, problem) => findings.add(record, problem),
+        });
+        // Without the source there is nothing to compare with.
+        const source = await reading.read;
+        const known = await lookAround(context, reached, findings);
+        const aimed = await findings.each(known, (member) => goalFor(context, member, reading, open));
+        for (const member of aimed)
+            findings.add(member.record, ...(await lackingTools(member)));
+        // The same for all hosts, so that the first stands for them.
+        const [canary] = aimed;
+        if (canary !== undefined) {
+            await findings.noting(canary.record, () => verifyImages(context));
+            await findings.noting(canary.record, () => refuseDowngrade(context, aimed));
+        }
+        const compared = await findings.all(context, 'Compare files', aimed, (member, note) => compareOnly(context, member, source, findings, note));
+        const foreseen = await findings.all(context, 'Look ahead', compared, (member, note) => pipeline_foresee_foresee(context, member, findings, note));
+        const looked = await baseline(context, foreseen, findings.all);
+        // A look that was begun is not ended half-way; whoever cancelled it wants no more of it.
+        context.signal.throwIfAborted();
+        for (const member of looked) {
+            member.record.plan = await planRecord(context, member, findings.of(member.record));
+            member.record.health = member.vitals.before;
+        }
+        return await conclude(context, findings);
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = plan_mode_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+async function conclude({ plan, recorder }, findings) {
+    const { source, commit: revision } = plan.sync;
+    const subject = await subjectOf(source, revision);
+    for (const machine of recorder.machines) {
+        const obstacles = obstaclesOf(findings.of(machine));
+        machine.after = { id: '', revision, ...(subject && { subject }) };
+        // Of a host that could not be seen, what is in the way is all there is to tell.
+        machine.plan ??= { ...nothingKnown, host: machine.host, obstacles };
+        machine.result = obstacles.length > 0 ? 'failed' : 'planned';
+    }
+    const inTheWay = asOne(findings.every, (count) => `${count} things are in the way of this deploy.`);
+    if (inTheWay === undefined)
+        return 'planned';
+    recorder.fail(inTheWay, '');
+    return 'failed';
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/drift.js
+
+
+
+
+
+
+
+
+async function runningGoal(context, member, open) {
+    const { facts, state, host } = member;
+    if ((0,remote_state/* runningRelease */.Ph)(state) === undefined) {
+        throw new errors/* DeployError */.sH('HD-STATUS-03', `Nothing of this application was deployed on ${host.name} yet.`, {
+            why: `${facts.user.name} looked into ${facts.state}.`,
+            fix: 'Check `name` and the user in `host`. Where the deploy becomes root by sudo, give its `path`, or `sudo: always`. Otherwise deploy first.',
+        });
+    }
+    const scratch = open.use(await openScratch(member.link.host));
+    const goal = oldRelease({ plan: { ...context.plan, to: state.current } })(member);
+    const change = aim(context, member, goal);
+    return { ...member, goal, change: { ...change, places: { ...change.places, work: `${scratch.path}/work` } } };
+}
+/**
+ * Shell: names of variables, never values, in which an env file is not as it was deployed; of other files that they
+ * differ. A value that spans lines is skipped, so that no piece of it is taken for a name.
+ */
+const fileDrift = (0,shell.sh) `
+hd_variables() {
+  awk '
+    inside != "" { if (index($0, inside)) inside = ""; next }
+    /^[ \t]*(export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*[ \t]*=/ {
+      name = $0; sub(/^[ \t]*(export[ \t]+)?/, "", name); sub(/[ \t]*=.*/, "", name)
+      value = $0; sub(/^[^=]*=[ \t]*/, "", value); first = substr(value, 1, 1)
+      if ((first == "\"" || first == "\047" || first == "\140") && !index(substr(value, 2), first)) inside = first
+      if (FILENAME == ARGV[1]) { was[name] = value; if (inside != "") long[name] } else { is[name] = value; if (inside != "") long[name] }
+    }
+    END {
+      for (name in was) if (!(name in is)) print "drift.env " name " is gone from " file; else if (was[name] != is[name]) print "drift.env " name " has another value in " file
+      for (name in is) if (!(name in was)) print "drift.env " name " is new in " file
+    }' "$1" "$2" file="$2" >"$work/variables"
+  if [ -s "$work/variables" ]; then sort "$work/variables" >&3; else printf 'drift.env %s differs\n' "$2" >&3; fi
+}
+hd_file_drift() {
+  if [ ! -e "$2" ]; then printf 'drift.env %s is gone\n' "$2" >&3
+  elif [ ! -r "$2" ]; then printf 'drift.env %s cannot be read\n' "$2" >&3
+  elif hd_file_same "$1" "$2"; then :
+  elif [ -f "$release/files/$1.names" ]; then hd_variables "$release/files/$1" "$2"
+  else printf 'drift.env %s differs\n' "$2" >&3; fi
+}
+mkdir -p "$work"
+hd_each_file hd_file_drift
+`;
+const says = (word, script) => script === '' ? '' : `(\n:\n${script}\n) 3>&1 >&2 | sed 's/^/${word} /' >&3\n`;
+/** Files, variables, and what the strategy knows of; all at once, and without asking anybody else. */
+async function driftOf(member, note) {
+    const { link, change, goal } = member;
+    const { places, strategy } = change;
+    const filters = { ...goal.filters, deleteLimit: Number.MAX_SAFE_INTEGER };
+    const files = goal.tree
+        ? filesDrift((await lookAtTrees(link.host, places, filters, wantedFromRelease)).difference)
+        : [];
+    const script = `${head(change)}${fileDrift}${says('drift.strategy', strategy.drift)}${says('runs', strategy.inspect)}`;
+    const { text } = await link.host.run(script, { label: 'Looking for drift', quiet: true, timeoutMs: 300_000 });
+    const said = (word) => text.split('\n').flatMap((line) => (line.startsWith(word) ? [line.slice(word.length).trim()] : []));
+    const of = (kind) => said(`drift.${kind} `).map((each) => ({ kind, text: each }));
+    const drift = [...files, ...of('env'), ...of('strategy')];
+    note(drift.length === 0 ? 'as it was deployed' : `${drift.length} differ`);
+    return { ...member, drift, running: said('runs ') };
+}
+function filesDrift({ added, changed, removed, counts }) {
+    const list = (names, total, what) => [
+        ...names.map((name) => `${name} ${what}`),
+        ...(total > names.length ? [`${total - names.length} more ${what}`] : []),
+    ];
+    return [
+        ...list(changed, counts.changed, 'was changed'),
+        ...list(added, counts.added, 'is gone'),
+        ...list(removed, counts.removed, 'was added'),
+    ].map((text) => ({ kind: 'file', text }));
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/status-record.js
+
+
+/** What was found out about a host, as the report has it. */
+function statusRecord({ state, standing, record }, drift, running) {
+    const release = (0,remote_state/* runningRelease */.Ph)(state);
+    return {
+        host: record.host,
+        ...(release && {
+            release: {
+                ...{ id: release.id, revision: release.revision, ref: release.ref, actor: release.actor, run: release.run },
+                ...{ madeAt: release.at, since: since(state, standing) ?? release.at },
+            },
+        }),
+        ...{ running, drift },
+        releases: state.releases
+            .filter(({ id }) => id !== state.current)
+            .map(({ id, at, revision }) => ({ id, at, revision })),
+        standing: describeStanding(standing),
+        past: pastRuns(standing),
+    };
+}
+/** A release may have been gone back to long after it was made. */
+function since({ current }, { ledger }) {
+    return ledger.find(({ release, result }) => result === 'deployed' && release === current)?.at;
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/status-mode.js
+var status_mode_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var status_mode_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+/** What runs, whether it is what was deployed, and how it is. Nothing is taken, and nothing changed. */
+async function statusMode(outside) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { recorder, plan } = outside;
+        const open = status_mode_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const findings = new Findings();
+        const context = await (0,pipeline_network/* enterNetwork */.f)(outside, open);
+        // Who only reads need not be able to write there.
+        const reached = await (0,reach/* reach */.gl)(context, open, { all: findings.all, refuse: () => { } });
+        const known = await lookAround(context, reached, findings);
+        const running = await findings.each(known, (member) => runningGoal(context, member, open));
+        const compared = await findings.all(context, 'Compare with what was deployed', running, (member, note) => driftOf(member, note));
+        const checked = await findings.all(context, 'Check health', compared, async (member, note) => {
+            const watched = await checkRunning(context, member);
+            const bad = watched.filter(({ state }) => state !== 'healthy');
+            note(watched.length === 0 ? 'no checks' : `${watched.length - bad.length} of ${watched.length} healthy`);
+            return { ...member, bad };
+        });
+        const unseen = findings.every;
+        for (const member of known) {
+            const seen = checked.find(({ record }) => record === member.record);
+            member.record.status = statusRecord(member, seen?.drift ?? [], seen?.running ?? []);
+            member.record.result = seen === undefined ? 'failed' : 'healthy';
+        }
+        for (const [record] of unseen)
+            record.result = 'failed';
+        for (const { record, bad, drift, host } of checked) {
+            if (bad.length > 0)
+                findings.add(record, ill(host.name, bad.map(health_describe)));
+            const differs = drift.length === 0
+                ? undefined
+                : drifted(host.name, drift.map(({ text }) => text));
+            if (differs !== undefined && plan.safety.failOnDrift)
+                findings.add(record, differs);
+            else if (differs !== undefined)
+                context.log.warning(`${differs.what} ${differs.why}`);
+            if (findings.of(record).length > 0)
+                record.result = 'unhealthy';
+        }
+        const wrong = asOne(findings.every, (count) => `${count} things are not as they should be.`);
+        if (wrong !== undefined)
+            recorder.fail(wrong, '');
+        if (unseen.length > 0)
+            return 'failed';
+        return wrong === undefined ? 'healthy' : 'unhealthy';
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = status_mode_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+function ill(host, seen) {
+    return new errors/* DeployError */.sH('HD-STATUS-01', `What runs on ${host} is not healthy.`, {
+        why: seen.join('; '),
+        fix: 'Look at its logs on the host; `mode: rollback` goes back to one of the releases in the summary.',
+    });
+}
+function drifted(host, texts) {
+    const more = texts.length > 5 ? `, and ${texts.length - 5} more` : '';
+    return new errors/* DeployError */.sH('HD-STATUS-02', `What runs on ${host} is not what was deployed.`, {
+        why: `${texts.slice(0, 5).join('; ')}${more}.`,
+        fix: 'Deploy again to put it back (`force: true` if nothing else changed). What has to stay belongs into the repository, or into `protect`.',
+    });
+}
+
 ;// CONCATENATED MODULE: ./lib/pipeline/run.js
 
 
+
+
+function storyOf(mode) {
+    if (mode === 'plan')
+        return planMode;
+    return mode === 'status' ? statusMode : deploy;
+}
 /** One run from plan to result: what happens outside of the story, such as groups and the last word. */
 async function run(plan, recorder, sink, runner) {
     const progress = sink.progress('progress');
@@ -75991,7 +77050,7 @@ async function run(plan, recorder, sink, runner) {
             sink.info(text);
     };
     try {
-        recorder.result = await deploy(context);
+        recorder.result = await storyOf(plan.mode)(context);
     }
     catch (error) {
         recorder.fail(error);
@@ -78451,6 +79510,7 @@ class SshHost {
 /* harmony export */   Bf: () => (/* binding */ releaseId),
 /* harmony export */   Bu: () => (/* binding */ parseState),
 /* harmony export */   LT: () => (/* binding */ appendToLedger),
+/* harmony export */   Ph: () => (/* binding */ runningRelease),
 /* harmony export */   R3: () => (/* binding */ prune),
 /* harmony export */   bX: () => (/* binding */ flush),
 /* harmony export */   e9: () => (/* binding */ abandon),
@@ -78460,6 +79520,10 @@ class SshHost {
 /* harmony export */ });
 /* harmony import */ var _shell_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(621);
 
+/** The record of what runs; undefined before the first deploy. */
+function runningRelease({ releases, current }) {
+    return releases.find(({ id }) => id === current);
+}
 /** Shell: says on descriptor 3 what `parseState` reads. Wants `$state`. */
 const stateScript = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
 printf 'current %s\n' "$(cat "$state/current" 2>/dev/null || :)" >&3
@@ -78732,6 +79796,7 @@ class Recorder {
             ...(this.machines.length > 1 && { machines: this.machines.map((machine) => recordOfMachine(machine, result)) }),
             ...(this.#failure && { failure: this.#failure }),
             ...(this.#rollbackFailure && { rollbackFailure: this.#rollbackFailure }),
+            ...perMachine(this.machines),
             warnings: [...this.warnings],
             notes: [...this.notes],
             run: this.run,
@@ -78745,6 +79810,11 @@ class Recorder {
     #elapsed() {
         return Math.round(this.#now() - this.#began);
     }
+}
+function perMachine(machines) {
+    const plan = machines.flatMap((machine) => machine.plan ?? []);
+    const status = machines.flatMap((machine) => machine.status ?? []);
+    return { ...(plan.length > 0 && { plan }), ...(status.length > 0 && { status }) };
 }
 function refs({ before, after }) {
     return { ...(isKnown(before) && { before }), ...(isKnown(after) && { after }) };
@@ -78841,7 +79911,7 @@ const goodResults = new Set(['deployed', 'unchanged', 'planned', 'healthy']);
 
 /***/ }),
 
-/***/ 684:
+/***/ 353:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -79012,9 +80082,9 @@ function verdict(report) {
         case 'planned':
             return `This is what a deploy of ${tried} would do. Nothing was changed.`;
         case 'healthy':
-            return `${capital(named(report.after ?? report.before, 'what runs'))} serves: ${healthOf(report)}.`;
+            return `${capital(named(report.after ?? report.before, 'what runs'))} serves: ${healthOf(report)}.${driftOf(report)}`;
         case 'unhealthy':
-            return `${capital(named(report.after ?? report.before, 'what runs'))} is not healthy: ${healthOf(report)}.`;
+            return `${capital(named(report.after ?? report.before, 'what runs'))} ${illness(report)}.${driftOf(report)}`;
         case 'rolled-back':
             if (report.before === undefined)
                 return `${deed(report)} ${end(report)} and was undone. What was there before is back.`;
@@ -79028,6 +80098,8 @@ function verdict(report) {
     }
 }
 function failed(report, old) {
+    if (report.plan?.some(({ obstacles }) => obstacles.length > 0))
+        return `A deploy of ${named(report.after, 'this version')} would be stopped: ${count(report.plan.reduce((sum, { obstacles }) => sum + obstacles.length, 0), 'thing')} in the way. Nothing was changed.`;
     if (report.mode === 'status' || report.mode === 'plan')
         return `${deed(report)} ${end(report)}. Nothing was changed.`;
     if (report.changed)
@@ -79056,6 +80128,16 @@ function healthOf(report) {
     if (ill > 0)
         return `${ill} of ${count(report.health.length, 'health check')} ${ill === 1 ? 'fails' : 'fail'}`;
     return report.health.length === 1 ? 'its health check passes' : `all ${report.health.length} health checks pass`;
+}
+function illness(report) {
+    const well = report.health.every(({ healthy }) => healthy);
+    return well && driftOf(report) !== '' ? 'is not what was deployed' : `is not healthy: ${healthOf(report)}`;
+}
+function driftOf({ status = [] }) {
+    const differs = status.reduce((sum, { drift }) => sum + drift.length, 0);
+    return differs === 0
+        ? ''
+        : ` ${count(differs, 'thing')} ${differs === 1 ? 'differs' : 'differ'} from what was deployed.`;
 }
 function named(release, otherwise) {
     const version = shortVersion(release);
@@ -79464,6 +80546,197 @@ function byHand({ before, hosts, name, result, changed, run }) {
     ].join('\n\n'));
 }
 
+;// CONCATENATED MODULE: ./lib/report/commit-page.js
+
+/** The page of a commit; empty where there is none to link to. */
+function commitPage({ run }, revision) {
+    const base = projectPage(run.url, run.repository);
+    return base && isCommit(revision) ? `${base}/commit/${revision}` : '';
+}
+
+;// CONCATENATED MODULE: ./lib/report/past-runs.js
+
+
+/** The last runs on a host, as its ledger has them. */
+function pastRuns(all) {
+    if (all.length === 0)
+        return '';
+    const rows = all.map(({ at, mode, result, revision, durationMs, activateMs }) => [
+        plain(at.replace('T', ' ').replace(/(\.\d+)?Z$/, ''), 40),
+        plain(`${mode === 'deploy' ? '' : `${mode}: `}${result}`, 60),
+        code(revision.slice(0, 7), 20),
+        (0,clock/* humanDuration */.UU)(durationMs),
+        activateMs === undefined ? '' : (0,clock/* humanDuration */.UU)(activateMs),
+    ]);
+    return details('The last runs', table(['When (UTC)', 'Result', 'Commit', 'Took', 'Activation'], rows));
+}
+
+;// CONCATENATED MODULE: ./lib/report/plan-section.js
+/** What a plan found, host by host: Markdown. */
+
+
+
+
+
+
+
+function planSections(report, docsBase, rows) {
+    const plans = report.plan ?? [];
+    return plans.slice(0, 20).flatMap((plan) => [
+        plans.length > 1 ? `### ${code(plan.host, 120)}` : '',
+        ...plan.obstacles.map((obstacle, index) => {
+            const which = plan.obstacles.length > 1 ? ` (${index + 1} of ${plan.obstacles.length})` : '';
+            return failure({ ...obstacle, step: '', detail: '' }, `In the way${which}`, docsBase, 0);
+        }),
+        plan_section_facts(plan, rows),
+        commits(plan, report, rows),
+        does(plan, rows),
+        plan.changes ? changes({ ...plan.changes, bytesSent: 0 }) : '',
+        edited(plan, rows),
+        pastRuns(plan.past),
+    ]);
+}
+function plan_section_facts(plan, most) {
+    const { changes: files, unchanged, interrupts, commands, env, files: written, notes } = plan;
+    const total = files ? files.counts.added + files.counts.changed + files.counts.removed : 0;
+    const names = (all) => {
+        const shown = all.slice(0, most).map((name) => code(name, 100));
+        return [...shown, ...(all.length > shown.length ? [`and ${all.length - shown.length} more`] : [])].join(', ');
+    };
+    const rows = [
+        ['Nothing to do', unchanged ? 'A deploy would find nothing to change.' : ''],
+        ['Files', files && total > 0 ? `${count(total, 'file')} differ, ${humanBytes(files.bytesSent)} to send` : ''],
+        ['New in the env file', names(env.added)],
+        ['Gone from the env file', names(env.removed)],
+        ['Written anew', names(written)],
+        [
+            'Interrupted',
+            interrupts
+                .slice(0, most)
+                .map((each) => plain(each, 200))
+                .join(', '),
+        ],
+        ['Time', unchanged ? '' : times(plan)],
+        ['Runs besides', names(commands)],
+        [
+            'Found',
+            notes
+                .slice(0, most)
+                .map((each) => prose(each, 300))
+                .join('; '),
+        ],
+    ];
+    return rows.flatMap(([name, value]) => (value ? [`- **${name}** ${value}`] : [])).join('\n');
+}
+/** The old version is gone and the new one not there yet while it is activated; that takes as long as it took before. */
+function times({ past }) {
+    const good = past.filter(({ result }) => result === 'deployed');
+    const active = good.flatMap(({ activateMs }) => activateMs ?? []);
+    const took = (all, what) => all.length === 0
+        ? []
+        : [
+            `${what} ${(0,clock/* humanDuration */.UU)(median(all))} ${all.length === 1 ? 'the last time' : `(median of the last ${all.length})`}`,
+        ];
+    const whole = good.map(({ durationMs }) => durationMs);
+    return [...took(active, 'the activation took'), ...took(whole, 'all of it')].join(', ');
+}
+function median(values) {
+    const sorted = values.toSorted((a, b) => a - b);
+    return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+}
+function commits({ commits: all, otherCommits }, report, most) {
+    if (all.length === 0)
+        return otherCommits === '' ? '' : `Commits since the release that runs: ${prose(otherCommits)}.`;
+    const rows = all.slice(0, most).map(({ revision, subject }) => {
+        const short = code(revision.slice(0, 7));
+        return `- ${markdown_link(short, commitPage(report, revision))} ${plain(subject, 120)}`;
+    });
+    const rest = otherCommits === '' ? [] : [`- … and ${plain(otherCommits, 100)}`];
+    return details(`${count(all.length, 'commit')}${otherCommits && ` and ${plain(otherCommits, 100)}`}`, [...rows, ...rest].join('\n'));
+}
+function does({ does: all }, rows) {
+    if (all.length === 0)
+        return '';
+    const shown = all.slice(0, rows).map((each) => line(each.replace(/^~/, '!'), 300));
+    const rest = all.length > shown.length ? [`  … and ${all.length - shown.length} more`] : [];
+    return details(`${count(all.length, 'change')} besides the files`, fence([...shown, ...rest].join('\n'), 'diff'));
+}
+function edited({ edited: all }, rows) {
+    if (all.length === 0)
+        return '';
+    const names = all.slice(0, rows).map((name) => line(name, 200));
+    const rest = all.length > names.length ? [`… and more`] : [];
+    return details('Edited on the host, and would be replaced (a copy is kept)', fence([...names, ...rest].join('\n')));
+}
+
+;// CONCATENATED MODULE: ./lib/report/status-section.js
+/** What `status` found, host by host: Markdown. */
+
+
+
+
+function statusSections(report, rows) {
+    const all = report.status ?? [];
+    return all
+        .slice(0, 20)
+        .flatMap((status) => [
+        all.length > 1 ? `### ${code(status.host, 120)}` : '',
+        release(status, report),
+        drift(status, rows),
+        running(status, rows),
+        releases(status, report, rows),
+        pastRuns(status.past),
+    ]);
+}
+const time = (text) => plain(`${text.slice(0, 16).replace('T', ' ')} UTC`, 40);
+function release({ release: now, standing, drift: differs }, report) {
+    const rows = now === undefined
+        ? []
+        : [
+            [
+                'Runs',
+                `${markdown_link(code(now.revision.slice(0, 7) || now.id), commitPage(report, now.revision))}${now.ref && ` of ${code(now.ref.replace(/^refs\/(heads|tags)\//, ''), 100)}`}`,
+            ],
+            ['Since', time(now.since)],
+            [
+                'Release',
+                `${code(now.id)}, made ${time(now.madeAt)}${now.actor && ` by ${code(now.actor, 80)}`}${now.run.startsWith('http') ? ` in ${markdown_link('this run', now.run)}` : ''}`,
+            ],
+            ['Drift', differs.length === 0 ? 'none: it is as it was deployed' : count(differs.length, 'difference')],
+        ];
+    return [
+        ...rows.map(([name, value]) => `- **${name}** ${value}`),
+        ...standing.map((each) => `- ${plain(each, 500)}`),
+    ].join('\n');
+}
+function drift({ drift: all }, rows) {
+    if (all.length === 0)
+        return '';
+    const shown = all.slice(0, rows).map(({ text }) => line(text, 300));
+    const rest = all.length > shown.length ? [`… and ${all.length - shown.length} more`] : [];
+    return details(`${count(all.length, 'difference')} to what was deployed`, fence([...shown, ...rest].join('\n')));
+}
+function running({ running: all }, rows) {
+    if (all.length === 0)
+        return '';
+    return details('What runs', fence(all
+        .slice(0, rows)
+        .map((each) => line(each, 300))
+        .join('\n')));
+}
+function releases({ releases: all }, report, most) {
+    if (all.length === 0)
+        return '';
+    const rows = all
+        .slice(0, most)
+        .map(({ id, at, revision }) => [
+        code(id),
+        time(at),
+        markdown_link(code(revision.slice(0, 12)), commitPage(report, revision)),
+    ]);
+    return details(`${count(all.length, 'release')} to go back to`, table(['`to`', 'Made', 'Commit'], rows));
+}
+
 ;// CONCATENATED MODULE: ./lib/report/timeline.js
 
 
@@ -79500,6 +80773,8 @@ function timeline(steps) {
 
 
 
+
+
 /** The page of one run, in GitHub Flavored Markdown. It stands alone: a matrix shows many of them in any order. */
 function renderSummary(report, options = {}) {
     const docsBase = options.docsBase ?? '';
@@ -79513,17 +80788,22 @@ function renderSummary(report, options = {}) {
     return `${join([heading(report), opening(report), 'The details did not fit here: see the log of the step.'])}\n`;
 }
 function render(report, docsBase, room) {
+    // Where even short logs do not fit, lists give way as well: of many hosts, or for a comment.
+    const rows = room < 16 * 1_024 ? 6 : 60;
     const bars = timeline(report.steps);
     return `${join([
         heading(report),
         opening(report),
-        failure(report.failure, 'What failed', docsBase, room),
+        // A plan tells of each thing in the way by itself.
+        report.plan ? '' : failure(report.failure, 'What failed', docsBase, room),
         failure(report.rollbackFailure, 'What failed while it was being undone', docsBase, room),
         facts(report),
         warnings(report.warnings),
         machines(report),
         health(report),
         changes(report.changes),
+        ...planSections(report, docsBase, rows),
+        ...statusSections(report, rows),
         ...report.notes.slice(0, 4).map((each) => note(each, room)),
         steps(report),
         bars && details('Timeline', fence(bars)),

@@ -360,6 +360,27 @@ export const codes = {
       'The new version was confirmed on some hosts, and another was lost at that very moment and took its change back.',
     fix: 'Run the deploy again for all of them, or go back on the others by `mode: rollback`.',
   },
+  'HD-PLAN-01': {
+    title: 'Several things are in the way of a deploy',
+    cause: '`mode: plan` looked for all that would stop a deploy, and found more than one thing.',
+    fix: 'Each is listed with its own code and fix. One alone is reported under its own code.',
+  },
+  'HD-STATUS-01': {
+    title: 'What runs is not healthy',
+    cause: '`mode: status` asked the health checks of the release that runs, and not all of them hold.',
+    fix: 'The summary says what each check saw, what differs from what was deployed, and which releases one can go back to.',
+  },
+  'HD-STATUS-02': {
+    title: 'What runs is not what was deployed',
+    cause:
+      'Somebody or something changed files, variables, units or containers on the host since the last deploy, and `fail-on-drift` is set.',
+    fix: 'The summary lists what differs. A deploy puts it back; what has to stay belongs into the repository, or into `protect`.',
+  },
+  'HD-STATUS-03': {
+    title: 'Nothing was deployed here yet',
+    cause: '`mode: status` found no release of this application on the host.',
+    fix: 'Check `host`, the user and `name`: each user has a state directory of its own. Otherwise deploy first.',
+  },
   'HD-CANCEL-01': {
     title: 'The job was cancelled',
     cause: 'Somebody cancelled the run, or the step reached its time limit.',

@@ -91,7 +91,11 @@ describe.concurrent.each(shells())('$name', (shell) => {
         {
           ...{ at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/), result: 'deployed', code: '' },
           ...{ mode: 'deploy', strategy: 'script', release: '2', previous: '1', revision: 'abc', actor: 'me' },
-          ...{ durationMs: expect.any(Number), previousRevision: 'ünïcode "quoted" \\' },
+          ...{
+            durationMs: expect.any(Number),
+            activateMs: expect.any(Number),
+            previousRevision: 'ünïcode "quoted" \\',
+          },
           run: 'https://example.com/run/7',
         },
       ])

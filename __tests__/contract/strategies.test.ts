@@ -42,6 +42,8 @@ const parts = [
   'tidy',
   'inspect',
   'diff',
+  'drift',
+  'foresee',
 ] as const satisfies (keyof Scripts)[]
 
 /** Options without anything, and with everything that any strategy reads: its texts are this one. */

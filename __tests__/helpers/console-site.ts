@@ -114,6 +114,7 @@ export class ConsoleSite implements AsyncDisposable {
         },
         checks: [],
         ill: new Map(),
+        before: [],
       },
     }
     const kept = forConsole(change, { ...parts, vitals: { ...parts.vitals, checks: [check] } }, facts)

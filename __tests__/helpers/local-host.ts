@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -23,6 +23,7 @@ export function shells(): Shell[] {
   const busybox = ['/bin/busybox', '/usr/bin/busybox'].find(existsSync)
   if (busybox) {
     const applets = mkdtempSync(join(tmpdir(), 'homelab-busybox-'))
+    process.once('exit', () => rmSync(applets, { recursive: true, force: true }))
     for (const applet of execFileSync(busybox, ['--list'], { encoding: 'utf8' }).split('\n').filter(Boolean))
       symlinkSync(busybox, join(applets, applet))
     found.push({ name: 'BusyBox ash', command: [join(applets, 'sh')], path: applets, busybox: true })

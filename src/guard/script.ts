@@ -172,7 +172,9 @@ for name in $phases; do
   case " $harmless " in *" $name "*) ;; *) turn ;; esac
   ended && break
   if [ "$name" = "$timed" ]; then now; at=$((up + confirm_seconds)); fi
+  read -r began _ </proc/uptime
   run "$name" || { mv open failed 2>/dev/null; break; }
+  [ "$name" != "$timed" ] || awk -v began="$began" '{ printf "\"activateMs\":%d,", ($1 - began) * 1000 }' /proc/uptime >ledger.more.activate || :
 done
 put phase-now wait
 stay 1 false

@@ -43,6 +43,7 @@ export function buildPlan(values: Values, given: Settings, env: Environment): Pl
       keep: values.keep,
       force: values.force,
       allowDowngrade: values['allow-downgrade'],
+      failOnDrift: values['fail-on-drift'],
       sudo: values.sudo,
       ifUnconfigured: values['if-unconfigured'],
     },

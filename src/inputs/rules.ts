@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from 'node:path'
 import { parseBackup } from '../data/index.ts'
+import { bringsNew } from '../pipeline/plan.ts'
 import type { Given } from './gather.ts'
 import { nameOfRepository } from './names.ts'
 import type { Problems } from './problems.ts'
@@ -57,7 +58,7 @@ function checkMissing({ values, given, env, problems, has }: Case): void {
     )
   }
   // Everything else comes from the record of the release; and who knows what a misspelt mode was to be.
-  if (values.mode !== 'deploy' || problems.concerns('mode')) return
+  if (!bringsNew(values.mode) || problems.concerns('mode')) return
   if (!has('path') && values.sync !== 'none')
     problems.add('path', 'is missing', 'Write the directory on the host, such as `path: /srv/app`.')
   if (values.strategy === 'script' && !has('activate')) {
@@ -130,7 +131,7 @@ function checkFiles({ values, given, problems, has }: Case): void {
       'Give every file, `env-path` too, a place of its own.',
     )
   }
-  const needsPath = values.mode === 'deploy' && values.sync === 'none' && !has('path')
+  const needsPath = bringsNew(values.mode) && values.sync === 'none' && !has('path')
   if (needsPath && files.some((file) => !isAbsolute(file))) {
     problems.add('path', 'is missing', 'Files that are not absolute are written relative to it.')
   }
@@ -180,8 +181,8 @@ function checkData({ values, problems, has }: Case): void {
   const relative = values.backup
     .map(parseBackup)
     .some((line) => typeof line !== 'string' && line.kind !== 'postgres' && line.of.some((path) => !isAbsolute(path)))
-  if (values.mode === 'deploy' && values.sync === 'none' && !has('path') && relative)
+  if (bringsNew(values.mode) && values.sync === 'none' && !has('path') && relative)
     problems.add('path', 'is missing', 'What `backup` names is relative to it, unless it is absolute.')
-  if (values.rollback !== 'data' || values.mode !== 'deploy' || has('backup')) return
+  if (values.rollback !== 'data' || !bringsNew(values.mode) || has('backup')) return
   problems.add('rollback', 'is `data`, and there is no `backup` to restore', 'Say in `backup` what the data is.')
 }

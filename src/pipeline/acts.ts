@@ -3,6 +3,7 @@ import { ConnectionLost, DeployError } from '../errors.ts'
 import type { Verdict } from '../guard/guard.ts'
 import { harmlessPhases, openGate, type Phase } from '../guard/transaction.ts'
 import type { Host } from '../remote/host.ts'
+import { runningRelease } from '../remote/state.ts'
 import { transferFailed } from '../sync/compare.ts'
 import type { Staged } from '../sync/index.ts'
 import type { Context } from './context.ts'
@@ -189,7 +190,7 @@ export async function dropUnchanged(context: Context, members: readonly Staging[
 
 async function isUnchanged(context: Context, member: Staging): Promise<boolean> {
   const { goal, state, staged, vitals, change, link } = member
-  const running = state.releases.find(({ id }) => id === state.current)
+  const running = runningRelease(state)
   const { added, changed, removed, folders } = staged.counts
   if (context.plan.safety.force || goal.record === undefined || added + changed + removed + folders > 0) return false
   if (running?.fingerprint !== goal.record.fingerprint || running.revision !== goal.revision) return false

@@ -1,15 +1,15 @@
 import { Guard } from '../guard/guard.ts'
 import { begin as beginScript } from '../guard/transaction.ts'
 import { takeLock } from '../remote/lock.ts'
-import { abandon, appendToLedger, parseState, stateScript } from '../remote/state.ts'
+import { abandon, appendToLedger, parseState, runningRelease, stateScript } from '../remote/state.ts'
 import { assign } from '../shell.ts'
 import { forConsole } from './console.ts'
 import type { Context } from './context.ts'
-import { type Begun, type Locked, onAll, type Planned, type Reached, type Staging } from './fleet.ts'
+import { type Begun, type Known, type Locked, onAll, type Planned, type Reached, type Staging } from './fleet.ts'
 import type { Goal } from './goal.ts'
 import { ledgerLine } from './ledger-line.ts'
 import { connectAgain } from './reach.ts'
-import { compileTransaction } from './scripts.ts'
+import { type Change, compileTransaction } from './scripts.ts'
 
 /** The lock of the application on every host, and what the state directory says now that nobody else writes there. */
 export async function take(
@@ -34,11 +34,11 @@ export async function take(
   })
 }
 
-/** What is to run on this host afterwards, in scripts. */
-export function choose(context: Context, member: Locked, goal: Goal, open: AsyncDisposableStack): Planned {
-  const { plan, recorder, log, signal } = context
-  const { facts, state, lock, link, host, record } = member
-  const change = {
+/** What the scripts of this change are compiled from; the report learns what it is about. */
+export function aim({ plan, recorder }: Context, { facts, state, record }: Known, goal: Goal): Change {
+  Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path })
+  record.before = { id: state.current, revision: runningRelease(state)?.revision ?? '' }
+  return {
     places: {
       state: facts.state,
       path: goal.path,
@@ -49,8 +49,13 @@ export function choose(context: Context, member: Locked, goal: Goal, open: Async
     strategy: goal.strategy.compile(goal.options, facts),
     ...{ id: goal.id, previousId: state.current, revision: goal.revision, name: plan.name, tree: goal.tree },
   }
-  Object.assign(recorder, { strategy: goal.strategy.name, path: goal.path })
-  record.before = { id: state.current, revision: state.releases.find(({ id }) => id === state.current)?.revision ?? '' }
+}
+
+/** What is to run on this host afterwards, in scripts. */
+export function choose(context: Context, member: Locked, goal: Goal, open: AsyncDisposableStack): Planned {
+  const { plan, log, signal } = context
+  const { facts, lock, link, host, record } = member
+  const change = aim(context, member, goal)
   const guard = new Guard(link, facts.state, change.id, {
     log,
     signal,

@@ -1,18 +1,19 @@
 import { DeployError } from '../errors.ts'
-import type { HostState } from '../remote/state.ts'
+import { type HostState, runningRelease } from '../remote/state.ts'
 import { descent } from '../sync/descent.ts'
 import type { Context } from './context.ts'
-import type { Locked } from './fleet.ts'
+import type { Known } from './fleet.ts'
+import { bringsNew } from './plan.ts'
 
 /** Refuses a commit that does not descend from what runs: an old run started again, a branch that was left. */
-export async function refuseDowngrade(context: Context, members: readonly Locked[]): Promise<void> {
-  if (context.plan.mode !== 'deploy' || context.plan.safety.allowDowngrade) return
+export async function refuseDowngrade(context: Context, members: readonly Known[]): Promise<void> {
+  if (!bringsNew(context.plan.mode) || context.plan.safety.allowDowngrade) return
   const running = new Map<string, HostState>()
   for (const { state } of members) running.set(revisionOf(state), state)
   for (const [revision, state] of running) if (revision !== '') await compare(context, state, revision)
 }
 
-const revisionOf = ({ releases, current }: HostState) => releases.find(({ id }) => id === current)?.revision ?? ''
+const revisionOf = (state: HostState) => runningRelease(state)?.revision ?? ''
 
 async function compare({ plan, log, step }: Context, state: HostState, running: string): Promise<void> {
   const { source, commit } = plan.sync

@@ -24,14 +24,21 @@ export interface Reached {
   readonly record: MachineRecord
 }
 
-export interface Locked extends Reached {
-  readonly lock: Lock
+export interface Known extends Reached {
   readonly state: HostState
 }
 
-export interface Planned extends Locked {
+export interface Locked extends Known {
+  readonly lock: Lock
+}
+
+/** Of which is known what it is to run, or for `status` what it should. */
+export interface Aimed extends Known {
   readonly goal: Goal
   readonly change: Change
+}
+
+export interface Planned extends Locked, Aimed {
   readonly guard: Guard
 }
 

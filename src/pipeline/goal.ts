@@ -12,7 +12,7 @@ import { readSource, type Source, type Staged, stage } from '../sync/index.ts'
 import { patternOf } from '../sync/patterns.ts'
 import type { Filters, Places } from '../sync/script.ts'
 import type { Context } from './context.ts'
-import type { Locked } from './fleet.ts'
+import type { Known } from './fleet.ts'
 import type { Plan } from './plan.ts'
 import { writeRelease } from './scripts.ts'
 
@@ -50,14 +50,16 @@ const nothing: Staged = {
 }
 
 /** Reads the source while the connection is being made (`read` is the end of that); the goal is known once the host is. */
-export function newRelease(context: Context): ((member: Locked) => Promise<Goal>) & { read: Promise<unknown> } {
+export function newRelease(context: Context): ((member: Pick<Known, 'facts' | 'state'>) => Promise<Goal>) & {
+  read: Promise<Source | undefined>
+} {
   const { plan, signal } = context
   const strategy = chooseStrategy(plan.strategy, plan.sync.source)
   const reading = plan.sync.method === 'none' ? undefined : readSource(plan.sync, signal)
   reading?.catch(() => {})
   // The same on every host.
   const at = new Date()
-  const goal = async ({ facts, state }: Locked): Promise<Goal> => {
+  const goal = async ({ facts, state }: Pick<Known, 'facts' | 'state'>): Promise<Goal> => {
     const source = await reading
     const id = releaseId(at, plan.sync.commit, state)
     const { exclude, commit: revision } = plan.sync
@@ -108,7 +110,7 @@ function managedIn(path: string, { files }: Plan): string[] {
 }
 
 /** The release that `to` names, among those the host has. */
-export function oldRelease({ plan }: Context): (member: Locked) => Goal {
+export function oldRelease({ plan }: Pick<Context, 'plan'>): (member: Pick<Known, 'facts' | 'state'>) => Goal {
   return ({ facts, state }) => goalOf(plan, facts, state)
 }
 

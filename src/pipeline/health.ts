@@ -2,11 +2,12 @@ import { humanDuration } from '../clock.ts'
 import { ConnectionLost, DeployError } from '../errors.ts'
 import { type Check, parseCheck, type Site, sampleAll, type Watched, watch } from '../health/index.ts'
 import type { Network } from '../remote/network.ts'
+import type { MachineRecord } from '../report/recorder.ts'
+import type { HealthRecord } from '../report/report.ts'
 import { quote } from '../shell.ts'
-import type { Staged } from '../sync/index.ts'
 import { titleOn } from './acts.ts'
 import type { Context } from './context.ts'
-import { type Begun, onAll, type Planned, type Staging } from './fleet.ts'
+import { type Aimed, type Begun, onAll } from './fleet.ts'
 
 /** The checks of a run, what they were before the change, and where they are asked. */
 export interface Vitals {
@@ -14,31 +15,54 @@ export interface Vitals {
   readonly checks: readonly Check[]
   /** The checks that were ill already, and what was seen. */
   readonly ill: Map<string, string>
+  /** All of them, as they were. */
+  readonly before: HealthRecord[]
 }
 
 /** Looks once before the change, so that a service that was ill already is not blamed on it. */
-export async function baseline(
+export async function baseline<M extends Aimed>(
   context: Context,
-  members: readonly (Planned & { readonly staged: Staged })[],
-): Promise<Staging[]> {
-  const looking = members.map((member) => {
-    const checks = member.goal.health.map(parseCheck).filter((check) => typeof check !== 'string')
-    return {
-      ...member,
-      vitals: { site: siteOf(member, context.network), checks, ill: new Map<string, string>() },
-    }
-  })
+  members: readonly M[],
+  all = onAll,
+): Promise<(M & { readonly vitals: Vitals })[]> {
+  const looking = members.map((member) => ({ ...member, vitals: vitalsOf(member, context.network) }))
   if (looking.every(({ vitals }) => vitals.checks.length === 0)) return looking
-  return await onAll(context, 'Look at its health before', looking, async (member, note) => {
-    const { site, checks, ill } = member.vitals
-    for (const [{ text }, { healthy, seen }] of await sampleAll(member.link.host, asOfOld(site), checks))
+  return await all(context, 'Look at its health before', looking, async (member, note) => {
+    const { site, checks, ill, before } = member.vitals
+    for (const [{ text }, { healthy, seen, latencyMs }] of await sampleAll(member.link.host, asOfOld(site), checks)) {
+      before.push({ check: text, healthy, seen, latencyMs })
       if (!healthy) ill.set(text, seen)
+    }
     note(ill.size === 0 ? 'healthy' : `not healthy: ${[...ill].map(([text, seen]) => `${text} (${seen})`).join(', ')}`)
     return member
   })
 }
 
-function siteOf({ change: { places }, goal, facts }: Planned, network: Network): Site {
+function vitalsOf(member: Aimed, network: Network): Vitals {
+  const checks = member.goal.health.map(parseCheck).filter((check) => typeof check !== 'string')
+  return { site: siteOf(member, network), checks, ill: new Map(), before: [] }
+}
+
+/**
+ * What runs, for `status`: looked at for a few seconds, for in a crash loop a unit is well in most moments; and what is
+ * ill for a moment only is no news. The time limits hold where somebody gave them.
+ */
+export async function checkRunning(context: Context, member: Aimed): Promise<readonly Watched[]> {
+  const { site, checks } = vitalsOf(member, context.network)
+  const { given, health } = context.plan
+  const within = given.has('health-timeout') ? health.within : 10_000
+  const stable = given.has('health-stable') ? health.stable : 3_000
+  const onLook = show(context, member.record)
+  return await watch(
+    () => member.link.host,
+    asOfOld(site),
+    checks,
+    { within, stable },
+    { signal: context.signal, onLook },
+  )
+}
+
+function siteOf({ change: { places }, goal, facts }: Aimed, network: Network): Site {
   const systemctl = goal.options.uv?.scope === 'user' ? '--user' : ''
   return {
     ...{ path: places.path, systemctl, since: `cat ${quote(`${places.state}/work/since`)}` },
@@ -88,15 +112,8 @@ export async function checkOldVersion(context: Context, members: readonly Begun[
   })
 }
 
-async function observe(
-  context: Context,
-  { guard, link, record }: Begun,
-  { site, checks }: Pick<Vitals, 'site' | 'checks'>,
-  cancellable: boolean,
-): Promise<readonly Watched[]> {
-  const { within, stable } = context.plan.health
-  const signal = cancellable ? context.signal : undefined
-  const onLook = (watched: readonly Watched[]) => {
+function show(context: Context, record: MachineRecord): (watched: readonly Watched[]) => void {
+  return (watched) => {
     record.health = watched.map(({ check, state, last }) => ({
       ...{ check: check.text, healthy: state === 'healthy', seen: last?.seen ?? '', latencyMs: last?.latencyMs ?? 0 },
     }))
@@ -109,6 +126,17 @@ async function observe(
         .join('; '),
     )
   }
+}
+
+async function observe(
+  context: Context,
+  { guard, link, record }: Begun,
+  { site, checks }: Pick<Vitals, 'site' | 'checks'>,
+  cancellable: boolean,
+): Promise<readonly Watched[]> {
+  const { within, stable } = context.plan.health
+  const signal = cancellable ? context.signal : undefined
+  const onLook = show(context, record)
   for (;;) {
     try {
       return await watch(() => link.host, site, checks, { within, stable }, { signal, onLook })
@@ -133,7 +161,7 @@ function unhealthy(bad: readonly Watched[], { ill }: Vitals, where: string): Dep
   )
 }
 
-function describe({ check, last, restarts, good, goodSince }: Watched): string {
+export function describe({ check, last, restarts, good, goodSince }: Watched): string {
   const again = restarts > 0 ? `, and it was started anew ${restarts} ${restarts === 1 ? 'time' : 'times'}` : ''
   const lasted =
     good > 0 ? ` (good for ${good} looks since ${humanDuration(goodSince)} after the start, not long enough)` : ''

@@ -7,6 +7,9 @@ import type { TailnetOptions } from '../tailnet/options.ts'
 export const modes = ['deploy', 'rollback', 'plan', 'status', 'upload-keys'] as const
 export type Mode = (typeof modes)[number]
 
+/** Whether it is about a new release, from the runner: all that a deploy needs has to be given. */
+export const bringsNew = (mode: Mode): boolean => mode === 'deploy' || mode === 'plan'
+
 /** A file written beside the code: the env file and `secret-files`. `path` is relative to the tree or absolute. */
 export interface ManagedFile {
   readonly path: string
@@ -75,6 +78,7 @@ export interface Plan {
     readonly keep: number
     readonly force: boolean
     readonly allowDowngrade: boolean
+    readonly failOnDrift: boolean
     readonly sudo: 'auto' | 'always' | 'never'
     readonly ifUnconfigured: 'fail' | 'skip'
   }

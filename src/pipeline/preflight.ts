@@ -3,19 +3,24 @@ import { DeployError } from '../errors.ts'
 import { runTool } from '../runner/exec.ts'
 import type { Tool } from '../strategies/strategy.ts'
 import type { Context } from './context.ts'
-import { onAll, type Planned } from './fleet.ts'
+import { type Aimed, onAll } from './fleet.ts'
 import { envNames, head } from './scripts.ts'
 
 /** The tools that a strategy cannot do without, on the host and on the runner, before anything is sent. */
-export async function checkTools({ log }: Context, { goal, facts, link }: Planned): Promise<void> {
-  for (const tool of goal.strategy.needs) {
-    const found = tool.on === 'host' ? facts.tools[tool.name] : await onRunner(tool.name)
-    const problem = wrongWith(tool, found?.version, tool.on === 'host' ? link.host.name : 'the runner')
-    if (problem === undefined) continue
+export async function checkTools({ log }: Context, member: Aimed): Promise<void> {
+  for (const problem of await lackingTools(member)) {
     // What is needed to go back is kept on the host, so that it may do without.
-    if (goal.record !== undefined) throw problem
+    if (member.goal.record !== undefined) throw problem
     log.warning(`${problem.message} ${problem.fix}`)
   }
+}
+
+export async function lackingTools({ goal, facts, link }: Aimed): Promise<DeployError[]> {
+  const problems = goal.strategy.needs.map(async (tool) => {
+    const found = tool.on === 'host' ? facts.tools[tool.name] : await onRunner(tool.name)
+    return wrongWith(tool, found?.version, tool.on === 'host' ? link.host.name : 'the runner')
+  })
+  return (await Promise.all(problems)).filter((problem) => problem !== undefined)
 }
 
 function wrongWith({ name, hint, least }: Tool, version: string | undefined, where: string): DeployError | undefined {
@@ -45,7 +50,7 @@ async function onRunner(name: string): Promise<{ version: string } | undefined> 
 }
 
 /** What would be in the way of the change, as the strategy sees it, now that the new tree lies on the host. */
-export async function lookAhead(context: Context, members: readonly Planned[]): Promise<void> {
+export async function lookAhead(context: Context, members: readonly Aimed[]): Promise<void> {
   const env = context.plan.files.some(({ names }) => names !== undefined)
   const looking = members.filter(({ change }) => env || change.strategy.preflight !== '')
   if (looking.length === 0) return
@@ -55,20 +60,33 @@ export async function lookAhead(context: Context, members: readonly Planned[]): 
       quiet: true,
       timeoutMs: 120_000,
     })
-    const said = (word: string) =>
-      text.split('\n').flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []))
-    for (const warning of said('warn')) context.log.warning(`${link.host.name}: ${warning}`)
-    note([...describeEnv(said('env')), ...said('note')].join('; '))
-    const refused = said('refuse').map(readRefusal)
+    const { warnings, env, notes, refused } = readAhead(text)
+    for (const warning of warnings) context.log.warning(`${link.host.name}: ${warning}`)
+    note([...describeEnv(env), ...notes].join('; '))
     if (refused[0] !== undefined) throw together(refused[0], refused.slice(1), link.host.name)
-    if (code !== 0) {
-      throw new DeployError('HD-SSH-07', `${link.host.name} could not be looked at.`, {
-        why: tail.trim().split('\n').at(-1) ?? '',
-        fix: 'The last lines of its output are in the log.',
-        detail: tail,
-      })
-    }
+    if (code !== 0) throw notSeen(link.host.name, tail)
   })
+}
+
+export function notSeen(host: string, tail: string): DeployError {
+  return new DeployError('HD-SSH-07', `${host} could not be looked at.`, {
+    why: tail.trim().split('\n').at(-1) ?? '',
+    fix: 'The last lines of its output are in the log.',
+    detail: tail,
+  })
+}
+
+/** What `preflight` and its like said, by the first word of each line. */
+export function readAhead(text: string) {
+  const said = (word: string) =>
+    text.split('\n').flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []))
+  return {
+    said,
+    warnings: said('warn'),
+    env: said('env'),
+    notes: said('note'),
+    refused: said('refuse').map(readRefusal),
+  }
 }
 
 /** Names only: what the values are is nobody's business here. */
@@ -81,7 +99,7 @@ function describeEnv(lines: readonly string[]): string[] {
   return parts.flatMap(([word, found]) => (found.length === 0 ? [] : [`${word} the env file: ${found.join(', ')}`]))
 }
 
-interface Refusal {
+export interface Refusal {
   readonly code: string
   readonly what: string
   readonly why: string
@@ -93,7 +111,8 @@ function readRefusal(line: string): Refusal {
   return { code, what, why, fix }
 }
 
-function together({ code, what, why, fix }: Refusal, others: readonly Refusal[], host: string): DeployError {
+/** Several refusals as the one error that a deploy ends with. */
+export function together({ code, what, why, fix }: Refusal, others: readonly Refusal[], host: string): DeployError {
   return new DeployError(code as Code, `${host}: ${what}`, {
     why: [why, ...others.map((other) => `Besides: ${other.what} ${other.why}`)].join(' '),
     fix: [...new Set([fix, ...others.map((other) => other.fix)])].join('\n'),

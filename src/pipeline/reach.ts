@@ -2,18 +2,23 @@ import { DeployError } from '../errors.ts'
 import { describeSystem, type Facts, probe } from '../remote/facts.ts'
 import { SshHost } from '../remote/ssh-host.ts'
 import { showAddress } from '../remote/target.ts'
+import type { MachineRecord } from '../report/recorder.ts'
 import type { Context } from './context.ts'
 import { onAll, type Reached } from './fleet.ts'
 
 /** Connects and learns all about the hosts that later decisions need; root when the inputs or the path ask for it. */
-export async function reach(context: Context, open: AsyncDisposableStack): Promise<Reached[]> {
+export async function reach(
+  context: Context,
+  open: AsyncDisposableStack,
+  { all = onAll, refuse = refusePath }: { all?: typeof onAll; refuse?: typeof refusePath } = {},
+): Promise<Reached[]> {
   const { plan, log, signal, recorder, network } = context
   const targets = plan.targets.map((target) => ({
     target,
     record: recorder.machine(showAddress(target.address)),
   }))
   const where = targets.map(({ target }) => showAddress(target.address)).join(', ')
-  const connected = await onAll(context, `Connect to ${where}`, targets, async ({ target, record }, note) => {
+  const connected = await all(context, `Connect to ${where}`, targets, async ({ target, record }, note) => {
     const connected = open.use(await SshHost.connect(target, { log, signal, hosted: plan.run.hosted, network }))
     record.hostKey = connected.hostKeyLine
     record.network = (await network.path?.((target.jump ?? target).address)) ?? ''
@@ -27,7 +32,7 @@ export async function reach(context: Context, open: AsyncDisposableStack): Promi
     }
     return { target, record, host: connected }
   })
-  return await onAll(context, 'Read facts', connected, async ({ target, record, host }, note) => {
+  return await all(context, 'Read facts', connected, async ({ target, record, host }, note) => {
     const facts = await learn(host, plan)
     record.system = describeSystem(facts)
     log.info(
@@ -44,7 +49,7 @@ export async function reach(context: Context, open: AsyncDisposableStack): Promi
     }
     if (Math.abs(facts.clockSkew) > 60)
       log.warning(`The clock of ${host.name} is ${facts.clockSkew} s off; its logs will not match those of this run.`)
-    refusePath(host, facts)
+    refuse(record, pathProblem(host, facts))
     return { target, record, host, facts, link: { host, others: open.use(new AsyncDisposableStack()) } }
   })
 }
@@ -91,17 +96,22 @@ async function asWhom(host: SshHost, facts: Facts, plan: Context['plan'], path: 
   return await ask(host, plan, path)
 }
 
-function refusePath(host: SshHost, { path, user }: Facts): void {
+function refusePath(_: MachineRecord, problem: DeployError | undefined): void {
+  if (problem !== undefined) throw problem
+}
+
+function pathProblem(host: SshHost, { path, user }: Facts): DeployError | undefined {
   if (path.kind === 'other') {
-    throw new DeployError('HD-PATH-03', `${path.absolute} is not a directory on ${host.name}.`, {
+    return new DeployError('HD-PATH-03', `${path.absolute} is not a directory on ${host.name}.`, {
       why: 'There is a file, a device or a broken link in its place.',
       fix: 'Choose another `path`, or move what is there away.',
     })
   }
   if (!path.writable) {
-    throw new DeployError('HD-PATH-04', `${user.name} may not write at ${path.existing} on ${host.name}.`, {
+    return new DeployError('HD-PATH-04', `${user.name} may not write at ${path.existing} on ${host.name}.`, {
       why: `It belongs to ${path.owner || 'another user'}${path.existing === path.absolute ? '' : `, and ${path.absolute} does not exist yet`}.`,
       fix: `On the host run \`sudo install -d -o ${user.name} ${path.absolute}\`, deploy as the owner, or allow sudo without a password.`,
     })
   }
+  return undefined
 }

@@ -4,7 +4,14 @@ import type { Result } from '../report/report.ts'
 import type { Sink } from '../report/sink.ts'
 import type { Context, Runner } from './context.ts'
 import { deploy } from './deploy.ts'
-import type { Plan } from './plan.ts'
+import type { Mode, Plan } from './plan.ts'
+import { planMode } from './plan-mode.ts'
+import { statusMode } from './status-mode.ts'
+
+function storyOf(mode: Mode): (context: Context) => Promise<Result> {
+  if (mode === 'plan') return planMode
+  return mode === 'status' ? statusMode : deploy
+}
 
 /** One run from plan to result: what happens outside of the story, such as groups and the last word. */
 export async function run(plan: Plan, recorder: Recorder, sink: Sink, runner: Runner): Promise<Result> {
@@ -20,7 +27,7 @@ export async function run(plan: Plan, recorder: Recorder, sink: Sink, runner: Ru
     if (text !== '') sink.info(text)
   }
   try {
-    recorder.result = await deploy(context)
+    recorder.result = await storyOf(plan.mode)(context)
   } catch (error) {
     recorder.fail(error)
     recorder.result = 'failed'

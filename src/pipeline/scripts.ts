@@ -130,6 +130,7 @@ hd_env_names() {
     sort -u "$release/files/$1.names" >"$work/names.new"; sort -u "$prev/files/$1.names" >"$work/names.old"
     comm -23 "$work/names.new" "$work/names.old" | sed 's/^/env + /' >&3
     comm -13 "$work/names.new" "$work/names.old" | sed 's/^/env - /' >&3
+  elif [ ! -e "$2" ]; then sed 's/^/env + /' "$release/files/$1.names" >&3
   elif [ -f "$2" ]; then
     while IFS= read -r name; do grep -qE "^[[:space:]]*(export[[:space:]]+)?$name[[:space:]]*=" "$2" || echo "env + $name" >&3; done <"$release/files/$1.names"
   fi

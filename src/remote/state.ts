@@ -40,6 +40,8 @@ export interface LedgerLine {
   readonly run: string
   readonly code: string
   readonly durationMs: number
+  /** How long `apply` took, where it came to its end. */
+  readonly activateMs?: number
 }
 
 /** What the state directory of an application says. */
@@ -52,6 +54,11 @@ export interface HostState {
   readonly releases: readonly ReleaseRecord[]
   /** What images the releases run: `RELEASE sha256:…`. */
   readonly digests?: readonly string[]
+}
+
+/** The record of what runs; undefined before the first deploy. */
+export function runningRelease({ releases, current }: HostState): ReleaseRecord | undefined {
+  return releases.find(({ id }) => id === current)
 }
 
 /** Shell: says on descriptor 3 what `parseState` reads. Wants `$state`. */

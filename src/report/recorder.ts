@@ -5,10 +5,12 @@ import type {
   HealthRecord,
   HostRecord,
   NoteRecord,
+  PlanRecord,
   ReleaseRef,
   Report,
   Result,
   RunRecord,
+  StatusRecord,
 } from './report.ts'
 import { StepList, type StepNote } from './steps.ts'
 
@@ -41,6 +43,8 @@ export interface MachineRecord {
   health: readonly HealthRecord[]
   /** Where it differs from that of the run. */
   result: Result | undefined
+  plan?: PlanRecord
+  status?: StatusRecord
 }
 
 /** Filled in by the pipeline as the run goes; can be finished at any moment, even in the middle of a step. */
@@ -83,7 +87,7 @@ export class Recorder {
 
   machine(host: string): MachineRecord {
     const [before, after, changes, result] = [undefined, undefined, undefined, undefined]
-    const machine = {
+    const machine: MachineRecord = {
       host,
       system: '',
       hostKey: '',
@@ -161,6 +165,7 @@ export class Recorder {
       ...(this.machines.length > 1 && { machines: this.machines.map((machine) => recordOfMachine(machine, result)) }),
       ...(this.#failure && { failure: this.#failure }),
       ...(this.#rollbackFailure && { rollbackFailure: this.#rollbackFailure }),
+      ...perMachine(this.machines),
       warnings: [...this.warnings],
       notes: [...this.notes],
       run: this.run,
@@ -176,6 +181,12 @@ export class Recorder {
   #elapsed(): number {
     return Math.round(this.#now() - this.#began)
   }
+}
+
+function perMachine(machines: readonly MachineRecord[]): Pick<Report, 'plan' | 'status'> {
+  const plan = machines.flatMap((machine) => machine.plan ?? [])
+  const status = machines.flatMap((machine) => machine.status ?? [])
+  return { ...(plan.length > 0 && { plan }), ...(status.length > 0 && { status }) }
 }
 
 function refs({ before, after }: MachineRecord): { before?: ReleaseRef; after?: ReleaseRef } {

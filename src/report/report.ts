@@ -67,6 +67,80 @@ export interface RunRecord {
   readonly url: string
 }
 
+/** What is in the way of a deploy. */
+export interface ObstacleRecord {
+  readonly code: string
+  readonly what: string
+  readonly why: string
+  readonly fix: string
+}
+
+/** An earlier run, as the ledger of the host has it. */
+export interface PastRun {
+  readonly at: string
+  readonly result: string
+  readonly mode: string
+  readonly revision: string
+  readonly durationMs: number
+  /** How long the old version gave way to the new one; absent in old ledgers. */
+  readonly activateMs?: number
+}
+
+/** What a deploy would do on one host. */
+export interface PlanRecord {
+  readonly host: string
+  /** All that would stop the deploy, with the fix for each. */
+  readonly obstacles: readonly ObstacleRecord[]
+  /** A deploy would find nothing to do. */
+  readonly unchanged: boolean
+  readonly changes?: Changes
+  /** Files edited on the host since the last deploy, which would be replaced. */
+  readonly edited: readonly string[]
+  /** What comes since the release that runs, the newest first. */
+  readonly commits: readonly { readonly revision: string; readonly subject: string }[]
+  /** How many more, or why none can be told. */
+  readonly otherCommits: string
+  /** What the strategy would do besides: `+ …` comes, `- …` goes, `~ …` changes. */
+  readonly does: readonly string[]
+  /** Names of variables that come to, and go from, the env file. */
+  readonly env: { readonly added: readonly string[]; readonly removed: readonly string[] }
+  /** Env and secret files that would be written with another content. */
+  readonly files: readonly string[]
+  /** What is interrupted while the new version is activated, and what runs of the user's own. */
+  readonly interrupts: readonly string[]
+  readonly commands: readonly string[]
+  readonly notes: readonly string[]
+  readonly past: readonly PastRun[]
+}
+
+/** What runs on one host, and whether it is what was deployed. */
+export interface StatusRecord {
+  readonly host: string
+  readonly release?: {
+    readonly id: string
+    readonly revision: string
+    readonly ref: string
+    readonly actor: string
+    /** The run that made it. */
+    readonly run: string
+    readonly madeAt: string
+    /** Since when it runs: it may have been gone back to. */
+    readonly since: string
+  }
+  /** As the strategy says it: units, containers with their images. */
+  readonly running: readonly string[]
+  /** What is not as it was deployed. */
+  readonly drift: readonly {
+    readonly kind: 'file' | 'env' | 'strategy'
+    readonly text: string
+  }[]
+  /** That one can go back to, the newest first. */
+  readonly releases: readonly { readonly id: string; readonly at: string; readonly revision: string }[]
+  /** A lock, a change that never came to its end, maintenance: each in a sentence. */
+  readonly standing: readonly string[]
+  readonly past: readonly PastRun[]
+}
+
 export interface FailureRecord {
   readonly code: string
   readonly step: string
@@ -122,6 +196,10 @@ export interface Report {
   readonly failure?: FailureRecord
   /** What went wrong while the failure was being undone. */
   readonly rollbackFailure?: FailureRecord
+  /** For `mode: plan`: what a deploy would do, host by host. */
+  readonly plan?: readonly PlanRecord[]
+  /** For `mode: status`, host by host. */
+  readonly status?: readonly StatusRecord[]
   readonly warnings: readonly string[]
   readonly notes: readonly NoteRecord[]
   readonly run: RunRecord

@@ -59,12 +59,12 @@ function versions({ before, after, run, result }: Report): string {
 }
 
 /** From the address of the run, since the project may live on a GitHub of its own. */
-function projectPage(runUrl: string, repository: string): string {
+export function projectPage(runUrl: string, repository: string): string {
   if (!URL.canParse(runUrl) || !/^[\w.-]+\/[\w.-]+$/.test(repository)) return ''
   return `${new URL(runUrl).origin}/${repository}`
 }
 
-function isCommit(revision: string): boolean {
+export function isCommit(revision: string): boolean {
   return /^[0-9a-f]{7,64}$/i.test(revision)
 }
 

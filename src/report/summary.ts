@@ -1,7 +1,9 @@
 import { failure, foldTitle } from './failure.ts'
 import { code, details, fence, plain, prose } from './markdown.ts'
+import { planSections } from './plan-section.ts'
 import { goodResults, type NoteRecord, type Report, type Result } from './report.ts'
 import { byHand, changes, facts, health, machines, steps } from './sections.ts'
+import { statusSections } from './status-section.ts'
 import { bytes, tail } from './text.ts'
 import { timeline } from './timeline.ts'
 import { verdict } from './verdict.ts'
@@ -26,17 +28,22 @@ export function renderSummary(report: Report, options: SummaryOptions = {}): str
 }
 
 function render(report: Report, docsBase: string, room: number): string {
+  // Where even short logs do not fit, lists give way as well: of many hosts, or for a comment.
+  const rows = room < 16 * 1_024 ? 6 : 60
   const bars = timeline(report.steps)
   return `${join([
     heading(report),
     opening(report),
-    failure(report.failure, 'What failed', docsBase, room),
+    // A plan tells of each thing in the way by itself.
+    report.plan ? '' : failure(report.failure, 'What failed', docsBase, room),
     failure(report.rollbackFailure, 'What failed while it was being undone', docsBase, room),
     facts(report),
     warnings(report.warnings),
     machines(report),
     health(report),
     changes(report.changes),
+    ...planSections(report, docsBase, rows),
+    ...statusSections(report, rows),
     ...report.notes.slice(0, 4).map((each) => note(each, room)),
     steps(report),
     bars && details('Timeline', fence(bars)),

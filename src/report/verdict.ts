@@ -21,9 +21,9 @@ export function verdict(report: Report): string {
     case 'planned':
       return `This is what a deploy of ${tried} would do. Nothing was changed.`
     case 'healthy':
-      return `${capital(named(report.after ?? report.before, 'what runs'))} serves: ${healthOf(report)}.`
+      return `${capital(named(report.after ?? report.before, 'what runs'))} serves: ${healthOf(report)}.${driftOf(report)}`
     case 'unhealthy':
-      return `${capital(named(report.after ?? report.before, 'what runs'))} is not healthy: ${healthOf(report)}.`
+      return `${capital(named(report.after ?? report.before, 'what runs'))} ${illness(report)}.${driftOf(report)}`
     case 'rolled-back':
       if (report.before === undefined)
         return `${deed(report)} ${end(report)} and was undone. What was there before is back.`
@@ -38,6 +38,11 @@ export function verdict(report: Report): string {
 }
 
 function failed(report: Report, old: string): string {
+  if (report.plan?.some(({ obstacles }) => obstacles.length > 0))
+    return `A deploy of ${named(report.after, 'this version')} would be stopped: ${count(
+      report.plan.reduce((sum, { obstacles }) => sum + obstacles.length, 0),
+      'thing',
+    )} in the way. Nothing was changed.`
   if (report.mode === 'status' || report.mode === 'plan') return `${deed(report)} ${end(report)}. Nothing was changed.`
   if (report.changed) return `${deed(report)} ${end(report)} and was not undone. Look at the host.`
   return `${deed(report)} ${end(report)} before anything changed.${report.before ? ` ${capital(old)} still serves.` : ''}`
@@ -61,6 +66,18 @@ function healthOf(report: Report): string {
   if (report.health.length === 0) return goodResults.has(report.result) ? 'no health check was made' : 'see below'
   if (ill > 0) return `${ill} of ${count(report.health.length, 'health check')} ${ill === 1 ? 'fails' : 'fail'}`
   return report.health.length === 1 ? 'its health check passes' : `all ${report.health.length} health checks pass`
+}
+
+function illness(report: Report): string {
+  const well = report.health.every(({ healthy }) => healthy)
+  return well && driftOf(report) !== '' ? 'is not what was deployed' : `is not healthy: ${healthOf(report)}`
+}
+
+function driftOf({ status = [] }: Report): string {
+  const differs = status.reduce((sum, { drift }) => sum + drift.length, 0)
+  return differs === 0
+    ? ''
+    : ` ${count(differs, 'thing')} ${differs === 1 ? 'differs' : 'differ'} from what was deployed.`
 }
 
 function named(release: ReleaseRef | undefined, otherwise: string): string {

@@ -1,5 +1,6 @@
-import { apply, diff, inspect, prepare, restore } from './compose/change.ts'
+import { apply, diff, drift, inspect, prepare, registry, restore } from './compose/change.ts'
 import { explain } from './compose/explain.ts'
+import { configFunctions, foresee, foreseeImages } from './compose/foresee.ts'
 import { build, imageFunctions, snapshot, tidy } from './compose/images.ts'
 import { noCompose } from './compose/options.ts'
 import { preflight } from './compose/preflight.ts'
@@ -41,6 +42,8 @@ export const compose: Strategy = {
       tidy: head + tidy,
       inspect: head + inspect,
       diff: images + diff,
+      drift: head + drift,
+      foresee: images + configFunctions + foresee + foreseeImages(registry),
     }
   },
   explain,

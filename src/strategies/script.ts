@@ -21,6 +21,8 @@ export const script: Strategy = {
     tidy: '',
     inspect: '',
     diff: '',
+    drift: '',
+    foresee: '',
   }),
   explain: () => undefined,
 }

@@ -1,4 +1,6 @@
+import { registry } from './compose/change.ts'
 import { explain } from './compose/explain.ts'
+import { configFunctions, foresee, foreseeStack } from './compose/foresee.ts'
 import { imageFunctions } from './compose/images.ts'
 import { noCompose } from './compose/options.ts'
 import { lookFunctions, noEngine } from './compose/preflight.ts'
@@ -7,6 +9,7 @@ import {
   stackApply,
   stackBuild,
   stackDiff,
+  stackDrift,
   stackFunctions,
   stackInspect,
   stackLook,
@@ -37,6 +40,8 @@ export const stack: Strategy = {
       tidy: head + stackTidy,
       inspect: head + stackInspect,
       diff: head + stackDiff,
+      drift: head + stackDrift,
+      foresee: head + configFunctions + foresee + foreseeStack(registry),
     }
   },
   explain,

@@ -61,6 +61,15 @@ export interface Scripts {
   readonly inspect: string
   /** Says on descriptor 3 what would change where the tree is the same. Says nothing when that is nothing, and changes nothing. */
   readonly diff: string
+  /** Says on descriptor 3, a line each, what runs otherwise than `$release` was deployed; by the host alone. Changes nothing. */
+  readonly drift: string
+  /**
+   * For `mode: plan`, after `preflight`: says on descriptor 3 what a deploy would do beside the files: `+ TEXT` what
+   * comes, `- TEXT` what goes, `~ TEXT` what changes, `down TEXT` what is interrupted meanwhile. Like `preflight` it then
+   * sees a picture of the new tree: changed files without those over 256 KiB (markers are there in any case), and links
+   * to what stays. It may write below `$work` and `$release` only, which are folders in memory, and changes nothing.
+   */
+  readonly foresee: string
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Strategy } from './strategy.ts'
 import { explain } from './uv/explain.ts'
+import { foresee } from './uv/foresee.ts'
 import { noUv } from './uv/options.ts'
 import { preflight } from './uv/preflight.ts'
 import { programsOf, rootCommands } from './uv/sudoers.ts'
@@ -40,6 +41,8 @@ export const uv: Strategy = {
       tidy: '',
       inspect: `${units.head}${units.inspect}`,
       diff: `${head}${venv.changed}${units.changed}`,
+      drift: `${head}${venv.changed}${units.changed}`,
+      foresee: `${units.head}${foresee}`,
     }
   },
   explain,

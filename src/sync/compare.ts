@@ -63,13 +63,20 @@ export interface Wanted {
 }
 
 /** Lets the host compare the wanted tree with what is at `path`; `first` is shell that saves a round trip by coming along. Changes nothing at `path`. */
-export async function compareTrees(
+export async function compareTrees(...asked: Parameters<typeof lookAtTrees>): Promise<Difference> {
+  const { difference, obstacles } = await lookAtTrees(...asked)
+  for (const obstacle of obstacles) throw obstacle
+  return difference
+}
+
+/** The same for those who want to know all that is in the way of the switch. */
+export async function lookAtTrees(
   host: Host,
   places: Places,
   filters: Filters & { deleteLimit: number },
   wanted: Wanted,
   first = '',
-): Promise<Difference> {
+): Promise<{ readonly difference: Difference; readonly obstacles: readonly DeployError[] }> {
   const script = [
     first,
     treeScript(places, filters),
@@ -88,8 +95,10 @@ export async function compareTrees(
   })
   if (code !== 0) throw transferFailed(host, 'The host could not compare the files.', tail)
   const difference = parse(text)
-  refuse(host, places, filters.deleteLimit, difference, text)
-  return difference
+  return {
+    difference,
+    obstacles: [...manyRemoved(host, places, filters.deleteLimit, difference), ...foreign(host, places, text)],
+  }
 }
 
 const keep = 'cp new "$release/manifest"; cp protected "$release/protected"\n'
@@ -139,9 +148,10 @@ function parse(text: string): Difference {
   }
 }
 
-function refuse(host: Host, { path }: Places, limit: number, { counts, removed }: Difference, text: string): void {
-  if (counts.removed > limit) {
-    throw new DeployError(
+function manyRemoved(host: Host, { path }: Places, limit: number, { counts, removed }: Difference): DeployError[] {
+  if (counts.removed <= limit) return []
+  return [
+    new DeployError(
       'HD-SYNC-01',
       `The sync would delete ${counts.removed} files at ${path}, and \`delete-limit\` is ${limit}.`,
       {
@@ -149,18 +159,22 @@ function refuse(host: Host, { path }: Places, limit: number, { counts, removed }
         fix: `Name what must stay in \`protect\`, check \`path\`, or allow it once with \`delete-limit: ${counts.removed}\`. Nothing was changed.`,
         detail: removed.join('\n'),
       },
-    )
-  }
-  const foreign = text
+    ),
+  ]
+}
+
+function foreign(host: Host, { path }: Places, text: string): DeployError[] {
+  const names = text
     .split('\n')
     .filter((line) => line.startsWith('?'))
     .map((line) => line.slice(2))
-  if (foreign.length > 0) {
-    throw new DeployError('HD-SYNC-03', `Files at ${path} belong to another user.`, {
-      why: `Replacing ${foreign.join(', ')} would change the owner, and only root may give files away.`,
+  if (names.length === 0) return []
+  return [
+    new DeployError('HD-SYNC-03', `Files at ${path} belong to another user.`, {
+      why: `Replacing ${names.join(', ')} would change the owner, and only root may give files away.`,
       fix: `On ${host.name} run \`sudo chown -R USER ${path}\` with the user that deploys, deploy as the owner, or let sudo work without a password.`,
-    })
-  }
+    }),
+  ]
 }
 
 /** A transfer that was cancelled, or lost its connection, fails in as many ways as there are tools: this is the reason. */

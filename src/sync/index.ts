@@ -70,7 +70,8 @@ export async function stage(
   const difference = await compareTrees(host, places, options, wantedFromRunner(source.entries, options), context.first)
   const entries = difference.need.flatMap((line) => source.entries[line - 1] ?? [])
   if (entries.length === 0) return { ...difference, bytesSent: 0, by: '' }
-  refuseSize(host, facts, entries)
+  const tooLarge = lackOfSpace(host, facts, entries)
+  if (tooLarge !== undefined) throw tooLarge
   const by = choose(options.method, facts, entries, difference)
   const bytesSent =
     by === 'rsync'
@@ -116,7 +117,7 @@ function openReceiver(host: Host, places: Places, method: SyncMethod): Receiver 
   }
 }
 
-async function sendByTar(
+export async function sendByTar(
   host: Host,
   pipe: Pipe,
   root: string,
@@ -147,13 +148,13 @@ async function sendByTar(
 }
 
 /** Two copies: one kept as the release, one at `path`. */
-function refuseSize(host: Host, { path }: Facts, entries: readonly Entry[]): void {
+export function lackOfSpace(host: Host, { path }: Facts, entries: readonly Entry[]): DeployError | undefined {
   const wanted = Math.ceil(entries.reduce((sum, { size }) => sum + size + 512, 0) / 1024)
   const free = Math.min(path.stateFreeKiB, path.freeKiB)
-  if (wanted * 2 > path.freeKiB || wanted > path.stateFreeKiB || entries.length * 2 > path.freeInodes) {
-    throw new DeployError('HD-DISK-01', `${host.name} has not enough space for this release.`, {
-      why: `${entries.length} entries with ${Math.ceil(wanted / 1024)} MiB are new, once for the release and once at \`path\`; ${Math.floor(free / 1024)} MiB and ${path.freeInodes} inodes are free.`,
-      fix: 'Free some space (`df -h`, `df -i`), lower `keep`, or exclude what need not be sent. What runs was not touched.',
-    })
-  }
+  if (wanted * 2 <= path.freeKiB && wanted <= path.stateFreeKiB && entries.length * 2 <= path.freeInodes)
+    return undefined
+  return new DeployError('HD-DISK-01', `${host.name} has not enough space for this release.`, {
+    why: `${entries.length} entries with ${Math.ceil(wanted / 1024)} MiB are new, once for the release and once at \`path\`; ${Math.floor(free / 1024)} MiB and ${path.freeInodes} inodes are free.`,
+    fix: 'Free some space (`df -h`, `df -i`), lower `keep`, or exclude what need not be sent. What runs was not touched.',
+  })
 }

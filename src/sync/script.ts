@@ -12,6 +12,8 @@ export interface Places {
   readonly release: string
   /** The directory of the release that runs; empty when there is none. */
   readonly previous: string
+  /** Where the lists are made: in the state directory, unless nothing may be written there. */
+  readonly work?: string
 }
 
 export interface Filters {
@@ -27,7 +29,7 @@ export function treeScript(places: Places, filters: Filters): string {
     assign({
       path: places.path,
       state: places.state,
-      work: `${places.state}/work`,
+      work: places.work ?? `${places.state}/work`,
       release: places.release,
       tree: `${places.release}/tree`,
       prev: places.previous,

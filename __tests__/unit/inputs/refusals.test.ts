@@ -5,7 +5,11 @@ import { planOf, refusal, textOf } from './helpers.ts'
 
 describe('an input is refused', () => {
   test.each([
-    ['MODE', 'deplyo', /`mode` "deplyo" is not known. Did you mean `deploy`\? Use one of deploy, rollback\./],
+    [
+      'MODE',
+      'deplyo',
+      /`mode` "deplyo" is not known. Did you mean `deploy`\? Use one of deploy, rollback, plan, status\./,
+    ],
     ['MODE', 'Deploy', /is not known/],
     ['STRATEGY', 'compse', /`strategy` "compse" is not known/],
     ['STRATEGY', 'colmena', /`strategy` "colmena": the strategy for colmena is not built yet/],
@@ -20,7 +24,6 @@ describe('an input is refused', () => {
     ['REGISTRY-PASSWORD', 'hunter22\nx', /more than one line/],
     ['VERIFY', 'attestation', /`images` is missing/],
     ['VERIFY', 'gpg', /`verify` "gpg" is not known/],
-    ['MODE', 'plan', /`mode` "plan": a plan is not built yet/],
     ['ROLLBACK', 'data', /`rollback` is `data`, and there is no `backup` to restore/],
     ['BACKUP', 'tar data', /`backup` "tar data" has a line that is no backup: it is none of/],
     ['BACKUP', 'tar: data keep=x', /`keep` is a whole number/],

@@ -15,8 +15,6 @@ export const connection = {
       'What to do: `deploy`; `rollback` to an older release; `plan` says all that would happen and changes nothing; `status` says what runs; `upload-keys` sends only the secret files.',
     default: 'deploy',
     form: choice(modes, {
-      plan: 'a plan is not built yet',
-      status: 'showing the status is not built yet',
       'upload-keys': 'sending only the keys is not built yet',
     }),
   },

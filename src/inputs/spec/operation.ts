@@ -90,6 +90,12 @@ export const operation = {
     default: 'fail',
     form: choice(['fail', 'skip']),
   },
+  'fail-on-drift': {
+    group: 'safety',
+    description: 'For `mode: status`: fail when what runs is not what was deployed, instead of a warning.',
+    default: 'false',
+    form: flag,
+  },
   'require-release': {
     group: 'safety',
     description: 'A `target` on which this very commit must be healthy first.',

@@ -114,21 +114,16 @@ export const inspect = sh`
 hc_containers "$(hc_running_project)" "$hc_service {{.Config.Image}} {{.Image}} {{.State.Status}}{{if .State.Health}} {{.State.Health.Status}}{{end}}" | sort >&3
 `
 
-/** Compared by hashes and digests; the tool's own dry run may really recreate containers. */
-export const diff =
-  functions +
-  sh`
-(
-cd -- "$path" 2>/dev/null || cd -- "$hc_check"
-trap hc_logout EXIT
+/** What runs, and what the configuration would run: SERVICE HASH IMAGE and SERVICE HASH, in $work. */
+const compared = sh`
 hc_name=$(cat "$hc_new/project")
 hc_containers "$hc_name" "$hc_service {{index .Config.Labels \"com.docker.compose.config-hash\"}} {{.Image}}" | sort -u >"$work/compose/running"
 hc_compose "$hc_new" config --hash '*' 2>/dev/null | sort >"$work/compose/hashes"
-while read -r service hash; do
-  hc_line=$(grep "^$service " "$work/compose/running" | head -n 1)
-  if [ -z "$hc_line" ]; then echo "$service would be created" >&3
-  elif [ "$(printf '%s\n' "$hc_line" | cut -d' ' -f2)" != "$hash" ]; then echo "$service would be recreated: its configuration differs" >&3; fi
-done <"$work/compose/hashes"
+`
+
+/** Whether a tag means another image by now than the one that runs: only the registry knows. */
+export const registry = sh`
+trap hc_logout EXIT
 hc_login 2>/dev/null || :
 while IFS='|' read -r service ref build platform _ policy; do
   ! hc_by_digest "$ref" && [ -z "$build" ] && [ "$policy" != never ] || continue
@@ -139,5 +134,46 @@ while IFS='|' read -r service ref build platform _ policy; do
   for hc_each in "$hc_image" $(hd_docker image inspect -f '{{range .RepoDigests}}{{println .}}{{end}}' "$hc_image" </dev/null | sed 's/.*@//'); do case $hc_remote in *"$hc_each"*) hc_same=true ;; esac; done
   [ -n "$hc_same" ] || echo "$service would run another image: $ref has moved" >&3
 done <"$hc_new/services"
-)
 `
+
+/** Compared by hashes and digests; the tool's own dry run may really recreate containers. */
+export const diff =
+  functions +
+  sh`
+(
+cd -- "$path" 2>/dev/null || cd -- "$hc_check"
+`.concat(
+    compared,
+    sh`
+while read -r service hash; do
+  hc_line=$(grep "^$service " "$work/compose/running" | head -n 1)
+  if [ -z "$hc_line" ]; then echo "$service would be created" >&3
+  elif [ "$(printf '%s\n' "$hc_line" | cut -d' ' -f2)" != "$hash" ]; then echo "$service would be recreated: its configuration differs" >&3; fi
+done <"$work/compose/hashes"
+`,
+    registry,
+    ')\n',
+  )
+
+/** What runs otherwise than it was deployed. The registry is not asked: that a tag has moved there is no drift. */
+export const drift = sh`
+(
+mkdir -p "$work/compose"
+cd -- "$path" 2>/dev/null || { echo "$path is gone" >&3; exit 0; }
+[ -s "$hc_new/project" ] || exit 0
+`.concat(
+  compared,
+  sh`
+while read -r service hash; do
+  hc_line=$(grep "^$service " "$work/compose/running" | head -n 1)
+  if [ -z "$hc_line" ]; then echo "$service has no container" >&3
+  elif [ "$(printf '%s\n' "$hc_line" | cut -d' ' -f2)" != "$hash" ]; then echo "$service runs with another configuration than was deployed" >&3; fi
+done <"$work/compose/hashes"
+while IFS='|' read -r service ref image digest; do
+  grep "^$service " "$work/compose/running" | while read -r _ _ running; do
+    [ "$running" = "$image" ] || echo "$service runs the image $running, and was deployed with \${digest:-$image}" >&3
+  done
+done <"$hc_new/images"
+)
+`,
+)

@@ -154,3 +154,11 @@ while IFS='|' read -r service ref _; do
   case $ref in *@sha256:*) [ "\${hc_is##*@}" = "\${ref##*@}" ] || echo "$service would run another image" >&3 ;; *) echo "$service: $ref may have moved" >&3 ;; esac
 done <"$hc_new/services"
 `
+
+/** What somebody did to the services by hand. The engine may have other names for an image; its digest is the same. */
+export const stackDrift = sh`
+while IFS='|' read -r service ref _ digest; do
+  hc_is=$(hd_docker service inspect -f '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "\${hc_stack}_$service" 2>/dev/null </dev/null) || { echo "$service is gone" >&3; continue; }
+  [ -z "$digest" ] || [ "\${hc_is##*@}" = "$digest" ] || echo "$service runs $hc_is, and was deployed with $digest" >&3
+done <"$hc_new/images"
+`

@@ -76,7 +76,7 @@ export function preflight(user: string, commands: Commands, asksSudo: boolean, {
     'HD-SUDO-01',
     `${user} may not restart the units without a password.`,
     'They belong to the system, and sudo asks for a password or does not allow it.',
-    `On the host write this into a file of its own in /etc/sudoers.d (mode 0440; \`visudo -c\` checks it):\n${sudoers(user, commands)}Or deploy units of the user: \`service-scope: user\`.`,
+    `Deploy units of the user (\`service-scope: user\`), or on the host write this into a file of its own in /etc/sudoers.d (mode 0440; \`visudo -c\` checks it):\n${sudoers(user, commands)}`,
   )
   const ask =
     asksSudo && scope === 'system' && tests.length > 0 ? `if ! { ${tests.join(' && ')}; }; then ${refuse}; fi\n` : ''
