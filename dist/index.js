@@ -57141,6 +57141,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer"
 
 /***/ }),
 
+/***/ 1421:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+
+/***/ }),
+
 /***/ 7540:
 /***/ ((module) => {
 
@@ -66816,7 +66823,7 @@ class Guard {
     }
     /** Casts the vote. Whether it counted, the verdict says, when it is there already. */
     async decide(decision, { code = '', over = this.#link.host } = {}) {
-        const options = { label: 'Deciding', quiet: true, timeoutMs: 60_000, evenIfCancelled: true };
+        const options = { label: 'Deciding', quiet: true, timeoutMs: 300_000, evenIfCancelled: true };
         const { text } = await over.run((0,_questions_js__WEBPACK_IMPORTED_MODULE_2__/* .decide */ .LD)(this.#state, this.#id, decision, code), options);
         return /^none$/m.test(text) ? 'none' : parse(text).verdict;
     }
@@ -66914,10 +66921,13 @@ say_verdict || :`;
 }
 function parse(text) {
     const code = /^code (\d+)$/m.exec(text)?.[1];
+    const said = [...text.matchAll(/^homelab-deploy: .*$/gm)].join('\n');
     const [, end, why] = /^verdict (\S+) ?(\S*)$/m.exec(text) ?? [];
     return {
         ...(code === undefined ? {} : { code: Number(code) }),
-        ...(end === undefined ? {} : { verdict: { end: end, why: why ?? '' } }),
+        ...(end === undefined
+            ? {}
+            : { verdict: { end: end, why: why ?? '', ...(said !== '' && { said }) } }),
     };
 }
 
@@ -67028,6 +67038,7 @@ if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then
 [ -z "$code" ] || printf '%s\n' "$code" >code
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
 if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
+grep '^homelab-deploy: ' log.confirm 2>/dev/null >&3 || :
 say_verdict
 case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && drop_work && free_lock ;; esac
 `}`;
@@ -67665,7 +67676,7 @@ async function watch(host, site, checks, patience, options) {
 
 /***/ }),
 
-/***/ 2049:
+/***/ 5889:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -67675,6 +67686,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   V: () => (/* reexport */ secretsIn)
 });
 
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/secret.js
@@ -68420,20 +68433,15 @@ function repair(text) {
 const connection = {
     mode: {
         group: 'what',
-        description: 'What to do: `deploy`; `rollback` to an older release; `plan` says all that would happen and changes nothing; `status` says what runs; `upload-keys` sends only the secret files.',
+        description: 'What to do: `deploy`; `rollback` to an older release; `plan` says all that would happen and changes nothing; `status` says what runs; `upload-keys` uploads the keys of colmena and the secret files again, and nothing else.',
         default: 'deploy',
-        form: choice(plan/* modes */.n, {
-            'upload-keys': 'sending only the keys is not built yet',
-        }),
+        form: choice(plan/* modes */.n),
     },
     strategy: {
         group: 'what',
         description: 'How the new version is activated; `auto` decides by the files in `source`, and two matches are an error.',
         default: 'auto',
-        form: choice(['auto', 'nixos-rebuild', 'colmena', 'uv', 'compose', 'stack', 'script'], {
-            'nixos-rebuild': 'the strategy for NixOS is not built yet',
-            colmena: 'the strategy for colmena is not built yet',
-        }),
+        form: choice(['auto', 'nixos-rebuild', 'colmena', 'uv', 'compose', 'stack', 'script']),
     },
     name: {
         group: 'what',
@@ -68456,7 +68464,7 @@ const connection = {
     },
     host: {
         group: 'where',
-        description: 'Where to deploy, written `[user@]host[:port]` (user `root` and port 22 unless given), one or more lines.',
+        description: 'Where to deploy, written `[user@]host[:port]` (user `root` and port 22 unless given), one or more lines; with `strategy: colmena` the hive says it.',
         form: list('', readAddress, { commas: true }),
     },
     'ssh-key': {
@@ -68621,8 +68629,7 @@ const operation = {
     },
     'require-release': {
         group: 'safety',
-        description: 'A `target` on which this very commit must be healthy first.',
-        pending: 'promoting from target to target is not built yet',
+        description: 'A `target` on which this very commit must be healthy first: one of the config file, or a host written as `host`.',
         form: word,
     },
     to: {
@@ -68809,6 +68816,29 @@ const tailnet = {
     },
 };
 
+;// CONCATENATED MODULE: ./lib/inputs/colmena.js
+
+/** The nodes of a hive, and what colmena is told. */
+const nodePatterns = list('', colmena_readPattern, { commas: true });
+function colmena_readPattern(text, refuse) {
+    if (/^@?[A-Za-z0-9_*?[][A-Za-z0-9_.*?[\]!:+-]*$/.test(text))
+        return text;
+    return refuse('is no node', 'Write the name of a node, a pattern such as `web-*`, or a tag as `@tag`.', text);
+}
+/** What the action says itself, or what would be another thing than a deploy of these nodes. */
+const ours = /^(--on|--no-keys|--reboot|--verbose|--help|--version|-v|-h|-V)(=|$)/;
+/** Written as on a command line: a line may hold several words. */
+const colmenaArguments = list('', (text, refuse) => {
+    if (/["'`$\\]/.test(text))
+        return refuse('holds a quote or a `$`', 'No shell reads it: write the words as they are.', text);
+    const words = text.split(/\s+/);
+    const found = words.find((word) => ours.test(word));
+    if (found === undefined)
+        return words;
+    const fix = found === '--on' ? 'Name the nodes in `nodes`.' : 'Leave it out: the action sees to that itself.';
+    return refuse(`holds \`${found}\``, fix, text);
+});
+
 ;// CONCATENATED MODULE: ./lib/inputs/containers.js
 
 
@@ -68842,6 +68872,45 @@ const registryPassword = block('', '', (text, refuse) => /[\r\n]/.test(text.trim
 const vouchers = ['attestation', 'cosign'];
 const verification = oneLine('`attestation` or `cosign`', '', (text, refuse) => vouchers.find((each) => each === text) ?? refuse('is not known', `Use one of ${vouchers.join(', ')}.`, text), { enum: vouchers });
 
+;// CONCATENATED MODULE: ./lib/inputs/nix.js
+
+/** What Nix is told. */
+const nix_shape = 'Write `.#NAME`, `./FOLDER#NAME`, a reference such as `github:acme/hosts#NAME`, or a store path.';
+const flake = oneLine('', '', (text, refuse) => {
+    if (text.startsWith('/nix/store/')) {
+        const whole = /^\/nix\/store\/[0-9a-z]{32}-[\w.+?=-]+$/.test(text);
+        return whole
+            ? text
+            : refuse('is no store path of a system', 'Write it as `nix build --print-out-paths` does.', text);
+    }
+    const [ref = '', name, ...more] = text.split('#');
+    if (more.length > 0 || (name !== undefined && !/^[A-Za-z0-9_][A-Za-z0-9_.@-]*$|^$/.test(name)))
+        return refuse('names no system', `After the \`#\` comes a name of \`nixosConfigurations\`. ${nix_shape}`, text);
+    if (ref.split(/[/?]/).includes('..'))
+        return refuse('holds a `..`', 'Let `source` be the root of the repository.', text);
+    if (/^(\.(\/[\w.+-]+)*\/?)?$/.test(ref) || /^\/[\w./+-]+$/.test(ref))
+        return text;
+    if (/^[a-z][a-z0-9+.-]*:[\w./:@?&=+~%-]+$/.test(ref))
+        return /\/\/[^/]*:[^/]*@/.test(ref)
+            ? refuse('holds a password', 'Give it to Nix on that machine (`access-tokens`).')
+            : text;
+    return refuse('is no flake', /^[\w-]+(\/[\w.-]+)*$/.test(ref) ? `Did you mean \`./${text}\`? ${nix_shape}` : nix_shape, text);
+});
+/** What we say ourselves, and what would build something else, or put it elsewhere. */
+const nix_ours = /^(--(out-link|no-link|print-out-paths|json|dry-run|profile|store|eval-store|file|expr|stdin|update-input|recreate-lock-file|commit-lock-file|no-update-lock-file|help|version)(=|$)|-[of]$)/;
+/** Written as on a command line: a line may hold several words. */
+const nixArguments = list('', (text, refuse) => {
+    if (/["'`$\\]/.test(text))
+        return refuse('holds a quote or a `$`', 'No shell reads it: write the words as they are.', text);
+    const words = text.split(/\s+/);
+    const found = words.find((word) => nix_ours.test(word));
+    if (found !== undefined)
+        return refuse(`holds \`${found}\``, 'Leave it out: the action sees to that itself.', text);
+    if (words.some((word) => /access-tokens|netrc/.test(word)))
+        return refuse('holds a secret', 'It would be seen in the list of processes: write it into nix.conf of that machine.');
+    return words;
+});
+
 ;// CONCATENATED MODULE: ./lib/inputs/units.js
 
 
@@ -68861,13 +68930,13 @@ const unitFiles = list('', (text, refuse) => {
     return refuse('is no unit file', 'Write a file of the repository such as `deploy/api.service`.', text);
 });
 /** What we say ourselves, and what would install elsewhere than into the environment of the release. */
-const ours = /^--(locked|frozen|no-sync|offline|dry-run|check|active|script|upgrade|upgrade-package|upgrade-group|project|directory|output-format|help)(=|$)|^-(U|P|h)/;
+const units_ours = /^--(locked|frozen|no-sync|offline|dry-run|check|active|script|upgrade|upgrade-package|upgrade-group|project|directory|output-format|help)(=|$)|^-(U|P|h)/;
 /** Written as on a command line: a line may hold several words. */
 const uvArguments = list('', (text, refuse) => {
     if (/["'`$\\]/.test(text))
         return refuse('holds a quote or a `$`', 'No shell reads it: write the words as they are.', text);
     const words = text.split(/\s+/);
-    const found = words.find((word) => ours.test(word));
+    const found = words.find((word) => units_ours.test(word));
     if (found !== undefined) {
         const place = /^--(project|directory)/.test(found);
         const fix = place
@@ -68883,52 +68952,47 @@ const uvArguments = list('', (text, refuse) => {
 
 
 
-const noNix = 'the strategy for NixOS is not built yet';
-const noColmena = 'the strategy for colmena is not built yet';
-const words = list('', (text) => text);
-const names = list('', (text) => text, { commas: true });
+
 /** What only one strategy reads. */
 const tools = {
     flake: {
         group: 'nix',
-        description: 'The flake and the attribute of the system in it.',
+        description: 'The flake and the name of the system in it, or the store path of a system.',
         otherwise: '`.#<host>`',
-        pending: noNix,
-        form: word,
+        form: flake,
     },
     'build-on': {
         group: 'nix',
         description: 'Where the system is built.',
         default: 'host',
-        pending: noNix,
         form: choice(['host', 'runner']),
     },
-    'nix-args': { group: 'nix', description: 'More arguments for the build, one a line.', pending: noNix, form: words },
+    'nix-args': {
+        group: 'nix',
+        description: 'More arguments for `nix build` and `nix flake check`, such as `--impure`.',
+        form: nixArguments,
+    },
     'flake-check': {
         group: 'nix',
         description: 'Run `nix flake check` first.',
         default: 'false',
-        pending: noNix,
         form: flag,
     },
     activation: {
         group: 'nix',
         description: "How a system is activated: `guarded` is ours, `native` is the tool's own, with its weaker promise.",
         default: 'guarded',
-        pending: noNix,
         form: choice(['guarded', 'native']),
     },
     nodes: {
         group: 'colmena',
-        description: 'The nodes of the hive, as for `colmena --on`; selecting none is an error.',
-        pending: noColmena,
-        form: names,
+        description: 'The nodes of the hive, as for `colmena --on`: names, patterns and `@tags`. The first is the canary; selecting none is an error.',
+        form: nodePatterns,
     },
     'colmena-args': {
         group: 'colmena',
-        description: 'More arguments for colmena, one a line.',
-        pending: noColmena,
-        form: words,
+        description: 'More arguments for colmena, such as `--impure`.',
+        form: colmenaArguments,
     },
     'uv-args': { group: 'uv', description: 'More arguments for `uv sync`, such as `--all-packages`.', form: uvArguments },
     services: { group: 'uv', description: 'The systemd units that must run the new code.', form: unitNames },
@@ -69020,28 +69084,37 @@ function isInputName(name) {
 
 
 
+
 /** The plan of a run, from values that were found to be sound. */
-function buildPlan(values, given, env) {
+function buildPlan(values, given, env, required) {
     const run = readRun(env);
     const name = values.name || nameOfRepository(run.repository);
     return {
         mode: values.mode,
         strategy: values.strategy,
         name,
-        targets: targetsOf(values, env),
+        targets: values.host.map((address) => ({ ...loginOf(values, env), address })),
+        hive: hiveOf(values, env),
+        requires: required && { label: values['require-release'], plan: required },
         tailnet: tailnetOf(values, run, env),
         sync: {
             source: (0,external_node_path_.resolve)(workspaceOf(env), values.source),
             path: values.path,
-            method: values.sync,
+            // A hive is built where it is, and what it makes is copied by colmena.
+            method: isHive(values, env) ? 'none' : values.sync,
             exclude: values.exclude,
             protect: values.protect,
             deleteLimit: values['delete-limit'],
             commit: run.sha,
         },
-        files: filesOf(values),
+        files: isHive(values, env) ? [] : filesOf(values),
         scripts: scriptsOf(values),
-        options: { commands: Object.keys(scriptsOf(values)), uv: uvOf(values), compose: composeOf(values) },
+        options: {
+            commands: Object.keys(scriptsOf(values)),
+            uv: uvOf(values),
+            compose: composeOf(values),
+            nix: nixOf(values),
+        },
         secrets: secretsOf(values),
         backup: values.backup,
         health: { checks: values.health, within: values['health-timeout'], stable: values['health-stable'] },
@@ -69053,7 +69126,8 @@ function buildPlan(values, given, env) {
             force: values.force,
             allowDowngrade: values['allow-downgrade'],
             failOnDrift: values['fail-on-drift'],
-            sudo: values.sudo,
+            // Whoever activates a system is root.
+            sudo: isHive(values, env) && values.sudo === 'auto' ? 'always' : values.sudo,
             ifUnconfigured: values['if-unconfigured'],
         },
         to: values.to,
@@ -69063,19 +69137,29 @@ function buildPlan(values, given, env) {
         given: new Set(given.keys()),
     };
 }
-function targetsOf(values, env) {
+/** Where the strategy is colmena, or would be chosen. */
+function isHive({ strategy, source }, env) {
+    return strategy === 'colmena' || (strategy === 'auto' && (0,external_node_fs_.existsSync)((0,external_node_path_.resolve)(workspaceOf(env), source, 'hive.nix')));
+}
+/** To go back needs no hive: a `host` will do. */
+function hiveOf(values, env) {
+    if (!isHive(values, env) || values.host.length > 0)
+        return undefined;
+    const { nodes, 'colmena-args': args, 'secret-files': files, activation } = values;
+    return { nodes, args: args.flat(), files, native: activation === 'native', login: loginOf(values, env) };
+}
+function loginOf(values, env) {
     const key = values['ssh-key'];
     const passphrase = values['ssh-key-passphrase'];
     const jump = values['jump-host'];
-    return values.host.map((address) => ({
-        address,
+    return {
         hostKey: values['host-key'],
         connectTimeout: values['connect-timeout'],
         ...(jump && { jump: { address: jump, hostKey: values['jump-host-key'] } }),
         ...(key && { key }),
         ...(passphrase && { passphrase: new lib_secret/* Secret */.z(passphrase) }),
         ...(!key && env.SSH_AUTH_SOCK && { agent: env.SSH_AUTH_SOCK }),
-    }));
+    };
 }
 function filesOf(values) {
     const text = values['env-file'];
@@ -69109,6 +69193,17 @@ function uvOf(values) {
         restart: values.restart,
         unitFiles: values['unit-files'],
         scope: values['service-scope'],
+    };
+}
+function nixOf(values) {
+    return {
+        flake: values.flake,
+        buildOn: values['build-on'],
+        args: values['nix-args'].flat(),
+        check: values['flake-check'],
+        activation: values.activation,
+        restart: values.restart,
+        judged: values.health.length > 0,
     };
 }
 function scriptsOf({ before, prepare, migrate, activate, restore, after }) {
@@ -69268,8 +69363,6 @@ class ConfigReader {
     }
 }
 
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
 ;// CONCATENATED MODULE: ./lib/inputs/read-inside.js
 
 
@@ -69347,6 +69440,11 @@ function gather(env, readFile, problems) {
     return {
         inputs: new Map([...(config?.defaults ?? []), ...target, ...workflow]),
         targets: [...(config?.targets.keys() ?? [])],
+        forTarget: (name) => {
+            // Where to, is for the target alone to say: what the workflow gives is about another one.
+            const elsewhere = [...workflow].filter(([input]) => input !== 'host' && input !== 'nodes');
+            return new Map([...(config?.defaults ?? []), ...elsewhere, ...(config?.targets.get(name) ?? [])]);
+        },
     };
     function readConfig(path, directory) {
         const refuse = problems.refuser({ input: 'config' });
@@ -69524,6 +69622,43 @@ function defaultOf({ form, default: text }) {
 }
 const ignore = () => undefined;
 
+;// CONCATENATED MODULE: ./lib/inputs/required.js
+
+
+
+
+
+/** What `require-release` means: the plan of a deploy to where this commit has to be healthy first. */
+function readRequired(values, given, env, problems) {
+    const wanted = values['require-release'];
+    if (wanted === '')
+        return undefined;
+    const refuse = problems.refuser({
+        input: 'require-release',
+        from: given.inputs.get('require-release')?.from ?? '',
+    });
+    if (wanted === given.inputs.get('target')?.text.trim()) {
+        return refuse('is the target itself', 'Name the one that comes before it.', wanted);
+    }
+    if (given.targets.includes(wanted)) {
+        const settings = given.forTarget(wanted);
+        const there = readValues(settings, problems);
+        const placed = isHive(there, env) ? there.nodes.length > 0 : there.host.length > 0;
+        if (placed)
+            return buildPlan(there, settings, env);
+        return refuse('names a target without hosts', 'Give that target its `host` or `nodes` in the config file.', wanted);
+    }
+    const nothing = () => undefined;
+    const [host, node] = [readAddress(wanted, nothing), colmena_readPattern(wanted, nothing)];
+    if (isHive(values, env) && node !== undefined && !/[.:]|.@/.test(wanted)) {
+        return buildPlan({ ...values, host: [], nodes: [node] }, given.inputs, env);
+    }
+    if (host !== undefined && /[@.:]/.test(wanted))
+        return buildPlan({ ...values, host: [host] }, given.inputs, env);
+    const fix = `${didYouMean(wanted, given.targets)}Name a target of the config file${given.targets.length > 0 ? ` (${given.targets.join(', ')})` : ''}, or a host as \`user@host\`.`;
+    return refuse('is no target', fix, wanted);
+}
+
 ;// CONCATENATED MODULE: ./lib/inputs/tailnet-rules.js
 const ways = ['tailnet-authkey', 'tailnet-client-id', 'tailnet-client-secret', 'tailnet-audience'];
 /** Whether a host may be reached through a tailnet, whose policy can let somebody in without any key. */
@@ -69602,6 +69737,7 @@ function checkKeysOf({ values, problems }) {
 
 
 
+
 /** What no input can know by itself: which ones need, exclude or contradict each other. */
 function checkRules(values, given, env, problems) {
     const about = { values, given, env, problems, has: (name) => given.inputs.has(name) };
@@ -69625,7 +69761,14 @@ function checkRules(values, given, env, problems) {
 function checkMissing({ values, given, env, problems, has }) {
     // The policy of a tailnet can let somebody in without a key: Tailscale SSH.
     const noKey = !has('ssh-key') && !env.SSH_AUTH_SOCK && !mayUseTailnet({ values, has });
-    if (!has('host')) {
+    const hive = isHive(values, env);
+    if (hive && !has('host')) {
+        if (!has('nodes')) {
+            const fix = 'Name the nodes of the hive, such as `nodes: web-1`; with `*` it is all of them.';
+            problems.add('nodes', 'is missing', fix);
+        }
+    }
+    else if (!has('host')) {
         const choose = `Choose one of the targets of the config file with \`target\`: ${given.targets.join(', ')}.`;
         const fix = given.targets.length > 0 && !has('target') ? choose : 'Write `host: user@host`.';
         // A fork lacks the host as well, where that is kept in a secret.
@@ -69641,7 +69784,7 @@ function checkMissing({ values, given, env, problems, has }) {
     // Everything else comes from the record of the release; and who knows what a misspelt mode was to be.
     if (!(0,plan/* bringsNew */.K)(values.mode) || problems.concerns('mode'))
         return;
-    if (!has('path') && values.sync !== 'none')
+    if (!has('path') && values.sync !== 'none' && !hive)
         problems.add('path', 'is missing', 'Write the directory on the host, such as `path: /srv/app`.');
     if (values.strategy === 'script' && !has('activate')) {
         problems.add('activate', 'is missing', '`strategy: script` needs the shell text that makes the new version serve.');
@@ -69687,13 +69830,19 @@ function checkConnection({ values, problems, has, env }) {
         problems.add('ssh-key-passphrase', 'is given without `ssh-key`', 'Check that the secret for `ssh-key` exists, or leave it out.');
     }
 }
-function checkFiles({ values, given, problems, has }) {
+function checkFiles({ values, given, problems, has, env }) {
     const lines = splitSecretFiles(given.inputs.get('secret-files')?.text ?? '');
     for (const { number } of lines.filter((line) => line.path !== '' && line.base64 === '')) {
         problems.addAbsent('secret-files', `line ${number} has nothing after \`<-\``, 'Create the secret, or remove the line.');
     }
     const files = [...(has('env-file') ? [values['env-path']] : []), ...values['secret-files'].map((file) => file.path)];
     const places = files.map((file) => ((0,external_node_path_.isAbsolute)(file) || !values.path ? file : `${values.path}/${file}`));
+    const hive = isHive(values, env);
+    const strange = values['secret-files'].filter(({ path }) => /^[/~]/.test(path));
+    if (hive && strange.length > 0) {
+        const fix = 'The hive reads it on the runner: write it relative to `source`.';
+        problems.add('secret-files', `names ${strange.map(({ path }) => path).join(', ')}, which is not in the source`, fix);
+    }
     if (new Set(places).size < places.length) {
         problems.add('secret-files', 'writes a file that is written already', 'Give every file, `env-path` too, a place of its own.');
     }
@@ -69711,11 +69860,22 @@ function checkSource({ values, given, env, problems }) {
     const refuse = problems.refuser({ input: 'source', from: given.inputs.get('source')?.from ?? '' });
     refuse('lies outside the workspace and the temporary directory of the runner', 'Write it relative to the workspace.', values.source);
 }
+const ofScript = ['prepare', 'activate', 'restore'];
+const ofUv = ['uv-args', 'services', 'unit-files', 'service-scope'];
+const ofNix = ['flake', 'build-on', 'nix-args', 'flake-check'];
+const ofHives = ['nodes', 'colmena-args'];
+const ofTrees = ['sync', 'exclude', 'protect', 'env-file'];
 /** What another strategy reads would be given for nothing. With `auto` it is known only later which one it is. */
-function checkStrategy({ values: { strategy }, problems, has }) {
+function checkStrategy({ values: { strategy, mode, flake, 'build-on': where }, problems, has }) {
+    if (where === 'runner' && flake.startsWith('/'))
+        problems.add('build-on', 'is `runner`, and `flake` lies on the host', 'Write `flake` relative to `source`, or leave `build-on` out.');
     const others = {
-        script: ['uv-args', 'services', 'unit-files', 'service-scope'],
-        uv: ['prepare', 'activate', 'restore'],
+        script: [...ofUv, ...ofNix, 'activation', ...ofHives],
+        uv: [...ofScript, ...ofNix, 'activation', ...ofHives],
+        compose: [...ofNix, 'activation', ...ofHives],
+        stack: [...ofNix, 'activation', ...ofHives],
+        'nixos-rebuild': [...ofScript, ...ofUv, ...ofHives],
+        colmena: [...((0,plan/* bringsNew */.K)(mode) ? ['host'] : []), ...ofTrees, ...ofScript, ...ofNix, ...ofUv, 'restart'],
     };
     for (const name of others[strategy] ?? [])
         if (has(name))
@@ -69752,6 +69912,7 @@ var redact = __nccwpck_require__(6749);
 
 
 
+
 /**
  * Reads the inputs from the environment and the config file, and says everything that is wrong with them in one
  * DeployError. Mask `secretsIn(env)` before calling this, so that masking does not depend on the inputs being sound.
@@ -69769,8 +69930,9 @@ function loadInputs(env, readFile = readInside) {
     const absent = problems.onlyAbsent();
     if (absent && values['if-unconfigured'] === 'skip')
         return { skip: absent, secrets };
+    const required = readRequired(values, given, env, problems);
     problems.throwIfAny();
-    return { plan: buildPlan(values, given.inputs, env), secrets };
+    return { plan: buildPlan(values, given.inputs, env, required), secrets };
 }
 
 
@@ -69785,8 +69947,8 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6058);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2049);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3805);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5889);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8875);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1973);
 /* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9305);
 /* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
@@ -69837,6 +69999,8 @@ async function main() {
                     pending[host] = id;
                     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('pending', JSON.stringify(pending));
                 },
+                rememberTargets: (addresses) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('targets', JSON.stringify(addresses)),
+                rememberSecrets: (written) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('secrets', JSON.stringify(written)),
                 rememberTailnet: (folder) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('tailnet', folder),
                 idToken: (audience) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getIDToken */ .V9(audience),
             });
@@ -69935,7 +70099,7 @@ function together(notes) {
 
 /***/ }),
 
-/***/ 8054:
+/***/ 5600:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -70097,8 +70261,8 @@ function messageOf(answer) {
         .slice(0, 300);
 }
 
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+// EXTERNAL MODULE: external "node:child_process"
+var external_node_child_process_ = __nccwpck_require__(1421);
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __nccwpck_require__(8474);
 // EXTERNAL MODULE: external "node:fs/promises"
@@ -70499,7 +70663,7 @@ function daemon_keep(folder, programs, uploadLogs, user) {
     const outside = waysOut.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []));
     // Without RUNNER_TRACKING_ID the runner does not kill it at the end of the job, before it could log out.
     const env = { ...(0,exec/* cleanEnvironment */.h)(), ...Object.fromEntries(outside), HOME: folder, TS_LOGS_DIR: folder };
-    const child = (0,external_node_child_process_namespaceObject.spawn)('/bin/sh', ['-c', '"$@" &', 'sh', '/bin/sh', '-c', keeper, 'sh', folder, programs, ...words], {
+    const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', '"$@" &', 'sh', '/bin/sh', '-c', keeper, 'sh', folder, programs, ...words], {
         ...{ cwd: folder, env, detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] },
         ...user,
     });
@@ -71052,8 +71216,8 @@ function describeSystem(facts) {
         .join(', ');
 }
 
-// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 8 modules
-var ssh_host = __nccwpck_require__(8298);
+// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 7 modules
+var ssh_host = __nccwpck_require__(5803);
 // EXTERNAL MODULE: ./lib/remote/target.js
 var remote_target = __nccwpck_require__(9305);
 // EXTERNAL MODULE: ./lib/pipeline/fleet.js
@@ -71154,7 +71318,7 @@ function pathProblem(host, { path, user }) {
 
 /***/ }),
 
-/***/ 3805:
+/***/ 8875:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -71164,7 +71328,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./lib/remote/network.js
-var network = __nccwpck_require__(2056);
+var remote_network = __nccwpck_require__(2056);
 // EXTERNAL MODULE: ./lib/data/index.js + 8 modules
 var lib_data = __nccwpck_require__(4449);
 // EXTERNAL MODULE: ./lib/errors.js
@@ -71431,7 +71595,7 @@ hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once
 )
 hd_end() { # The transaction is over: nothing settles it any more.
   rm -f "$state/pending.json"
-  rm -f "$unit_dir/$unit" "$unit_dir/$wanted_by.wants/$unit" 2>/dev/null || :
+  for hd_dir in "$unit_dir" "$unit_dir.attached"; do rm -f "$hd_dir/$unit" "$hd_dir/$wanted_by.wants/$unit" 2>/dev/null || :; done
 }
 `;
 /** The environment of the login, for scripts that run without one. */
@@ -71514,10 +71678,13 @@ const once = (0,shell.sh) `hd_alone ending
 set -eu`;
 /** Starts the guard where no end of a login can reach it: systemd where it may, else a session of its own. */
 const start = (0,shell.sh) `
-if [ -n "$unit_dir" ] && mkdir -p "$unit_dir/$wanted_by.wants" 2>/dev/null && [ -w "$unit_dir/$wanted_by.wants" ]; then
-  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nWants=network-online.target\nAfter=local-fs.target network-online.target docker.service\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$unit_dir/$unit" &&
-    ln -sf "../$unit" "$unit_dir/$wanted_by.wants/$unit" || :
-fi
+# On NixOS that folder is a part of the system, and only the one beside it can be written to.
+for hd_dir in "$unit_dir" "$unit_dir.attached"; do
+  [ -n "$unit_dir" ] && mkdir -p "$hd_dir/$wanted_by.wants" 2>/dev/null && [ -w "$hd_dir/$wanted_by.wants" ] && [ -w "$hd_dir" ] || continue
+  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nWants=network-online.target\nAfter=local-fs.target network-online.target docker.service\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$hd_dir/$unit" &&
+    ln -sf "../$unit" "$hd_dir/$wanted_by.wants/$unit" || :
+  break
+done
 hd_started=
 if [ -n "$unit_dir" ] && command -v systemd-run >/dev/null 2>&1; then
   if [ "$(id -u)" = 0 ]; then systemd-run --quiet --collect --no-block --unit="guard-$unit" -p KillMode=process -p IgnoreSIGPIPE=no /bin/sh "$work/guard.sh" 2>>"$work/guard.log" && hd_started=true
@@ -72253,7 +72420,10 @@ async function acts_confirm(context, members) {
             throw ended(link.host, verdict);
         context.remember(record.host, '');
         record.changed = true;
-        note('over a fresh connection');
+        const { notes, warnings } = (0,lib_data/* saidOf */.Jo)(verdict.said ?? '');
+        for (const warning of warnings)
+            context.log.warning(`${record.host}: ${warning}`);
+        note(['over a fresh connection', ...notes, ...warnings].join('; '));
     });
 }
 function ended(host, verdict, detail = '') {
@@ -73068,7 +73238,7 @@ async function descent(source, commit, running) {
 const isCommit = (text) => /^([\da-f]{40}|[\da-f]{64})$/.test(text);
 
 // EXTERNAL MODULE: ./lib/pipeline/plan.js
-var plan = __nccwpck_require__(1867);
+var pipeline_plan = __nccwpck_require__(1867);
 ;// CONCATENATED MODULE: ./lib/pipeline/downgrade.js
 
 
@@ -73076,7 +73246,7 @@ var plan = __nccwpck_require__(1867);
 
 /** Refuses a commit that does not descend from what runs: an old run started again, a branch that was left. */
 async function refuseDowngrade(context, members) {
-    if (!(0,plan/* bringsNew */.K)(context.plan.mode) || context.plan.safety.allowDowngrade)
+    if (!(0,pipeline_plan/* bringsNew */.K)(context.plan.mode) || context.plan.safety.allowDowngrade)
         return;
     const running = new Map();
     for (const { state } of members)
@@ -73123,6 +73293,697 @@ function ranBefore({ releases }, commit, running) {
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
+;// CONCATENATED MODULE: ./lib/strategies/uv/explain.js
+/** What uv and systemd said, in the words of somebody who has to do something about it. */
+function explain(phase, output) {
+    const unit = /^homelab-deploy: (\S+)\t(.*)$/m.exec(output);
+    if (unit !== null)
+        return explainUnit(unit[1] ?? '', unit[2] ?? '');
+    if (phase === 'build' || phase === 'prepare')
+        return explainUv(output);
+    return undefined;
+}
+function explainUv(output) {
+    if (/lockfile at .* needs to be updated/i.test(output)) {
+        return {
+            code: 'HD-UV-02',
+            what: 'uv.lock does not belong to this pyproject.toml.',
+            why: 'A dependency was changed and the lock was not made anew, so nobody knows what would be installed.',
+            fix: 'Run `uv lock` and commit uv.lock with the change. Nothing was changed on the host.',
+        };
+    }
+    const version = /Required uv version [^\n]*/i.exec(output)?.[0];
+    if (version !== undefined) {
+        return {
+            code: 'HD-TOOL-01',
+            what: 'The uv on the host is another than the project requires.',
+            why: version,
+            fix: 'On the host run `uv self update`, or install the version that `required-version` names.',
+        };
+    }
+    const error = /^error: (.*)$/m.exec(output)?.[1] ?? /^\s*× (.*)$/m.exec(output)?.[1];
+    const cause = /^\s*(?:cause|Caused by): (.*)$/m.exec(output)?.[1];
+    return {
+        code: 'HD-UV-01',
+        what: 'uv could not make the environment.',
+        why: [error ?? output.trim().split('\n').at(-1), cause].filter(Boolean).join(' '),
+        fix: 'What uv said is in the log of this step and in the summary. The old version serves from its own environment, which was not touched.',
+    };
+}
+const results = {
+    'exit-code': 'It ended with an error',
+    'core-dump': 'It crashed',
+    'oom-kill': 'The kernel ended it, because the memory was used up',
+    protocol: 'It ended before it said that it is ready',
+    resources: 'systemd lacked a resource, or could not prepare its environment',
+    signal: 'It was ended by a signal',
+    'start-limit-hit': 'It was started too often in a short time, so systemd gave up (start limit)',
+    timeout: 'It did not say that it is ready within TimeoutStartSec',
+    watchdog: 'It stopped answering its watchdog',
+};
+function explainUnit(unit, said) {
+    const [first = '', second = '', third = ''] = said.split(' ');
+    const look = `Its lines in the journal are in the summary; on the host: \`journalctl -u ${unit} -n 50\`.`;
+    if (first === 'same') {
+        return {
+            code: 'HD-UNIT-02',
+            what: `${unit} still runs the process of before.`,
+            why: 'It was told to restart, and systemd has not started it anew.',
+            fix: look,
+        };
+    }
+    if (first === 'reach' || first === 'home') {
+        const why = first === 'reach'
+            ? `The environment uses ${third}, which ${second} cannot reach: systemd would fail with 203/EXEC.`
+            : `The environment uses ${third}, and ProtectHome hides that from the unit.`;
+        return {
+            code: 'HD-UNIT-03',
+            what: `${unit} cannot run the Python of its environment.`,
+            why,
+            fix: 'Set UV_PYTHON_INSTALL_DIR=/opt/uv/python in /etc/environment of the host, or use its own Python (`uv-args: --no-managed-python`).',
+        };
+    }
+    if (/password is required|not allowed to execute|a terminal is required/i.test(said)) {
+        return {
+            code: 'HD-SUDO-01',
+            what: `sudo does not let ${unit} be handled.`,
+            why: said,
+            fix: 'Compare the sudoers file on the host with `mode: plan`.',
+        };
+    }
+    const result = results[first] ?? (first === 'success' || first === '' ? said.split(' ').slice(3).join(' ') : first);
+    return {
+        code: 'HD-UNIT-02',
+        what: `${unit} did not start.`,
+        why: `${result}${second !== '' && second !== '0' ? ` (status ${second})` : ''}.`.replace(/\.\.$/, '.'),
+        fix: look,
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/explain.js
+
+/** What Nix and the activation said, in the words of somebody who has to do something about it. */
+function explain_explain(phase, output) {
+    const [, kind = '', about = ''] = [...output.matchAll(/^hd-nix: (\S+)[\t ]*(.*)$/gm)].at(-1) ?? [];
+    if (phase === 'build')
+        return explainBuild(kind, about, output);
+    if (phase !== 'apply')
+        return undefined;
+    return kind === '' ? explain(phase, output) : explainActivation(kind, about.trim(), output);
+}
+const untouched = 'Nothing was changed.';
+/** Of all that Nix prints, its own words on what is wrong. */
+function cause(output) {
+    const lines = output.split('\n').map((line) => line.trim());
+    const at = lines.findLastIndex((line) => /^error:/.test(line));
+    if (at < 0)
+        return lines.findLast((line) => line !== '' && !line.startsWith('hd-nix: ')) ?? '';
+    // A trace comes first, and the error itself last, on a line of its own.
+    const first = lines[at]?.replace(/^error:\s*/, '') ?? '';
+    const found = first === '' || first.startsWith('…') ? lines.slice(at + 1).findLast((line) => /^error: /.test(line)) : first;
+    return (found ?? first).replace(/^error: /, '');
+}
+const builds = [
+    [
+        /lacks a signature by a trusted key|signed by (?:any|a) .*trusted|because it lacks a .*signature/i,
+        'HD-NIX-05',
+        'The host does not trust what the runner built.',
+        'Deploy as root, or as a user of `nix.settings.trusted-users`; or sign it: `secret-key-files` in the nix.conf of the runner, and that key in `trusted-public-keys` of the host. `build-on: host` needs none of these.',
+    ],
+    [
+        /requires lock file changes|lock file .*(?:not allowed|cannot be|needs to be) updated/i,
+        'HD-NIX-01',
+        'flake.lock does not belong to this flake.nix.',
+        'Run `nix flake lock` and commit flake.lock with the change.',
+    ],
+    [
+        /does not provide attribute/i,
+        'HD-NIX-01',
+        'The flake has no such system.',
+        'Check the name after `#` in `flake`: it is one of `nixosConfigurations`. Without one it is the name of the host.',
+    ],
+    [
+        /required to build|but I am a|platform mismatch|exec format error/i,
+        'HD-NIX-07',
+        'The system is for another machine than the one that builds it.',
+        'Build it where it fits (`build-on: host`), or set up emulation or a remote builder there (`boot.binfmt.emulatedSystems`).',
+    ],
+    [
+        /not owned by current user|dubious ownership/i,
+        'HD-NIX-01',
+        'The repository belongs to another user.',
+        'Log in as its owner or as root, or let `sync` bring the code.',
+    ],
+    [
+        /cannot connect to (?:socket|daemon)|permission denied.*daemon-socket/i,
+        'HD-NIX-02',
+        'The daemon of Nix does not answer this user.',
+        'Look at `systemctl status nix-daemon` and at `nix.settings.allowed-users` on the host.',
+    ],
+    [
+        /unable to download|could not resolve host|cannot download|couldn't connect|timed out/i,
+        'HD-NIX-02',
+        'Something that the system needs could not be downloaded.',
+        'Check the network of the machine that builds, and its substituters.',
+    ],
+];
+function explainBuild(kind, about, output) {
+    const why = cause(output);
+    if (kind === 'machine') {
+        const [is, host] = about.split(' ');
+        return {
+            code: 'HD-NIX-07',
+            what: 'The system is for another machine.',
+            why: `It was built for ${is}, and this host is ${host}.`,
+            fix: `Check the name after \`#\` in \`flake\`, and \`nixpkgs.hostPlatform\`. ${untouched}`,
+        };
+    }
+    if (kind === 'space') {
+        const [where, needed, free] = about.split(' ');
+        return {
+            code: 'HD-NIX-08',
+            what: `${where} has no room for the new kernel.`,
+            why: `It takes ${needed} KiB, and ${free} KiB are free.`,
+            fix: `Remove old generations (\`nix-collect-garbage --delete-older-than 30d\`, then \`nixos-rebuild boot\`), or set \`boot.loader.*.configurationLimit\`. ${untouched}`,
+        };
+    }
+    if (kind === 'system') {
+        const fix = 'Name a system: `nixosConfigurations.NAME.config.system.build.toplevel`, or its store path.';
+        return {
+            code: 'HD-NIX-01',
+            what: 'What was built is no NixOS system.',
+            why: `There is no bin/switch-to-configuration in ${about}.`,
+            fix,
+        };
+    }
+    const known = builds.find(([pattern]) => pattern.test(output));
+    if (known !== undefined)
+        return { code: known[1], what: known[2], why, fix: `${known[3]} ${untouched}` };
+    if (kind === 'check') {
+        const fix = `Run \`nix flake check\` where you can mend it. ${untouched}`;
+        return { code: 'HD-NIX-02', what: '`nix flake check` failed.', why, fix };
+    }
+    if (kind === 'prebuilt') {
+        const fix = `Copy it there first (\`nix copy --to ssh-ng://HOST ${about}\`), or to a cache that the host knows. ${untouched}`;
+        return { code: 'HD-NIX-02', what: 'The store path is not on the host, and could not be fetched.', why, fix };
+    }
+    const evaluated = !/builder for .* failed|build of .* failed|build of .* cannot|dependenc(?:y|ies) .*failed/i.test(output);
+    return {
+        code: 'HD-NIX-02',
+        what: evaluated ? 'The flake could not be evaluated.' : 'The system could not be built.',
+        why,
+        fix: `What Nix said is in the log of this step and in the summary. ${untouched}`,
+    };
+}
+const activations = {
+    '1': ['It refused to begin, or the boot loader could not be written.', 'Its last lines are in the log of this step.'],
+    '2': ['A part of the activation script failed.', 'The log of this step names the snippet that failed.'],
+    '11': [
+        'Another activation is at it.',
+        'Wait for its end (nixos-upgrade, or somebody at the console), and deploy again.',
+    ],
+    '100': [
+        'The new system has another init, and can only be entered by a reboot.',
+        'Take that step by hand once: `nixos-rebuild boot`, and reboot.',
+    ],
+    '101': ['switch-to-configuration itself crashed.', 'Its last lines are in the log of this step.'],
+    other: ['It said that all is well, and another system runs.', 'Somebody activated another one at the same time?'],
+};
+function explainActivation(kind, about, output) {
+    if (kind === '4') {
+        return {
+            code: 'HD-NIX-04',
+            what: `The new system ran, and in it failed: ${about}.`,
+            why: 'They had not failed before, and there is no health check of yours that could say it is well in spite of that.',
+            fix: 'Their lines in the journal are on the host: `journalctl -u UNIT`. Say in `health` what has to work, and units that do not matter fail with a warning only.',
+        };
+    }
+    const busy = kind === '11' || /could not acquire lock|already running\?|was already loaded/i.test(output);
+    const [why, fix] = activations[busy ? '11' : kind] ?? [
+        `switch-to-configuration ended with exit code ${kind}.`,
+        'Its last lines are in the log of this step.',
+    ];
+    return {
+        code: 'HD-NIX-03',
+        what: 'The new system could not be activated.',
+        why: [why, about !== '' && kind !== 'other' ? `Failed: ${about}.` : ''].filter(Boolean).join(' '),
+        fix,
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/colmena/explain.js
+
+/** What is colmena's own; what Nix and the activation say is told as for every NixOS. */
+function colmena_explain_explain(phase, output) {
+    const key = /^The key (\S+) has not come from the runner\.$/m.exec(output)?.[1];
+    if (key === undefined)
+        return explain_explain(phase, output);
+    return {
+        code: 'HD-HIVE-06',
+        what: `The key ${key} did not arrive.`,
+        why: 'colmena said that it uploaded the keys, and the file is not there, or is the old one.',
+        fix: 'Compare `deployment.keys` of the node with what `colmena upload-keys` does; a `path` of its own has to be writable by root.',
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/colmena/keys.js
+
+/**
+ * The keys of a node. colmena uploads them, from the runner, while the host waits in the middle of the change: so the guard takes them back
+ * with everything else. What a confirmed release had as keys is kept with it, for whoever goes back to it.
+ *
+ *   $release/keys/KEY, KEY.how   the keys of a release, and their mode and owner
+ *   $work/file.key.KEY           those of before, likewise; .none where there was none
+ *   $work/asked.NAME         the host waits for the runner      $work/done-by-runner.NAME   its answer
+ */
+/** Shell: the runner does its part while the host waits here; the guard ends the wait when the runner is gone. */
+const waitForRunner = (0,shell.sh) `
+hk_wait() { # NAME
+  : >"$work/asked.$1"
+  until [ -e "$work/done-by-runner.$1" ]; do sleep 0.2; done
+}
+`;
+const keys_functions = (0,shell.sh) `
+hk_save() { # KEY FILE FOLDER-AND-PREFIX
+  if [ -e "$2" ]; then (umask 077; cat -- "$2" >"$3$1") && stat -c '%a %u:%g' -- "$2" >"$3$1.how"; else : >"$3$1.none"; fi
+}
+hk_put() { # KEY FILE FOLDER-AND-PREFIX
+  [ -e "$3$1" ] || return 0
+  read -r hk_mode hk_owner <"$3$1.how" && mkdir -p -- "$(dirname -- "$2")" && (umask 077; cat "$3$1" >"$2.hd-new") &&
+    chown "$hk_owner" "$2.hd-new" && chmod "$hk_mode" "$2.hd-new" && mv -f -- "$2.hd-new" "$2"
+}
+hk_back() { # a key that was not there before is of no use to the old version
+  rm -f -- "$2.hd-new" "$2.tmp"
+  if [ -e "$work/file.key.$1" ]; then hk_put "$1" "$2" "$3" || return 1
+  elif [ -e "$work/file.key.$1.none" ] && [ -z "$hk_stay" ]; then rm -f -- "$2"; fi
+}
+hk_came() {
+  [ -e "$2" ] && [ "$2" -nt "$work/asked.keys" ] && return 0
+  echo "The key $2 has not come from the runner." >&2; return 1
+}
+hk_missing() { [ -e "$2" ] || echo "the key $2 is missing" >&3; }
+`;
+/** Shell: the function by which each key gets its turn. */
+function every(name, keys, chosen = (_) => true) {
+    const turns = keys.filter(chosen).map(({ path }) => `"$1" ${(0,shell/* quote */.hD)(nameOf(path))} ${(0,shell/* quote */.hD)(path)} "$2" || return 1`);
+    return `${name}() {\n:\n${turns.join('\n')}\n}\n`;
+}
+/** By where it belongs: another hive may have other keys in another order. */
+const nameOf = (path) => encodeURIComponent(path);
+/** `only` when nothing but the keys changes: then they are asked for although the release has some, and what came stays. */
+function keyScripts(keys, { only, native }) {
+    const none = { head: '', snapshot: '', prepare: '', restore: '', keep: '', diff: '' };
+    if (keys.length === 0)
+        return none;
+    const saved = 'hk_all hk_put "$release/keys/"';
+    return {
+        head: `${(0,shell/* assign */.kp)({ hk_stay: only ? 'true' : '' })}${keys_functions}${every('hk_all', keys)}${every('hk_early', keys, ({ late }) => !late || only)}`,
+        snapshot: 'hk_all hk_save "$work/file.key."\n',
+        prepare: preparation(saved, { only, native }),
+        restore: 'hk_all hk_back "$work/file.key." || { echo "The keys could not be put back." >&2; exit 1; }\n',
+        keep: 'rm -rf "$release/keys.new"; (umask 077; mkdir -p "$release/keys.new"); hk_all hk_save "$release/keys.new/"; rm -rf "$release/keys"; mv "$release/keys.new" "$release/keys"\n',
+        diff: 'hk_all hk_missing -\n',
+    };
+}
+/** A release that was confirmed once has its keys with it. With `native` colmena brings those of a new one when it activates. */
+function preparation(saved, { only, native }) {
+    const asked = 'hk_wait keys; hk_early hk_came -';
+    if (only)
+        return `${asked}\n`;
+    return `if [ -f "$release/record.json" ]; then ${saved}; ${native ? '' : `else ${asked}; `}fi\n`;
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/colmena/options.js
+const noColmena = { node: '', toplevel: '', keys: [], native: false, judged: false };
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/system.js
+
+/**
+ * The shell functions about systems: which one runs and which would be booted, how one takes the place of another, and
+ * how nobody's garbage collection takes it. Wants what `activationScripts` assigns.
+ */
+const systemFunctions = (0,shell.sh) `
+hd_profile=/nix/var/nix/profiles/system
+hd_code=0
+hd_as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi </dev/null; }
+hd_note() { printf 'homelab-deploy: %s\n' "$1"; }
+hd_failed() { printf 'hd-nix: %s\t%s\n' "$1" "$2" >&2; }
+hd_running() { readlink -f /run/current-system 2>/dev/null || :; }
+hd_next() { readlink -f "$hd_profile" 2>/dev/null || :; } # what would be booted
+hd_new() { readlink -- "$release/nix/system" 2>/dev/null || :; }
+hd_generation() { readlink "$hd_profile" 2>/dev/null | sed -n 's/^.*system-\([0-9]*\)-link$/\1/p'; }
+hd_ill() { systemctl list-units --state=failed,auto-restart --plain --no-legend --no-pager 2>/dev/null </dev/null | awk '{print $1}' | LC_ALL=C sort; }
+hd_hold() { # LINK SYSTEM: for as long as LINK is there, no garbage collection takes SYSTEM
+  mkdir -p -- "$(dirname -- "$1")" && "$hd_nix_bin/nix-store" --realise "$2" --add-root "$1" --indirect >/dev/null
+}
+hd_activate() { # VERB SYSTEM
+  if [ -z "$hd_rebuild" ]; then
+    # Its group is written down first; sudo may have given it one of its own.
+    hd_as_root /bin/sh -c 'read -r stat </proc/$$/stat; echo "\${stat##*) }" >"$1"; exec "$2" "$3"' sh "$work/nix.group" "$2/bin/switch-to-configuration" "$1"
+    return
+  fi
+  # Every nixos-rebuild knows flakes, and only new ones store paths; this flake is the system that is there already. Some
+  # begin by looking in it for a newer nixos-rebuild, and end where there is none: they find the one that they are.
+  hd_own=$(readlink -f "$hd_rebuild"); hd_own=\${hd_own%/bin/*}
+  case $hd_own in /nix/store/*) hd_own="config.system.build.nixos-rebuild = builtins.storePath \"$hd_own\";" ;; *) hd_own= ;; esac
+  rm -rf "$work/nix.flake" && mkdir -p "$work/nix.flake" || return 1
+  printf '{ outputs = _: { nixosConfigurations.system = { %s config.system.build.toplevel = builtins.storePath "%s"; }; }; }\n' "$hd_own" "$2" >"$work/nix.flake/flake.nix"
+  (cd -- "$work/nix.flake" && hd_as_root "$hd_rebuild" "$1" --flake path:.#system --impure)
+}
+# Into $hd_code what switch-to-configuration said. With 11 another one is at it.
+hd_switch() { # VERB SYSTEM SECONDS
+  hd_turns=0
+  while hd_code=0; hd_activate "$1" "$2" || hd_code=$?; [ "$hd_code" = 11 ] && [ "$hd_turns" -lt "$3" ]; do
+    [ "$hd_turns" != 0 ] || echo 'Another activation is at it; waiting for its end.'
+    sleep 1; hd_turns=$((hd_turns + 1))
+  done
+}
+hd_boot() { # SYSTEM: from now on it is what boots. nixos-rebuild sets the profile itself.
+  if [ -z "$hd_rebuild" ] && [ "$(hd_next)" != "$1" ]; then hd_as_root "$hd_nix_bin/nix-env" -p "$hd_profile" --set "$1" || return 1; fi
+  hd_switch boot "$1" 120
+  [ "$hd_code" = 0 ]
+}
+hd_boot_as_before() {
+  hd_before=$(cat "$work/nix.next"); hd_number=$(cat "$work/nix.generation")
+  [ -n "$hd_before" ] && { [ "$(hd_next)" != "$hd_before" ] || [ -e "$work/nix.boots" ]; } || return 0
+  if [ -z "$hd_rebuild" ] && [ -n "$hd_number" ] && [ "$(readlink -f "$hd_profile-$hd_number-link")" = "$hd_before" ]; then
+    hd_as_root "$hd_nix_bin/nix-env" -p "$hd_profile" --switch-generation "$hd_number" || return 1
+  fi
+  hd_boot "$hd_before" && rm -f "$work/nix.boots"
+}
+# What is left of an activation that was ended half-way, and holds its lock: only root can end it, and its group tells it.
+hd_end_activation() {
+  read -r _ _ hd_group _ 2>/dev/null <"$work/nix.group" || return 0
+  cmp -s "$work/nix.boot-id" /proc/sys/kernel/random/boot_id || return 0
+  # A number is not given anew while a group bears it.
+  case $({ tr '\0' ' ' <"/proc/$hd_group/cmdline"; } 2>/dev/null) in '' | *"$work/phase/"* | *switch-to-configuration*) ;; *) return 0 ;; esac
+  read -r hd_stat <"/proc/$$/stat"; set -- \${hd_stat##*) }
+  [ "$3" != "$hd_group" ] || return 0
+  for hd_signal in TERM 0 0 KILL 0; do
+    hd_as_root kill -s "$hd_signal" -- "-$hd_group" 2>/dev/null || return 0
+    sleep 1
+  done
+}
+`;
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/activation.js
+
+
+/**
+ * A NixOS system takes the place of another, in the one order that a power cut cannot break: `test` (the boot loader
+ * still starts the old system), health, the vote, and only then the profile and the boot loader.
+ *
+ *   $release/nix/system      the new system: a link that keeps it from garbage collection; whoever builds makes it
+ *                            (`hd_hold "$release/nix/system" STORE-PATH`)
+ *   $release/nix/generation  its number in the system profile, once it is confirmed
+ *   $work/nix.*              what ran before, as absolute paths, held likewise until the change is over
+ */
+const snapshot = (0,shell.sh) `
+rm -rf "$work"/nix.*
+hd_running >"$work/nix.was"
+hd_next >"$work/nix.next"
+hd_generation >"$work/nix.generation"
+hd_ill >"$work/nix.ill"
+cp /proc/sys/kernel/random/boot_id "$work/nix.boot-id" 2>/dev/null || :
+hd_hold "$work/nix.system" "$(hd_running)"
+`;
+const apply = (0,shell.sh) `
+hd_system=$(hd_new)
+if [ "$(hd_running)" = "$hd_system" ]; then hd_note 'the system is the one that runs already'
+else
+  : >"$work/nix.applied"
+  if [ "$hd_verb" != test ]; then : >"$work/nix.boots"; fi
+  hd_switch "$hd_verb" "$hd_system" 10
+  # Where no health check does, this looks whether all that was started lasts.
+  [ -n "$hd_judged" ] || sleep 5
+  hd_ill >"$work/nix.ill.new"
+  hd_fell=$(LC_ALL=C comm -13 "$work/nix.ill" "$work/nix.ill.new" | tr '\n' ' ' | sed 's/ $//')
+  # An old nixos-rebuild says 1 for everything.
+  if [ "$hd_code" = 1 ] && [ -n "$hd_rebuild" ] && [ -n "$hd_fell" ] && [ "$(hd_running)" = "$hd_system" ]; then hd_code=4; fi
+  case $hd_code in
+    0 | 4) if [ -z "$hd_fell" ]; then [ "$hd_code" = 0 ] || hd_note 'the units that failed had failed before'
+      elif [ -n "$hd_judged" ]; then hd_note "warning: the new system runs, and these units failed: \${hd_fell}(health decides)"
+      else hd_failed 4 "$hd_fell"; exit 4; fi ;;
+    *) hd_failed "$hd_code" "$hd_fell"; exit "$hd_code" ;;
+  esac
+  [ "$(hd_running)" = "$hd_system" ] || { hd_failed other "$(hd_running)"; exit 1; }
+fi
+`;
+/** What counts is what runs in the end: units of the old system may be as ill as they were. */
+const restore = (0,shell.sh) `
+hd_was=$(cat "$work/nix.was" 2>/dev/null) || hd_was=
+if [ -n "$hd_was" ]; then
+  hd_end_activation
+  hd_back=
+  [ "$(hd_running)" = "$hd_was" ] || hd_back=true
+  # Half an activation may have stopped units before it came to say what runs.
+  if [ -e "$work/nix.applied" ] && cmp -s "$work/nix.boot-id" /proc/sys/kernel/random/boot_id; then hd_back=true; fi
+  if [ -n "$hd_back" ]; then
+    hd_switch test "$hd_was" 300
+    [ "$(hd_running)" = "$hd_was" ] || { hd_failed "$hd_code" "$hd_was"; echo "The old system could not be activated: $hd_was/bin/switch-to-configuration test" >&2; exit 1; }
+  fi
+  hd_boot_as_before || { echo "What boots next could not be set back to $(cat "$work/nix.next")" >&2; exit 1; }
+fi
+`;
+/** Confirmed: it runs, and now it is what boots as well. When the power went after the vote, it does not run yet. */
+const activation_keep = (0,shell.sh) `
+hd_system=$(hd_new)
+[ "$(hd_running)" = "$hd_system" ] || hd_switch test "$hd_system" 120
+if [ "$(hd_next)" != "$hd_system" ] || [ -e "$work/nix.boots" ]; then
+  : >"$work/nix.boots"
+  if hd_boot "$hd_system"; then rm -f "$work/nix.boots" "$release/nix/unbootable"
+  else
+    hd_boot_as_before || :
+    echo "$hd_code" >"$release/nix/unbootable"
+    hd_note "warning: the new system runs, but the boot loader could not be written (exit code $hd_code; is /boot full?): a reboot starts the one before"
+  fi
+fi
+[ -e "$release/nix/unbootable" ] || hd_generation >"$release/nix/generation"
+`;
+const inspect = (0,shell.sh) `
+hd_short() { printf '%s\n' "$1" | sed 's|^/nix/store/[0-9a-z]*-||'; }
+printf '%s, generation %s\n' "$(hd_short "$(hd_running)")" "$(hd_generation)" >&3
+[ "$(hd_next)" = "$(hd_running)" ] || printf 'a reboot starts %s\n' "$(hd_short "$(hd_next)")" >&3
+for hd_kind in kernel initrd kernel-modules; do
+  [ ! -e "/run/current-system/$hd_kind" ] || [ "$(readlink -f "/run/booted-system/$hd_kind")" = "$(readlink -f "/run/current-system/$hd_kind")" ] || printf 'a reboot is needed: another %s\n' "$hd_kind" >&3
+done
+hd_ill | sed 's/$/ has failed/' >&3
+ls /nix/var/nix/profiles 2>/dev/null | sed -n 's/^system-\([0-9]*\)-link$/\1/p' | sort -rn | head -n 10 | while IFS= read -r hd_number; do
+  hd_of=$(grep -lx "$hd_number" "$state"/releases/*/nix/generation 2>/dev/null | sed 's|.*/releases/\(.*\)/nix/generation|\1|' | tr '\n' ' ' | sed 's/ $//')
+  printf 'generation %s of %s: %s%s\n' "$hd_number" "$(stat -c %y "$hd_profile-$hd_number-link" 2>/dev/null | cut -c1-16)" "$(hd_short "$(readlink -f "$hd_profile-$hd_number-link")")" "\${hd_of:+, release $hd_of}" >&3
+done
+`;
+/** Whether what a release wants, a word of shell, is what runs and what boots. */
+const differs = (release) => `hd_wanted=${release}; [ -z "$hd_wanted" ] || hd_wanted=$(readlink -- "$hd_wanted/nix/system" 2>/dev/null || :)\n${activation_compare}`;
+const activation_compare = (0,shell.sh) `
+if [ -z "$hd_wanted" ]; then echo 'no system was deployed yet' >&3
+else
+  [ "$(hd_running)" = "$hd_wanted" ] || echo "another system runs than was deployed: $(hd_running)" >&3
+  [ "$(hd_next)" = "$hd_wanted" ] || echo "another system would be booted than was deployed: $(hd_next)" >&3
+fi
+`;
+/** Who is neither root nor may become root for everything has `sudo nixos-rebuild`, or nothing. */
+function activationScripts(facts, { native, judged }) {
+    const nix = facts.tools['nix']?.path ?? '/run/current-system/sw/bin/nix';
+    const rebuild = facts.tools['nixos-rebuild']?.path ?? '/run/current-system/sw/bin/nixos-rebuild';
+    const limited = facts.sudo === 'some' || facts.sudo === 'none';
+    const values = (0,shell/* assign */.kp)({
+        hd_nix_bin: nix.replace(/\/[^/]*$/, ''),
+        hd_rebuild: limited || native ? rebuild : '',
+        hd_verb: native ? 'switch' : 'test',
+        hd_judged: judged ? 'true' : '',
+    });
+    return {
+        head: values + systemFunctions,
+        snapshot,
+        apply,
+        restore,
+        keep: activation_keep,
+        inspect,
+        diff: differs('$prev'),
+        drift: differs('$release'),
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/options.js
+const noNix = {
+    ...{ flake: '', buildOn: 'host', args: [], check: false, activation: 'guarded', restart: [], judged: false },
+};
+function parseFlake(flake) {
+    if (/^\/nix\/store\/[^/]+$/.test(flake))
+        return { system: flake, name: '' };
+    const at = flake.indexOf('#');
+    const [ref, name] = at < 0 ? [flake, ''] : [flake.slice(0, at), flake.slice(at + 1)];
+    if (ref.startsWith('/'))
+        return { folder: ref, name };
+    if (ref.includes(':'))
+        return { url: ref, name };
+    const parts = ref.split('/').filter((part) => part !== '' && part !== '.');
+    return { dir: parts.join('/'), name };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/build.js
+
+
+/**
+ * The system, built or fetched while the old one serves; in the end `$release/nix/system` is a link to it that keeps it
+ * from garbage collection. What the runner has built, it has written down in `$release/nix/built`.
+ */
+const build_functions = (0,shell.sh) `
+hd_nix_tool() { "$hd_nix" --extra-experimental-features 'nix-command flakes' "$@"; }
+# The folder of the flake, and how Nix is to see it: what git knows of a repository, all of it from its root; or all that is
+# there. A tree of a release has no history, and holds only what was sent.
+hd_place() {
+  hd_dir=
+  if [ -n "$hd_flake_folder" ]; then hd_folder=$hd_flake_folder
+  elif [ -d "$release/tree" ]; then hd_folder=$release/tree; hd_dir=$hd_flake_dir
+  else hd_folder=$path/$hd_flake_dir; fi
+  if [ "$hd_folder" != "$release/tree" ] && hd_git rev-parse --show-toplevel >/dev/null 2>&1; then hd_flake=.; return; fi
+  if [ "$hd_folder" = "$path/$hd_flake_dir" ]; then hd_folder=$path; hd_dir=$hd_flake_dir; fi
+  hd_flake=path:.\${hd_dir:+?dir=$hd_dir}
+}
+hd_git() { git -c safe.directory='*' -C "$hd_folder" "$@" </dev/null; }
+# Git, and with it Nix, reads the repository of somebody else only as that user.
+hd_as_owner() {
+  hd_owner=$(stat -c %U "$hd_folder" 2>/dev/null) || hd_owner=
+  if [ "$hd_flake" != . ] || [ -z "$hd_owner" ] || [ "$hd_owner" = "$(id -un)" ]; then "$@"
+  elif [ "$(id -u)" = 0 ] && command -v runuser >/dev/null 2>&1; then runuser -u "$hd_owner" -- env HOME="$(hd_home "$hd_owner")" "$@"
+  elif [ -n "$hd_any" ]; then sudo -n -H -u "$hd_owner" -- "$@"
+  else "$@"; fi
+}
+hd_home() { (getent passwd "$1" || grep "^$1:" /etc/passwd) | cut -d: -f6; }
+hd_name() { if [ -n "$hd_flake_name" ]; then printf '%s\n' "$hd_flake_name"; else cat /proc/sys/kernel/hostname; fi; }
+hd_run_nix() { # VERB ARGUMENTS...
+  hd_verb=$1; shift
+  [ -n "$hd_flake_url" ] || cd -- "$hd_folder" || return 1
+  hd_as_owner "$hd_nix" --extra-experimental-features 'nix-command flakes' $hd_verb --no-update-lock-file "$@" </dev/null
+}
+`;
+const build = (0,shell.sh) `
+mkdir -p "$release/nix"
+hd_system=$(hd_new)
+if [ -n "$hd_system" ] && "$hd_nix_bin/nix-store" --check-validity "$hd_system" 2>/dev/null; then :
+elif [ -s "$release/nix/built" ]; then hd_hold "$release/nix/system" "$(cat "$release/nix/built")"
+elif [ -n "$hd_flake_system" ]; then hd_hold "$release/nix/system" "$hd_flake_system" || { hd_failed prebuilt "$hd_flake_system"; exit 1; }
+else
+  if [ -n "$hd_flake_url" ]; then hd_flake=$hd_flake_url; else hd_place; fi
+  if [ -n "$hd_check" ]; then echo "nix flake check"; (hd_run_nix 'flake check' "$@" "$hd_flake") || { hd_failed check "$hd_flake"; exit 1; }; fi
+  hd_attribute="nixosConfigurations.\"$(hd_name)\".config.system.build.toplevel"
+  echo "nix build $hd_flake#$hd_attribute"
+  hd_out=$(hd_run_nix build --no-link --print-out-paths "$@" "$hd_flake#$hd_attribute") || { hd_failed build "$hd_flake#$hd_attribute"; exit 1; }
+  hd_hold "$release/nix/system" "$hd_out"
+fi
+hd_system=$(hd_new)
+[ -x "$hd_system/bin/switch-to-configuration" ] || { hd_failed system "$hd_system"; exit 1; }
+hd_for=$(cat "$hd_system/system" 2>/dev/null) || hd_for=
+case $hd_for in '' | "$hd_arch"-*) ;; *) hd_failed machine "$hd_for $hd_arch"; exit 1 ;; esac
+hd_now=$(hd_running)
+if [ "$hd_now" = "$hd_system" ]; then hd_note 'the system is the one that runs'
+else
+  { hd_nix_tool store diff-closures "$hd_now" "$hd_system" 2>/dev/null </dev/null || :; } | tr -d '\033' | sed 's/\[[0-9;]*m//g' >"$work/nix.packages"
+  cat "$work/nix.packages"
+  hd_count=$(wc -l <"$work/nix.packages")
+  [ "$hd_count" = 0 ] || hd_note "packages: $(head -n 8 "$work/nix.packages" | tr '\n' ';' | sed 's/;$//; s/;/; /g')$([ "$hd_count" -le 8 ] || echo "; and $((hd_count - 8)) more")"
+  hd_needs=0
+  for hd_kind in kernel initrd kernel-modules; do
+    [ -e "$hd_system/$hd_kind" ] || continue
+    hd_one=$(readlink -f "$hd_system/$hd_kind")
+    [ "$hd_one" != "$(readlink -f "/run/booted-system/$hd_kind" 2>/dev/null)" ] || continue
+    [ "$hd_needs" != 0 ] || hd_note "a reboot is needed for all of it: another $hd_kind than the one that was booted"
+    [ -d "$hd_one" ] || [ "$hd_one" = "$(readlink -f "$hd_now/$hd_kind" 2>/dev/null)" ] || hd_needs=$((hd_needs + $(stat -Lc %s "$hd_one") / 1024 + 1))
+  done
+  # Where it is a partition of its own, the boot loader copies them there.
+  for hd_boot in /boot /efi /boot/efi; do
+    [ "$hd_needs" != 0 ] && [ -d "$hd_boot" ] && [ "$(stat -c %d "$hd_boot")" != "$(stat -c %d /)" ] || continue
+    hd_free=$(df -P -k "$hd_boot" | awk 'NR == 2 { print $4 }')
+    [ "$hd_free" -ge "$hd_needs" ] || { hd_failed space "$hd_boot $hd_needs $hd_free"; exit 1; }
+    break
+  done
+fi
+`;
+function buildScripts({ flake, args, check }, facts) {
+    const { dir = '', folder = '', url = '', system = '', name } = parseFlake(flake);
+    const values = (0,shell/* assign */.kp)({
+        hd_nix: facts.tools['nix']?.path ?? '/run/current-system/sw/bin/nix',
+        ...{ hd_flake_dir: dir, hd_flake_folder: folder, hd_flake_url: url, hd_flake_system: system, hd_flake_name: name },
+        ...{ hd_check: check ? 'true' : '', hd_any: facts.sudo === 'any' ? 'true' : '', hd_arch: facts.arch },
+    });
+    return { head: values + build_functions, build: `set -- ${args.map(shell/* quote */.hD).join(' ')}\n${build}` };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/strategy.js
+/** Of a strategy that has nothing to do. */
+const noScripts = {
+    ...{ environment: '', preflight: '', snapshot: '', build: '', prepare: '', apply: '', restore: '' },
+    ...{ keep: '', tidy: '', inspect: '', diff: '', drift: '', foresee: '' },
+};
+
+;// CONCATENATED MODULE: ./lib/strategies/colmena.js
+
+
+
+
+
+
+
+
+/** colmena activates, from the runner, while the host waits; whoever goes back to such a release has no runner to wait for. */
+const activateByColmena = (ours) => `if [ ! -f "$release/record.json" ]; then
+: >"$work/nix.applied"; : >"$work/nix.boots"
+hk_wait switch
+[ "$(hd_running)" = "$(hd_new)" ] || { hd_failed other "$(hd_running)"; exit 1; }
+else
+${ours}
+fi
+`;
+/** Nothing is built for a plan; what it is called says the version. */
+const foresee = (0,shell.sh) `
+[ "$(hd_running)" = "$hd_wanted" ] || printf '~ the system becomes %s, and was %s\n' "\${hd_wanted#*-}" "$(hd_running | sed 's|^[^-]*-||')" >&3
+`;
+/** What another change waited for. */
+const forget = 'rm -f "$work"/asked.* "$work"/done-by-runner.*\n';
+/** Nodes of a hive: built on the runner, activated by each host. */
+const colmena = {
+    name: 'colmena',
+    summary: 'NixOS by a colmena hive: built and pushed from the runner, activated by the hosts themselves.',
+    markers: ['hive.nix'],
+    needs: [{ name: 'nix', on: 'host', hint: 'The nodes of a hive run NixOS, or at least Nix.' }],
+    checks: () => [],
+    compile: ({ colmena: options = noColmena }, facts) => {
+        const { toplevel, native, judged } = options;
+        // What boots is set by us, whoever activates: after the vote, or by colmena before it.
+        const system = activationScripts(facts, { native: false, judged });
+        const built = buildScripts({ ...noNix, flake: toplevel }, facts);
+        const keys = keyScripts(options.keys, { only: false, native });
+        const head = `${system.head}${waitForRunner}${keys.head}`;
+        return {
+            ...noScripts,
+            snapshot: `${head}${forget}${keys.snapshot}${system.snapshot}`,
+            build: `${system.head}${built.head}${built.build}`,
+            prepare: keys.prepare && `${head}${keys.prepare}`,
+            apply: `${head}${native ? activateByColmena(system.apply) : system.apply}`,
+            restore: `${head}${keys.restore}${system.restore}`,
+            keep: `${head}${system.keep}${keys.keep}`,
+            inspect: `${system.head}${system.inspect}`,
+            diff: `${head}${system.diff}${keys.diff}`,
+            drift: `${head}${system.drift}${keys.diff}`,
+            foresee: `${system.head}${(0,shell/* assign */.kp)({ hd_wanted: toplevel })}${foresee}`,
+        };
+    },
+    keysOnly: ({ colmena: options = noColmena }) => {
+        const { head, ...keys } = keyScripts(options.keys, { only: true, native: false });
+        const each = (text) => (options.keys.length === 0 ? '' : waitForRunner + head + text);
+        return {
+            ...noScripts,
+            snapshot: each(forget + keys.snapshot),
+            prepare: each(keys.prepare),
+            restore: each(keys.restore),
+            keep: each(keys.keep),
+        };
+    },
+    explain: colmena_explain_explain,
+};
+
 ;// CONCATENATED MODULE: ./lib/strategies/compose/change.js
 
 const change_functions = (0,shell.sh) `
@@ -73178,7 +74039,7 @@ while IFS='|' read -r service source; do
   else hc_warn "$source was made, and could not be given to \${owner:-the user} of $service: on the host run chown."; fi
 done <"$hc_new/binds"
 `;
-const apply = change_functions +
+const change_apply = change_functions +
     (0,shell.sh) `
 cd -- "$path"
 hc_name=$(cat "$hc_new/project")
@@ -73195,7 +74056,7 @@ hc_containers "$hc_name" "$hc_service|{{.HostConfig.RestartPolicy.Name}}|{{.Stat
 done
 `;
 /** By what is on the host: the old files, the old images under their old names, and never a pull. */
-const restore = change_functions +
+const change_restore = change_functions +
     (0,shell.sh) `
 hc_name=$(cat "$hc_old/project" 2>/dev/null || :)
 hc_now=$(cat "$hc_new/project" 2>/dev/null || :)
@@ -73229,7 +74090,7 @@ if [ -d "$hc_old" ] && [ -f "$hc_old/containers" ]; then
 fi
 `;
 /** What runs now, for those who ask. */
-const inspect = (0,shell.sh) `
+const change_inspect = (0,shell.sh) `
 hc_containers "$(hc_running_project)" "$hc_service {{.Config.Image}} {{.Image}} {{.State.Status}}{{if .State.Health}} {{.State.Health.Status}}{{end}}" | sort >&3
 `;
 /** What runs, and what the configuration would run: SERVICE HASH IMAGE and SERVICE HASH, in $work. */
@@ -73306,7 +74167,7 @@ const wrong = [
     ],
 ];
 /** What Compose and the engine said, in the words of somebody who has to do something about it. */
-function explain(phase, output) {
+function compose_explain_explain(phase, output) {
     const [, kind, about = ''] = /^hd-failed: (login|fetch)\t(.*)$/m.exec(output) ?? [];
     if (kind !== undefined) {
         const said = output
@@ -73366,7 +74227,7 @@ hc_config_diff() { # OLD NEW
 }
 `;
 /** What a deploy would do to the containers, as far as it can be told without a pull. Comes after the preflight. */
-const foresee = (0,shell.sh) `
+const foresee_foresee = (0,shell.sh) `
 if [ -s "$hc_new/config.yml" ]; then
   if [ -n "$prev" ] && [ -s "$prev/compose/config.yml" ]; then hc_config_diff "$prev/compose/config.yml" "$hc_new/config.yml" >&3
   else cut -d'|' -f1,2 "$hc_new/services" | sed 's/^/+ service /; s/|/: /' >&3; fi
@@ -73466,7 +74327,7 @@ hc_each_old() { # FUNCTION: for each container of before: ID SERVICE IMAGE REFER
 }
 hc_keep_old() { hc_keep_image "$3" "$DEPLOY_ID.old.$2"; }
 `;
-const snapshot = (0,shell.sh) `
+const images_snapshot = (0,shell.sh) `
 mkdir -p "$hc_old"
 hc_running_project >"$hc_old/project" || exit 1
 hc_containers "$(cat "$hc_old/project")" "{{.Id}}|$hc_service|{{.Image}}|{{.Config.Image}}|{{.Name}}|{{.State.Status}}" >"$hc_old/containers" || exit 1
@@ -73477,7 +74338,7 @@ elif [ -s "$hc_old/containers" ]; then
   hc_containers "$(cat "$hc_old/project")" '{{index .Config.Labels "com.docker.compose.project.config_files"}}' | sort | uniq -c | sort -rn | sed -n '1s/^ *[0-9]* //p' | tr ',' '\n' | sed '1!G;h;$!d' >"$hc_old/files"
 fi
 `;
-const build = (0,shell.sh) `
+const images_build = (0,shell.sh) `
 umask 077
 trap 'hc_back; hc_logout; rm -f "$release/secrets/registry-password"' EXIT
 trap 'exit 143' TERM
@@ -73816,20 +74677,529 @@ const compose = {
         return {
             environment: '',
             preflight: head + preflight(engine),
-            snapshot: head + snapshot,
-            build: images + build,
+            snapshot: head + images_snapshot,
+            build: images + images_build,
             prepare: head + change_prepare,
-            apply: images + apply,
-            restore: images + restore,
+            apply: images + change_apply,
+            restore: images + change_restore,
             keep: '',
             tidy: head + tidy,
-            inspect: head + inspect,
+            inspect: head + change_inspect,
             diff: images + diff,
             drift: head + drift,
-            foresee: images + configFunctions + foresee + foreseeImages(registry),
+            foresee: images + configFunctions + foresee_foresee + foreseeImages(registry),
         };
     },
-    explain: explain,
+    explain: compose_explain_explain,
+};
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/foresee.js
+
+/**
+ * What a deploy would do. A system that is built already tells all of it; one that is not would have to be built, which
+ * a plan does not do.
+ */
+const nix_foresee_foresee = (0,shell.sh) `
+if [ -n "$hd_flake_system" ] && "$hd_nix_bin/nix-store" --check-validity "$hd_flake_system" 2>/dev/null; then
+  if [ "$hd_flake_system" != "$(hd_running)" ]; then
+    hd_nix_tool store diff-closures "$(hd_running)" "$hd_flake_system" 2>/dev/null </dev/null | tr -d '\033' | sed 's/\[[0-9;]*m//g; s/^/~ /' >&3
+    [ -n "$hd_rebuild" ] || hd_as_root "$hd_flake_system/bin/switch-to-configuration" dry-activate 2>&1 | sed -n 's/^would \(stop\|restart\|reload\|start\) the following units: /down \1: /p' >&3
+  fi
+elif [ -n "$hd_flake_system" ]; then echo "~ the system is fetched: $hd_flake_system" >&3
+else echo '~ the system is built from the flake; what it changes is known once it is built' >&3; fi
+for unit in $(hd_units); do echo "down $unit is restarted" >&3; done
+`;
+
+;// CONCATENATED MODULE: ./lib/strategies/uv/options.js
+const noUv = { args: [], services: [], restart: [], unitFiles: [], scope: 'system' };
+/** What systemd calls the file: `deploy/api.service` is `api.service`, `deploy/api.service.d/mem.conf` keeps its folder. */
+function unitName(file) {
+    return /[^/]+\.d\/[^/]+\.conf$/.exec(file)?.[0] ?? file.split('/').at(-1) ?? file;
+}
+/** The unit itself: with its type, and for a drop-in the one that it is for. */
+function unitOf(name) {
+    const base = name.replace(/\.d\/[^/]+$/, '');
+    return /\.(service|socket|timer|path|target|mount|automount|slice)$/.test(base) ? base : `${base}.service`;
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/uv/sudoers.js
+
+function programsOf({ tools }) {
+    const at = (name) => tools[name]?.path ?? `/usr/bin/${name}`;
+    return { systemctl: at('systemctl'), install: at('install'), rm: at('rm') };
+}
+/** What exactly this deploy runs as root, where it is another user: it restarts its units, and puts its files in place. */
+function rootCommands({ services, restart, unitFiles, scope }, { systemctl, install, rm }, state) {
+    if (scope === 'user')
+        return { needed: [], besides: [] };
+    const names = unitFiles.map(unitName);
+    const own = names.filter((name) => !name.endsWith('.conf'));
+    const begun = own.filter((name) => /\.(timer|socket|path)$/.test(name));
+    const units = [...new Set([...restart, ...services, ...begun])];
+    return {
+        needed: [
+            ...units.map((unit) => [systemctl, 'restart', unit]),
+            ...names.map((name) => [
+                ...[install, '-D', '-m', '644', `${state}/units/${name}`],
+                `/etc/systemd/system/${name}`,
+            ]),
+            ...own.map((name) => [systemctl, 'enable', name]),
+            ...(names.length > 0 ? [[systemctl, 'daemon-reload']] : []),
+        ],
+        besides: [
+            ...units.flatMap((unit) => [
+                [systemctl, 'reset-failed', unit],
+                [systemctl, 'stop', unit],
+            ]),
+            ...own.flatMap((name) => [
+                [systemctl, 'disable', name],
+                [systemctl, 'disable', '--now', name],
+            ]),
+            ...names.map((name) => [rm, '-f', `/etc/systemd/system/${name}`]),
+        ],
+    };
+}
+/** The shortest sudoers file with which this user can deploy this, and nothing else; empty where none is needed. */
+function sudoers(user, { needed, besides }) {
+    const all = [...needed, ...besides].map((words) => words.map(escapeWord).join(' '));
+    return all.length === 0 ? '' : `${escapeWord(user)} ALL=(root) NOPASSWD: ${all.join(', \\\n  ')}\n`;
+}
+/** Signs with a meaning in a sudoers file, wildcards among them. */
+function escapeWord(word) {
+    return word.replace(/[\\,:=*?[\]! "#]/g, (sign) => `\\${sign}`);
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/preflight.js
+
+
+
+const preflight_functions = (0,shell.sh) `
+hd_say() { printf '%s %s\n' "$1" "$2" >&3; }
+hd_refuse() { printf 'refuse %s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" >&3; }
+`;
+const host = (0,shell.sh) `
+if [ ! -e /run/current-system/bin/switch-to-configuration ]; then
+  hd_refuse HD-NIX-01 "This host runs no NixOS." "There is no /run/current-system/bin/switch-to-configuration." "Choose another strategy for it."
+  exit 0
+fi
+[ "$(hd_next)" = "$(hd_running)" ] || [ -z "$(hd_next)" ] || hd_say warn "What runs is not what would be booted: someone has activated $(hd_running) for a test, and the profile holds $(hd_next)."
+for hd_unit in comin.service nixos-upgrade.timer; do
+  case $(systemctl is-enabled "$hd_unit" 2>/dev/null) in enabled*) hd_say warn "$hd_unit changes the system by itself, and may undo this deploy, or its way back." ;; esac
+done
+`;
+/** Where the flake lies in files of ours: what Nix takes into its store, anybody on the host may read. */
+const files = (0,shell.sh) `
+hd_place
+if [ ! -e "$hd_folder/$hd_dir/flake.nix" ]; then
+  hd_refuse HD-NIX-01 "There is no flake.nix in $hd_folder/$hd_dir." "The flake input names that folder." "Write flake: ./FOLDER#NAME, relative to source."
+  exit 0
+fi
+if [ "$hd_flake" = . ]; then
+  hd_listed() { hd_as_owner git -c safe.directory='*' -C "$hd_folder" status --porcelain -unormal -- "$(hd_git rev-parse --show-toplevel)" 2>/dev/null </dev/null | grep "$@" | cut -c4- | head -n 8 | tr '\n' ' '; }
+  hd_files=$(hd_listed '^??') || :
+  [ -z "$hd_files" ] || hd_say warn "Nix does not see these, for git does not know them: $hd_files"
+  hd_files=$(hd_listed -v '^??') || :
+  [ -z "$hd_files" ] || hd_say warn "These were edited on the host, are in no commit, and become part of the system: $hd_files"
+else
+  hd_files=$(cd -- "$hd_folder" && find . -name .git -prune -o '(' -name '.env' -o -name '.env.*' ')' -type f ! -name '*.example' ! -name '*.sample' ! -name '*.template' ! -name '*.dist' -print | head -n 8 | sed 's|^\./||' | tr '\n' ' ') || :
+  [ -z "$hd_files" ] || hd_refuse HD-NIX-06 "Secrets would enter the Nix store: $hd_files" "Without git, Nix copies the whole folder of the flake into its store, which every user of the host can read." "Leave them out of the source (exclude), and give them by env-file or secret-files."
+fi
+`;
+/** Everything this runs as root where the login is another user, and may not run everything. */
+function preflight_rootCommands({ restart }, facts) {
+    const at = (name) => facts.tools[name]?.path ?? `/run/current-system/sw/bin/${name}`;
+    const each = (...verbs) => restart.flatMap((unit) => verbs.map((verb) => [at('systemctl'), verb, unit]));
+    return { needed: [[at('nixos-rebuild')], ...each('restart')], besides: each('reset-failed', 'stop') };
+}
+const tab = '\t';
+const preflight_refusal = (...texts) => `printf '%s\\n' ${(0,shell/* quote */.hD)(`refuse ${texts.map((text) => text.trim().replaceAll('\n', '\\n')).join(tab)}`)} >&3`;
+function preflight_preflight(options, facts) {
+    const flake = parseFlake(options.flake);
+    const limited = facts.sudo === 'some' || facts.sudo === 'none';
+    const commands = preflight_rootCommands(options, facts);
+    const tests = commands.needed.map((words) => `sudo -n -l ${words.map(shell/* quote */.hD).join(' ')} >/dev/null 2>&1`);
+    const refuse = preflight_refusal('HD-SUDO-01', `${facts.user.name} may not activate a system without a password.`, 'sudo asks for a password or does not allow it.', `On the host add these to \`security.sudo.extraConfig\` (or to a file in /etc/sudoers.d), or deploy as root:\n${sudoers(facts.user.name, commands)}`);
+    const tool = preflight_refusal('HD-PATH-01', 'nixos-rebuild is missing on the host.', limited
+        ? `${facts.user.name} may not run everything as root, so the system has to be activated by nixos-rebuild.`
+        : '`activation: native` is done by it.', 'Enable `system.tools.nixos-rebuild`, or deploy as root with `activation: guarded`.');
+    const needsTool = (limited || options.activation === 'native') && facts.tools['nixos-rebuild'] === undefined;
+    return [
+        preflight_functions,
+        needsTool ? `${tool}\nexit 0\n` : '',
+        limited && !needsTool ? `if ! { ${tests.join(' && ')}; }; then ${refuse}; fi\n` : '',
+        host,
+        flake.url !== undefined || flake.system !== undefined || options.buildOn === 'runner' ? '' : files,
+    ].join('');
+}
+
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __nccwpck_require__(8474);
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+;// CONCATENATED MODULE: ./lib/strategies/nix/runner.js
+
+
+
+
+
+
+
+
+
+
+
+/** Builds the systems on the runner, and copies each to the hosts that get it. */
+async function buildOnRunner(options, work) {
+    const { url, dir = '', name } = parseFlake(options.flake);
+    const folder = (0,external_node_path_.join)(work.source, dir);
+    if (url === undefined)
+        refuseSecrets(folder);
+    const folderOfLinks = await (0,promises_.mkdtemp)((0,external_node_path_.join)((0,external_node_os_.tmpdir)(), 'hd-nix-'));
+    try {
+        const built = new Map();
+        for (const member of work.members) {
+            const of = name || (await hostName(member.host));
+            const path = built.get(of) ?? (await runner_build(options, url ?? '.', of, folder, (0,external_node_path_.join)(folderOfLinks, `${built.size}`)));
+            built.set(of, path);
+            await copy(path, member, folderOfLinks, work.signal);
+            await noteDown(path, member);
+        }
+        return [...built.values()].map((path) => path.replace(/^\/nix\/store\/\w+-/, '')).join(', ');
+    }
+    finally {
+        await (0,promises_.rm)(folderOfLinks, { recursive: true, force: true });
+    }
+}
+/** Without git, Nix copies the whole folder to its store, and with the system perhaps to the host's. */
+function refuseSecrets(folder) {
+    for (let at = folder; at !== (0,external_node_path_.dirname)(at); at = (0,external_node_path_.dirname)(at))
+        if ((0,external_node_fs_.existsSync)((0,external_node_path_.join)(at, '.git')))
+            return;
+    const secrets = (0,external_node_fs_.readdirSync)(folder).filter((file) => /^\.env(\..*)?$/.test(file) && !/\.(example|sample|template|dist)$/.test(file));
+    if (secrets.length === 0)
+        return;
+    throw new errors/* DeployError */.sH('HD-NIX-06', `Secrets would enter the Nix store: ${secrets.join(', ')}.`, {
+        why: 'Without git, Nix copies the whole folder of the flake into its store, which every user can read.',
+        fix: 'Run actions/checkout before this step, and give secrets by `env-file` or `secret-files`.',
+    });
+}
+async function runner_build(options, ref, name, cwd, link) {
+    const attribute = `${ref}#nixosConfigurations."${name}".config.system.build.toplevel`;
+    if (options.check)
+        await nix(['flake', 'check', '--no-update-lock-file', ...options.args, ref], cwd, 'check');
+    const words = ['build', '--no-update-lock-file', '--print-out-paths', '--out-link', link, ...options.args, attribute];
+    return (await nix(words, cwd, 'build')).trim();
+}
+/**
+ * By the protocol of the Nix daemon, over a channel of the connection that is open: for `nix copy` the host is a daemon
+ * behind a socket of this machine. Whom it trusts, the host decides, also where nothing is signed.
+ */
+async function copy(path, { host, facts }, folder, signal) {
+    const program = (0,shell/* quote */.hD)((0,external_node_path_.join)((0,external_node_path_.dirname)(facts.tools['nix']?.path ?? '/run/current-system/sw/bin/nix'), 'nix-daemon'));
+    const command = `${facts.sudo === 'any' ? 'sudo -n ' : ''}${program} --stdio`;
+    const socket = (0,external_node_path_.join)(folder, 'daemon');
+    const sockets = new Set();
+    const server = (0,external_node_net_.createServer)({ allowHalfOpen: true }, (client) => {
+        sockets.add(client);
+        client.on('error', () => { }).on('close', () => sockets.delete(client));
+        forward(host, command, client).catch(() => client.destroy());
+    });
+    const cut = () => {
+        for (const client of sockets)
+            client.destroy();
+    };
+    signal.addEventListener('abort', cut, { once: true });
+    server.listen(socket);
+    await (0,external_node_events_.once)(server, 'listening');
+    try {
+        await nix(['copy', '--no-check-sigs', '--to', `unix://${socket}`, path], folder, 'copy');
+    }
+    finally {
+        signal.removeEventListener('abort', cut);
+        cut();
+        server.close();
+        await (0,external_node_events_.once)(server, 'close');
+    }
+}
+async function forward(host, command, client) {
+    const pipe = await host.pipe(command);
+    client.on('close', () => pipe.close());
+    client.pipe(pipe.stdin);
+    pipe.stdout.pipe(client);
+    pipe.stderr.resume();
+    await pipe.exit;
+}
+async function hostName(host) {
+    const { text } = await host.run('cat /proc/sys/kernel/hostname >&3', { label: 'Reading the name', quiet: true });
+    return text.trim();
+}
+/** For the phase `build`, which keeps it from garbage collection. */
+async function noteDown(path, { host, release }) {
+    const script = `${(0,shell/* assign */.kp)({ release, built: path })}umask 077; mkdir -p "$release/nix" && printf '%s\\n' "$built" >"$release/nix/built"`;
+    await host.run(script, { label: 'Noting what was built', quiet: true });
+}
+async function nix(words, cwd, kind) {
+    // By a shell that looks for it: a tool that is missing is another thing than a system that cannot be built.
+    const found = 'command -v nix >/dev/null 2>&1 || exit 127; exec nix "$@"';
+    const features = ['--extra-experimental-features', 'nix-command flakes'];
+    const { code, stdout, stderr } = await (0,exec/* runTool */.q)('/bin/sh', ['-c', found, 'nix', ...features, ...words], {
+        ...{ cwd, env: { NO_COLOR: '1' } },
+    });
+    if (code === 0)
+        return stdout;
+    if (code === 127) {
+        throw new errors/* DeployError */.sH('HD-PATH-01', 'nix is missing on the runner.', {
+            why: '`build-on: runner` needs it.',
+            fix: 'Add a step with `cachix/install-nix-action` before this one, or use `build-on: host`.',
+        });
+    }
+    const { code: which, ...said } = explain_explain('build', `${stderr}\nhd-nix: ${kind}\t${words.at(-1)}`);
+    throw new errors/* DeployError */.sH(which, said.what, { ...said, detail: stderr });
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/uv/units.js
+
+
+/**
+ * The units of systemd. What is installed and what ran is written down before anything changes, below $work/units: the
+ * file of each, or NAME.none; and of each unit NAME.was, as `systemctl show` says it.
+ */
+const units_functions = (0,shell.sh) `
+if [ -n "$hd_user_scope" ]; then
+  XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR
+  hd_unit_dir=\${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
+else hd_unit_dir=/etc/systemd/system; fi
+# With nothing to read: the lists that the loops below read are their own.
+hd_as_root() { if [ "$(id -u)" = 0 ] || [ -n "$hd_user_scope" ]; then "$@"; else sudo -n "$@"; fi </dev/null; }
+hd_ctl() { hd_as_root "$hd_systemctl" $hd_user_scope "$@"; }
+hd_show() { "$hd_systemctl" $hd_user_scope show -p "$2" --value -- "$1" 2>/dev/null || :; }
+hd_was() { sed -n "s/^$2=//p" "$work/units/$1.was" 2>/dev/null || :; }
+hd_ran() { case $(hd_was "$1" ActiveState) in active | activating | reloading) ;; *) return 1 ;; esac; }
+hd_problem() { printf 'homelab-deploy: %s\t%s\n' "$1" "$2" >&2; }
+hd_put_unit() { # FILE NAME: from a fixed place, so that a sudoers file can name it
+  hd_staged=$state/units/$2
+  mkdir -p -- "$(dirname -- "$hd_staged")" && cp -- "$1" "$hd_staged" && hd_as_root "$hd_install" -D -m 644 "$hd_staged" "$hd_unit_dir/$2"
+}
+hd_drop_unit() { # NAME: stopped first, for systemd knows how only as long as the file is there
+  case $1 in *.conf) ;; *) hd_ctl disable --now "$1" || return 1 ;; esac
+  hd_as_root "$hd_rm" -f "$hd_unit_dir/$1"
+}
+hd_reload() { hd_ctl daemon-reload; }
+hd_start_again() { # UNIT
+  hd_ctl reset-failed "$1" >/dev/null 2>&1 || :
+  for turn in 1 2; do
+    hd_said=$(hd_ctl restart "$1" 2>&1) && return 0
+    printf '%s\n' "$hd_said" >&2
+    # A start that systemd itself had in mind came in between.
+    case $hd_said in *[Cc]ancel*) ;; *) break ;; esac
+  done
+  hd_problem "$1" "$(hd_show "$1" Result) $(hd_show "$1" ExecMainStatus) $(hd_show "$1" Type) $hd_said"
+  return 1
+}
+`;
+const units_snapshot = (0,shell.sh) `
+rm -rf "$work/units"
+mkdir -p "$work/units"
+{ hd_unit_files; [ -z "$prev" ] || cat "$prev/units" 2>/dev/null || :; } | sort -u >"$work/units.list"
+while IFS= read -r name; do
+  mkdir -p -- "$(dirname -- "$work/units/$name")"
+  if [ -f "$hd_unit_dir/$name" ]; then cp -p -- "$hd_unit_dir/$name" "$work/units/$name"; else : >"$work/units/$name.none"; fi
+done <"$work/units.list"
+{ hd_units; grep -v '\.conf$' "$work/units.list" || :; } | sort -u | while IFS= read -r name; do
+  "$hd_systemctl" $hd_user_scope show -p ActiveState,InvocationID,ExecMainStartTimestampMonotonic,UnitFileState -- "$name" >"$work/units/$name.was" 2>/dev/null || :
+done
+`;
+/** Who the service runs as has to reach the Python of its environment; found out before it is restarted. */
+const units_reach = (0,shell.sh) `
+hd_reaches() { # USER FILE
+  if [ "$(id -u)" = 0 ]; then
+    # As a unit starts: from the root directory, and without a shell.
+    (cd / && if command -v runuser >/dev/null 2>&1; then runuser -u "$1" -- test -x "$2"; else su -s /usr/bin/test "$1" -- -x "$2"; fi)
+    return
+  fi
+  [ "$1" != "$(id -un)" ] || { test -x "$2"; return; }
+  # Nobody else can be asked, so the modes of the folders have to tell.
+  at=$2; groups=" $(id -Gn "$1" 2>/dev/null) "
+  while at=$(dirname -- "$at"); [ "$at" != / ]; do
+    set -- "$1" "$2" $(stat -c '%a %U %G' "$at" 2>/dev/null || echo 755 root root)
+    mode=000$3; other=\${mode#"\${mode%?}"}; mode=\${mode%?}; group=\${mode#"\${mode%?}"}; mode=\${mode%?}; own=\${mode#"\${mode%?}"}
+    if [ "$4" = "$1" ]; then bits=$own; else case $groups in *" $5 "*) bits=$group ;; *) bits=$other ;; esac; fi
+    case $bits in 1 | 3 | 5 | 7) ;; *) return 1 ;; esac
+  done
+}
+hd_user_of() { # UNIT: as its file will say it
+  file=$(hd_file_of "$1"); user=
+  [ -z "$file" ] || [ ! -f "$path/$file" ] || user=$(sed -n 's/^User=//p' "$path/$file" | tail -n 1)
+  [ -n "$user" ] || user=$(hd_show "$1" User)
+  case $user in *%*) ;; *) printf '%s\n' "$user" ;; esac
+}
+python=$(readlink -f "$path/.venv.hd-new/bin/python")
+[ -n "$hd_user_scope" ] || hd_services | while IFS= read -r unit; do
+  user=$(hd_user_of "$unit")
+  if [ -n "$user" ] && [ "$user" != root ] && id "$user" >/dev/null 2>&1 && ! hd_reaches "$user" "$path/.venv.hd-new/bin/python"; then
+    hd_problem "$unit" "reach $user $python"
+    # The modes do not tell of access control lists, so that this is no proof; the start will be one.
+    [ "$(id -u)" != 0 ] || exit 1
+  fi
+  case $(hd_show "$unit" ProtectHome) in yes | tmpfs) case $python in /home/* | /root/* | /run/user/*) hd_problem "$unit" "home $user $python"; exit 1 ;; esac ;; esac
+done
+`;
+const activate = (0,shell.sh) `
+: >"$work/uv.applied"
+cd -- "$path"
+hd_reloaded=
+hd_begun=
+hd_unit_pairs() { hd_unit_files | while IFS= read -r name; do printf '%s\t%s\n' "$name" "$(hd_file_of "$name")"; done; }
+hd_unit_pairs >"$work/units.pairs"
+tab=$(printf '\t')
+while IFS="$tab" read -r name file; do
+  cmp -s -- "$path/$file" "$hd_unit_dir/$name" || { echo "installing $name"; hd_put_unit "$path/$file" "$name"; hd_reloaded=true; case $name in *.timer | *.socket | *.path) hd_begun="$hd_begun $name" ;; esac; }
+done <"$work/units.pairs"
+while IFS= read -r name; do
+  if ! hd_unit_files | grep -qxF -- "$name"; then echo "removing $name"; hd_drop_unit "$name"; hd_reloaded=true; fi
+done <"$work/units.list"
+if [ -n "$hd_reloaded" ]; then hd_reload; else
+  for unit in $(hd_units); do [ "$(hd_show "$unit" NeedDaemonReload)" != yes ] || hd_reload || :; done
+fi
+while IFS="$tab" read -r name file; do
+  case $name in *.conf) continue ;; esac
+  ! grep -q '^\[Install\]' "$path/$file" || [ "$(hd_show "$name" UnitFileState)" = enabled ] || hd_ctl enable "$name"
+done <"$work/units.pairs"
+for unit in $hd_begun $(hd_units); do
+  echo "restarting $unit"
+  hd_start_again "$unit"
+done
+# What answers now has to be what was started now.
+for unit in $(hd_services); do
+  before=$(hd_was "$unit" InvocationID)
+  if [ -n "$before" ] && [ "$(hd_show "$unit" InvocationID)" = "$before" ]; then hd_problem "$unit" same; exit 1; fi
+  at=$(hd_was "$unit" ExecMainStartTimestampMonotonic); now=$(hd_show "$unit" ExecMainStartTimestampMonotonic)
+  if [ "\${at:-0}" != 0 ] && [ "\${now:-0}" != 0 ] && [ "$now" -le "$at" ]; then hd_problem "$unit" same; exit 1; fi
+done
+`;
+const back = (0,shell.sh) `
+# What was never restarted needs no restart, unless the whole host was.
+if [ -e "$work/uv.applied" ] || ! cmp -s "$work/uv.boot" /proc/sys/kernel/random/boot_id; then
+  hd_reloaded=
+  while IFS= read -r name; do
+    if [ -f "$work/units/$name" ]; then cmp -s -- "$work/units/$name" "$hd_unit_dir/$name" || { hd_put_unit "$work/units/$name" "$name"; hd_reloaded=true; }
+    elif [ -f "$hd_unit_dir/$name" ]; then hd_drop_unit "$name"; hd_reloaded=true; fi
+  done <"$work/units.list"
+  [ -z "$hd_reloaded" ] || hd_reload
+  grep -v '\.conf$' "$work/units.list" | while IFS= read -r name; do
+    [ -f "$work/units/$name" ] || continue
+    case $(hd_was "$name" UnitFileState)/$(hd_show "$name" UnitFileState) in
+      enabled/enabled) ;; enabled/*) hd_ctl enable "$name" ;; disabled/enabled) hd_ctl disable "$name" ;;
+    esac
+    # Stopped because it was to go, or changed: it runs again as it did.
+    case " $(hd_units | tr '\n' ' ') " in *" $name "* | *" \${name%.service} "*) ;; *) ! hd_ran "$name" || [ -z "$hd_reloaded" ] || hd_start_again "$name" ;; esac
+  done
+  failed=
+  for unit in $(hd_units); do
+    if hd_ran "$unit"; then hd_start_again "$unit" || [ "$(hd_was "$unit" ActiveState)" != active ] || failed=$unit
+    elif [ "$(hd_show "$unit" LoadState)" = loaded ]; then hd_ctl stop "$unit" || :; fi
+  done
+  [ -z "$failed" ] || { echo "$failed could not be started again." >&2; exit 1; }
+fi
+`;
+const changed = (0,shell.sh) `
+hd_unit_files | while IFS= read -r name; do
+  file=$path/$(hd_file_of "$name"); [ ! -f "$release/tree/$(hd_file_of "$name")" ] || file=$release/tree/$(hd_file_of "$name")
+  cmp -s -- "$file" "$hd_unit_dir/$name" || echo "$name is not installed as the release has it" >&3
+done
+`;
+const units_inspect = (0,shell.sh) `
+for unit in $(hd_units); do printf '%s %s since %s\n' "$unit" "$(hd_show "$unit" ActiveState)" "$(hd_show "$unit" ActiveEnterTimestamp)" >&3; done
+`;
+function unitScripts({ services, restart, unitFiles, scope }, programs) {
+    const each = (names) => (names.length === 0 ? ':' : `printf '%s\\n' ${names.map(shell/* quote */.hD).join(' ')}`);
+    const files = unitFiles.map((file) => ({ file, name: unitName(file) }));
+    const cases = files.map(({ file, name }) => `${[...new Set([name, unitOf(name), unitOf(name).replace(/\.service$/, '')])].map(shell/* quote */.hD).join(' | ')}) echo ${(0,shell/* quote */.hD)(file)} ;;`);
+    const head = `${(0,shell/* assign */.kp)({
+        hd_user_scope: scope === 'user' ? '--user' : '',
+        ...{ hd_systemctl: programs.systemctl, hd_install: programs.install, hd_rm: programs.rm },
+    })}hd_services() { ${each(services)}; }
+hd_units() { ${each([...new Set([...restart, ...services])])}; }
+hd_unit_files() { ${each(files.map(({ name }) => name))}; }
+hd_file_of() { case $1 in ${cases.join(' ')} *) ;; esac; } # the file of the tree that becomes this unit
+${units_functions}`;
+    return { head, snapshot: units_snapshot, list: 'hd_unit_files >"$release/units"\n', reach: units_reach, activate, back, changed, inspect: units_inspect };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/units.js
+
+
+
+
+/** Units that the activation has started anew run the new code already: it was in its place before. */
+const rest = (0,shell.sh) `
+hd_units >"$work/nix.restart"
+hd_units() {
+  while IFS= read -r unit; do
+    hd_then=$(hd_was "$unit" InvocationID)
+    [ -n "$hd_then" ] && [ "$(hd_show "$unit" InvocationID)" != "$hd_then" ] || printf '%s\n' "$unit"
+  done <"$work/nix.restart"
+}
+`;
+/** The units that read the code of `path`: Nix restarts only those whose own files are others. */
+function unitsOf({ restart }, facts) {
+    const { head, snapshot, activate, back, inspect } = unitScripts({ ...noUv, restart }, programsOf(facts));
+    // The files of the units are Nix's; the lists of files are empty.
+    return {
+        ...{ head, inspect },
+        snapshot: `cp /proc/sys/kernel/random/boot_id "$work/uv.boot" 2>/dev/null || :\nrm -f "$work/uv.applied"\n${snapshot}`,
+        begin: ': >"$work/uv.applied"\n',
+        apply: `${rest}${activate}`,
+        restore: back,
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/nixos-rebuild.js
+
+
+
+
+
+
+
+
+/** A NixOS host from a flake: the system, and the code beside it that its units read, are one release. */
+const nixosRebuild = {
+    name: 'nixos-rebuild',
+    summary: 'A NixOS system from a flake: built, tried, and made what boots only once it is healthy.',
+    markers: ['flake.nix'],
+    needs: [{ name: 'nix', on: 'host', hint: 'This strategy is for hosts that run NixOS.' }],
+    checks: ({ nix: options = noNix }) => options.restart.map((unit) => `unit:${unit}`),
+    compile: ({ nix: options = noNix }, facts) => {
+        const { activation: how, judged } = options;
+        const activation = activationScripts(facts, { native: how === 'native', judged });
+        const { head: building, build } = buildScripts(options, facts);
+        const units = unitsOf(options, facts);
+        const head = `${activation.head}\n${units.head}\n`;
+        return {
+            environment: '',
+            preflight: `${activation.head}${building}${preflight_preflight(options, facts)}`,
+            snapshot: `${head}${activation.snapshot}${units.snapshot}`,
+            build: `${activation.head}${building}${build}`,
+            prepare: '',
+            apply: `${head}${units.begin}${activation.apply}${units.apply}`,
+            restore: `${head}${activation.restore}${units.restore}`,
+            keep: `${activation.head}${activation.keep}`,
+            tidy: '',
+            inspect: `${head}${activation.inspect}${units.inspect}`,
+            diff: `${activation.head}${activation.diff}`,
+            drift: `${activation.head}${activation.drift}`,
+            foresee: `${head}${building}${nix_foresee_foresee}`,
+        };
+    },
+    onRunner: ({ nix: options = noNix }) => options.buildOn === 'runner' && parseFlake(options.flake).system === undefined
+        ? (work) => buildOnRunner(options, work)
+        : undefined,
+    explain: explain_explain,
 };
 
 ;// CONCATENATED MODULE: ./lib/strategies/script.js
@@ -74047,103 +75417,16 @@ const stack = {
             inspect: head + stackInspect,
             diff: head + stackDiff,
             drift: head + stackDrift,
-            foresee: head + configFunctions + foresee + foreseeStack(registry),
+            foresee: head + configFunctions + foresee_foresee + foreseeStack(registry),
         };
     },
-    explain: explain,
+    explain: compose_explain_explain,
 };
-
-;// CONCATENATED MODULE: ./lib/strategies/uv/explain.js
-/** What uv and systemd said, in the words of somebody who has to do something about it. */
-function explain_explain(phase, output) {
-    const unit = /^homelab-deploy: (\S+)\t(.*)$/m.exec(output);
-    if (unit !== null)
-        return explainUnit(unit[1] ?? '', unit[2] ?? '');
-    if (phase === 'build' || phase === 'prepare')
-        return explainUv(output);
-    return undefined;
-}
-function explainUv(output) {
-    if (/lockfile at .* needs to be updated/i.test(output)) {
-        return {
-            code: 'HD-UV-02',
-            what: 'uv.lock does not belong to this pyproject.toml.',
-            why: 'A dependency was changed and the lock was not made anew, so nobody knows what would be installed.',
-            fix: 'Run `uv lock` and commit uv.lock with the change. Nothing was changed on the host.',
-        };
-    }
-    const version = /Required uv version [^\n]*/i.exec(output)?.[0];
-    if (version !== undefined) {
-        return {
-            code: 'HD-TOOL-01',
-            what: 'The uv on the host is another than the project requires.',
-            why: version,
-            fix: 'On the host run `uv self update`, or install the version that `required-version` names.',
-        };
-    }
-    const error = /^error: (.*)$/m.exec(output)?.[1] ?? /^\s*× (.*)$/m.exec(output)?.[1];
-    const cause = /^\s*(?:cause|Caused by): (.*)$/m.exec(output)?.[1];
-    return {
-        code: 'HD-UV-01',
-        what: 'uv could not make the environment.',
-        why: [error ?? output.trim().split('\n').at(-1), cause].filter(Boolean).join(' '),
-        fix: 'What uv said is in the log of this step and in the summary. The old version serves from its own environment, which was not touched.',
-    };
-}
-const results = {
-    'exit-code': 'It ended with an error',
-    'core-dump': 'It crashed',
-    'oom-kill': 'The kernel ended it, because the memory was used up',
-    protocol: 'It ended before it said that it is ready',
-    resources: 'systemd lacked a resource, or could not prepare its environment',
-    signal: 'It was ended by a signal',
-    'start-limit-hit': 'It was started too often in a short time, so systemd gave up (start limit)',
-    timeout: 'It did not say that it is ready within TimeoutStartSec',
-    watchdog: 'It stopped answering its watchdog',
-};
-function explainUnit(unit, said) {
-    const [first = '', second = '', third = ''] = said.split(' ');
-    const look = `Its lines in the journal are in the summary; on the host: \`journalctl -u ${unit} -n 50\`.`;
-    if (first === 'same') {
-        return {
-            code: 'HD-UNIT-02',
-            what: `${unit} still runs the process of before.`,
-            why: 'It was told to restart, and systemd has not started it anew.',
-            fix: look,
-        };
-    }
-    if (first === 'reach' || first === 'home') {
-        const why = first === 'reach'
-            ? `The environment uses ${third}, which ${second} cannot reach: systemd would fail with 203/EXEC.`
-            : `The environment uses ${third}, and ProtectHome hides that from the unit.`;
-        return {
-            code: 'HD-UNIT-03',
-            what: `${unit} cannot run the Python of its environment.`,
-            why,
-            fix: 'Set UV_PYTHON_INSTALL_DIR=/opt/uv/python in /etc/environment of the host, or use its own Python (`uv-args: --no-managed-python`).',
-        };
-    }
-    if (/password is required|not allowed to execute|a terminal is required/i.test(said)) {
-        return {
-            code: 'HD-SUDO-01',
-            what: `sudo does not let ${unit} be handled.`,
-            why: said,
-            fix: 'Compare the sudoers file on the host with `mode: plan`.',
-        };
-    }
-    const result = results[first] ?? (first === 'success' || first === '' ? said.split(' ').slice(3).join(' ') : first);
-    return {
-        code: 'HD-UNIT-02',
-        what: `${unit} did not start.`,
-        why: `${result}${second !== '' && second !== '0' ? ` (status ${second})` : ''}.`.replace(/\.\.$/, '.'),
-        fix: look,
-    };
-}
 
 ;// CONCATENATED MODULE: ./lib/strategies/uv/foresee.js
 
 /** What a deploy would do: packages by the two locks, unit files, and the units that are restarted. Comes after the head of the units. */
-const foresee_foresee = (0,shell.sh) `
+const uv_foresee_foresee = (0,shell.sh) `
 hd_lock() { [ ! -f "$1" ] || awk -F '"' '/^\[\[package\]\]/ { name = "" } /^name = "/ && name == "" { name = $2 } /^version = "/ && name != "" { print name, $2; name = "" }' "$1" | sort -u; }
 hd_lock "$path/uv.lock" >"$work/lock.old"
 hd_lock "$release/tree/uv.lock" >"$work/lock.new"
@@ -74166,72 +75449,13 @@ done <"$prev/units"
 for unit in $(hd_units); do echo "down $unit is restarted" >&3; done
 `;
 
-;// CONCATENATED MODULE: ./lib/strategies/uv/options.js
-const noUv = { args: [], services: [], restart: [], unitFiles: [], scope: 'system' };
-/** What systemd calls the file: `deploy/api.service` is `api.service`, `deploy/api.service.d/mem.conf` keeps its folder. */
-function unitName(file) {
-    return /[^/]+\.d\/[^/]+\.conf$/.exec(file)?.[0] ?? file.split('/').at(-1) ?? file;
-}
-/** The unit itself: with its type, and for a drop-in the one that it is for. */
-function unitOf(name) {
-    const base = name.replace(/\.d\/[^/]+$/, '');
-    return /\.(service|socket|timer|path|target|mount|automount|slice)$/.test(base) ? base : `${base}.service`;
-}
-
-;// CONCATENATED MODULE: ./lib/strategies/uv/sudoers.js
-
-function programsOf({ tools }) {
-    const at = (name) => tools[name]?.path ?? `/usr/bin/${name}`;
-    return { systemctl: at('systemctl'), install: at('install'), rm: at('rm') };
-}
-/** What exactly this deploy runs as root, where it is another user: it restarts its units, and puts its files in place. */
-function rootCommands({ services, restart, unitFiles, scope }, { systemctl, install, rm }, state) {
-    if (scope === 'user')
-        return { needed: [], besides: [] };
-    const names = unitFiles.map(unitName);
-    const own = names.filter((name) => !name.endsWith('.conf'));
-    const begun = own.filter((name) => /\.(timer|socket|path)$/.test(name));
-    const units = [...new Set([...restart, ...services, ...begun])];
-    return {
-        needed: [
-            ...units.map((unit) => [systemctl, 'restart', unit]),
-            ...names.map((name) => [
-                ...[install, '-D', '-m', '644', `${state}/units/${name}`],
-                `/etc/systemd/system/${name}`,
-            ]),
-            ...own.map((name) => [systemctl, 'enable', name]),
-            ...(names.length > 0 ? [[systemctl, 'daemon-reload']] : []),
-        ],
-        besides: [
-            ...units.flatMap((unit) => [
-                [systemctl, 'reset-failed', unit],
-                [systemctl, 'stop', unit],
-            ]),
-            ...own.flatMap((name) => [
-                [systemctl, 'disable', name],
-                [systemctl, 'disable', '--now', name],
-            ]),
-            ...names.map((name) => [rm, '-f', `/etc/systemd/system/${name}`]),
-        ],
-    };
-}
-/** The shortest sudoers file with which this user can deploy this, and nothing else; empty where none is needed. */
-function sudoers(user, { needed, besides }) {
-    const all = [...needed, ...besides].map((words) => words.map(escapeWord).join(' '));
-    return all.length === 0 ? '' : `${escapeWord(user)} ALL=(root) NOPASSWD: ${all.join(', \\\n  ')}\n`;
-}
-/** Signs with a meaning in a sudoers file, wildcards among them. */
-function escapeWord(word) {
-    return word.replace(/[\\,:=*?[\]! "#]/g, (sign) => `\\${sign}`);
-}
-
 ;// CONCATENATED MODULE: ./lib/strategies/uv/preflight.js
 
 
-const tab = '\t';
+const preflight_tab = '\t';
 /** A line break inside of a refusal, which is one line. */
-const preflight_refusal = (code, what, why, fix) => `printf '%s\\n' ${(0,shell/* quote */.hD)(`refuse ${[code, what, why, fix].map((text) => text.trim().replaceAll('\n', '\\n')).join(tab)}`)} >&3`;
-const preflight_functions = (0,shell.sh) `
+const uv_preflight_refusal = (code, what, why, fix) => `printf '%s\\n' ${(0,shell/* quote */.hD)(`refuse ${[code, what, why, fix].map((text) => text.trim().replaceAll('\n', '\\n')).join(preflight_tab)}`)} >&3`;
+const uv_preflight_functions = (0,shell.sh) `
 hd_say() { printf '%s %s\n' "$1" "$2" >&3; }
 hd_refuse() { printf 'refuse %s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" >&3; }
 # The file of the tree that a unit is going to be, else the one that systemd knows.
@@ -74292,180 +75516,11 @@ hd_serve=$(tailscale serve status 2>/dev/null </dev/null | grep -v '^$' | head -
 case $hd_serve in '' | *[Nn]o\ serve\ config*) ;; *) hd_say note "tailscale serve: $hd_serve" ;; esac
 `;
 /** Who is not root, and cannot become root for everything, has to be allowed each of the commands. */
-function preflight_preflight(user, commands, asksSudo, { scope }) {
+function uv_preflight_preflight(user, commands, asksSudo, { scope }) {
     const tests = commands.needed.map((words) => `sudo -n -l ${words.map(shell/* quote */.hD).join(' ')} >/dev/null 2>&1`);
-    const refuse = preflight_refusal('HD-SUDO-01', `${user} may not restart the units without a password.`, 'They belong to the system, and sudo asks for a password or does not allow it.', `Deploy units of the user (\`service-scope: user\`), or on the host write this into a file of its own in /etc/sudoers.d (mode 0440; \`visudo -c\` checks it):\n${sudoers(user, commands)}`);
+    const refuse = uv_preflight_refusal('HD-SUDO-01', `${user} may not restart the units without a password.`, 'They belong to the system, and sudo asks for a password or does not allow it.', `Deploy units of the user (\`service-scope: user\`), or on the host write this into a file of its own in /etc/sudoers.d (mode 0440; \`visudo -c\` checks it):\n${sudoers(user, commands)}`);
     const ask = asksSudo && scope === 'system' && tests.length > 0 ? `if ! { ${tests.join(' && ')}; }; then ${refuse}; fi\n` : '';
-    return `${preflight_functions}${ask}${preflight_look}`;
-}
-
-;// CONCATENATED MODULE: ./lib/strategies/uv/units.js
-
-
-/**
- * The units of systemd. What is installed and what ran is written down before anything changes, below $work/units: the
- * file of each, or NAME.none; and of each unit NAME.was, as `systemctl show` says it.
- */
-const units_functions = (0,shell.sh) `
-if [ -n "$hd_user_scope" ]; then
-  XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR
-  hd_unit_dir=\${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
-else hd_unit_dir=/etc/systemd/system; fi
-# With nothing to read: the lists that the loops below read are their own.
-hd_as_root() { if [ "$(id -u)" = 0 ] || [ -n "$hd_user_scope" ]; then "$@"; else sudo -n "$@"; fi </dev/null; }
-hd_ctl() { hd_as_root "$hd_systemctl" $hd_user_scope "$@"; }
-hd_show() { "$hd_systemctl" $hd_user_scope show -p "$2" --value -- "$1" 2>/dev/null || :; }
-hd_was() { sed -n "s/^$2=//p" "$work/units/$1.was" 2>/dev/null || :; }
-hd_ran() { case $(hd_was "$1" ActiveState) in active | activating | reloading) ;; *) return 1 ;; esac; }
-hd_problem() { printf 'homelab-deploy: %s\t%s\n' "$1" "$2" >&2; }
-hd_put_unit() { # FILE NAME: from a fixed place, so that a sudoers file can name it
-  hd_staged=$state/units/$2
-  mkdir -p -- "$(dirname -- "$hd_staged")" && cp -- "$1" "$hd_staged" && hd_as_root "$hd_install" -D -m 644 "$hd_staged" "$hd_unit_dir/$2"
-}
-hd_drop_unit() { # NAME: stopped first, for systemd knows how only as long as the file is there
-  case $1 in *.conf) ;; *) hd_ctl disable --now "$1" || return 1 ;; esac
-  hd_as_root "$hd_rm" -f "$hd_unit_dir/$1"
-}
-hd_reload() { hd_ctl daemon-reload; }
-hd_start_again() { # UNIT
-  hd_ctl reset-failed "$1" >/dev/null 2>&1 || :
-  for turn in 1 2; do
-    hd_said=$(hd_ctl restart "$1" 2>&1) && return 0
-    printf '%s\n' "$hd_said" >&2
-    # A start that systemd itself had in mind came in between.
-    case $hd_said in *[Cc]ancel*) ;; *) break ;; esac
-  done
-  hd_problem "$1" "$(hd_show "$1" Result) $(hd_show "$1" ExecMainStatus) $(hd_show "$1" Type) $hd_said"
-  return 1
-}
-`;
-const units_snapshot = (0,shell.sh) `
-rm -rf "$work/units"
-mkdir -p "$work/units"
-{ hd_unit_files; [ -z "$prev" ] || cat "$prev/units" 2>/dev/null || :; } | sort -u >"$work/units.list"
-while IFS= read -r name; do
-  mkdir -p -- "$(dirname -- "$work/units/$name")"
-  if [ -f "$hd_unit_dir/$name" ]; then cp -p -- "$hd_unit_dir/$name" "$work/units/$name"; else : >"$work/units/$name.none"; fi
-done <"$work/units.list"
-{ hd_units; grep -v '\.conf$' "$work/units.list" || :; } | sort -u | while IFS= read -r name; do
-  "$hd_systemctl" $hd_user_scope show -p ActiveState,InvocationID,ExecMainStartTimestampMonotonic,UnitFileState -- "$name" >"$work/units/$name.was" 2>/dev/null || :
-done
-`;
-/** Who the service runs as has to reach the Python of its environment; found out before it is restarted. */
-const units_reach = (0,shell.sh) `
-hd_reaches() { # USER FILE
-  if [ "$(id -u)" = 0 ]; then
-    # As a unit starts: from the root directory, and without a shell.
-    (cd / && if command -v runuser >/dev/null 2>&1; then runuser -u "$1" -- test -x "$2"; else su -s /usr/bin/test "$1" -- -x "$2"; fi)
-    return
-  fi
-  [ "$1" != "$(id -un)" ] || { test -x "$2"; return; }
-  # Nobody else can be asked, so the modes of the folders have to tell.
-  at=$2; groups=" $(id -Gn "$1" 2>/dev/null) "
-  while at=$(dirname -- "$at"); [ "$at" != / ]; do
-    set -- "$1" "$2" $(stat -c '%a %U %G' "$at" 2>/dev/null || echo 755 root root)
-    mode=000$3; other=\${mode#"\${mode%?}"}; mode=\${mode%?}; group=\${mode#"\${mode%?}"}; mode=\${mode%?}; own=\${mode#"\${mode%?}"}
-    if [ "$4" = "$1" ]; then bits=$own; else case $groups in *" $5 "*) bits=$group ;; *) bits=$other ;; esac; fi
-    case $bits in 1 | 3 | 5 | 7) ;; *) return 1 ;; esac
-  done
-}
-hd_user_of() { # UNIT: as its file will say it
-  file=$(hd_file_of "$1"); user=
-  [ -z "$file" ] || [ ! -f "$path/$file" ] || user=$(sed -n 's/^User=//p' "$path/$file" | tail -n 1)
-  [ -n "$user" ] || user=$(hd_show "$1" User)
-  case $user in *%*) ;; *) printf '%s\n' "$user" ;; esac
-}
-python=$(readlink -f "$path/.venv.hd-new/bin/python")
-[ -n "$hd_user_scope" ] || hd_services | while IFS= read -r unit; do
-  user=$(hd_user_of "$unit")
-  if [ -n "$user" ] && [ "$user" != root ] && id "$user" >/dev/null 2>&1 && ! hd_reaches "$user" "$path/.venv.hd-new/bin/python"; then
-    hd_problem "$unit" "reach $user $python"
-    # The modes do not tell of access control lists, so that this is no proof; the start will be one.
-    [ "$(id -u)" != 0 ] || exit 1
-  fi
-  case $(hd_show "$unit" ProtectHome) in yes | tmpfs) case $python in /home/* | /root/* | /run/user/*) hd_problem "$unit" "home $user $python"; exit 1 ;; esac ;; esac
-done
-`;
-const activate = (0,shell.sh) `
-: >"$work/uv.applied"
-cd -- "$path"
-hd_reloaded=
-hd_begun=
-hd_unit_pairs() { hd_unit_files | while IFS= read -r name; do printf '%s\t%s\n' "$name" "$(hd_file_of "$name")"; done; }
-hd_unit_pairs >"$work/units.pairs"
-tab=$(printf '\t')
-while IFS="$tab" read -r name file; do
-  cmp -s -- "$path/$file" "$hd_unit_dir/$name" || { echo "installing $name"; hd_put_unit "$path/$file" "$name"; hd_reloaded=true; case $name in *.timer | *.socket | *.path) hd_begun="$hd_begun $name" ;; esac; }
-done <"$work/units.pairs"
-while IFS= read -r name; do
-  if ! hd_unit_files | grep -qxF -- "$name"; then echo "removing $name"; hd_drop_unit "$name"; hd_reloaded=true; fi
-done <"$work/units.list"
-if [ -n "$hd_reloaded" ]; then hd_reload; else
-  for unit in $(hd_units); do [ "$(hd_show "$unit" NeedDaemonReload)" != yes ] || hd_reload || :; done
-fi
-while IFS="$tab" read -r name file; do
-  case $name in *.conf) continue ;; esac
-  ! grep -q '^\[Install\]' "$path/$file" || [ "$(hd_show "$name" UnitFileState)" = enabled ] || hd_ctl enable "$name"
-done <"$work/units.pairs"
-for unit in $hd_begun $(hd_units); do
-  echo "restarting $unit"
-  hd_start_again "$unit"
-done
-# What answers now has to be what was started now.
-for unit in $(hd_services); do
-  before=$(hd_was "$unit" InvocationID)
-  if [ -n "$before" ] && [ "$(hd_show "$unit" InvocationID)" = "$before" ]; then hd_problem "$unit" same; exit 1; fi
-  at=$(hd_was "$unit" ExecMainStartTimestampMonotonic); now=$(hd_show "$unit" ExecMainStartTimestampMonotonic)
-  if [ "\${at:-0}" != 0 ] && [ "\${now:-0}" != 0 ] && [ "$now" -le "$at" ]; then hd_problem "$unit" same; exit 1; fi
-done
-`;
-const back = (0,shell.sh) `
-# What was never restarted needs no restart, unless the whole host was.
-if [ -e "$work/uv.applied" ] || ! cmp -s "$work/uv.boot" /proc/sys/kernel/random/boot_id; then
-  hd_reloaded=
-  while IFS= read -r name; do
-    if [ -f "$work/units/$name" ]; then cmp -s -- "$work/units/$name" "$hd_unit_dir/$name" || { hd_put_unit "$work/units/$name" "$name"; hd_reloaded=true; }
-    elif [ -f "$hd_unit_dir/$name" ]; then hd_drop_unit "$name"; hd_reloaded=true; fi
-  done <"$work/units.list"
-  [ -z "$hd_reloaded" ] || hd_reload
-  grep -v '\.conf$' "$work/units.list" | while IFS= read -r name; do
-    [ -f "$work/units/$name" ] || continue
-    case $(hd_was "$name" UnitFileState)/$(hd_show "$name" UnitFileState) in
-      enabled/enabled) ;; enabled/*) hd_ctl enable "$name" ;; disabled/enabled) hd_ctl disable "$name" ;;
-    esac
-    # Stopped because it was to go, or changed: it runs again as it did.
-    case " $(hd_units | tr '\n' ' ') " in *" $name "* | *" \${name%.service} "*) ;; *) ! hd_ran "$name" || [ -z "$hd_reloaded" ] || hd_start_again "$name" ;; esac
-  done
-  failed=
-  for unit in $(hd_units); do
-    if hd_ran "$unit"; then hd_start_again "$unit" || [ "$(hd_was "$unit" ActiveState)" != active ] || failed=$unit
-    elif [ "$(hd_show "$unit" LoadState)" = loaded ]; then hd_ctl stop "$unit" || :; fi
-  done
-  [ -z "$failed" ] || { echo "$failed could not be started again." >&2; exit 1; }
-fi
-`;
-const changed = (0,shell.sh) `
-hd_unit_files | while IFS= read -r name; do
-  file=$path/$(hd_file_of "$name"); [ ! -f "$release/tree/$(hd_file_of "$name")" ] || file=$release/tree/$(hd_file_of "$name")
-  cmp -s -- "$file" "$hd_unit_dir/$name" || echo "$name is not installed as the release has it" >&3
-done
-`;
-const units_inspect = (0,shell.sh) `
-for unit in $(hd_units); do printf '%s %s since %s\n' "$unit" "$(hd_show "$unit" ActiveState)" "$(hd_show "$unit" ActiveEnterTimestamp)" >&3; done
-`;
-function unitScripts({ services, restart, unitFiles, scope }, programs) {
-    const each = (names) => (names.length === 0 ? ':' : `printf '%s\\n' ${names.map(shell/* quote */.hD).join(' ')}`);
-    const files = unitFiles.map((file) => ({ file, name: unitName(file) }));
-    const cases = files.map(({ file, name }) => `${[...new Set([name, unitOf(name), unitOf(name).replace(/\.service$/, '')])].map(shell/* quote */.hD).join(' | ')}) echo ${(0,shell/* quote */.hD)(file)} ;;`);
-    const head = `${(0,shell/* assign */.kp)({
-        hd_user_scope: scope === 'user' ? '--user' : '',
-        ...{ hd_systemctl: programs.systemctl, hd_install: programs.install, hd_rm: programs.rm },
-    })}hd_services() { ${each(services)}; }
-hd_units() { ${each([...new Set([...restart, ...services])])}; }
-hd_unit_files() { ${each(files.map(({ name }) => name))}; }
-hd_file_of() { case $1 in ${cases.join(' ')} *) ;; esac; } # the file of the tree that becomes this unit
-${units_functions}`;
-    return { head, snapshot: units_snapshot, list: 'hd_unit_files >"$release/units"\n', reach: units_reach, activate, back, changed, inspect: units_inspect };
+    return `${uv_preflight_functions}${ask}${preflight_look}`;
 }
 
 ;// CONCATENATED MODULE: ./lib/strategies/uv/venv.js
@@ -74634,7 +75689,7 @@ const uv = {
         const asksSudo = facts.sudo === 'some' || facts.sudo === 'none';
         return {
             environment: venv.environment,
-            preflight: units.head + preflight_preflight(facts.user.name, commands, asksSudo, options),
+            preflight: units.head + uv_preflight_preflight(facts.user.name, commands, asksSudo, options),
             snapshot: `${head}${venv.snapshot}${units.snapshot}`,
             build: `${head}${units.list}${venv.build}`,
             prepare: `${head}${venv.place}${units.reach}${venv.swap}`,
@@ -74645,10 +75700,10 @@ const uv = {
             inspect: `${units.head}${units.inspect}`,
             diff: `${head}${venv.changed}${units.changed}`,
             drift: `${head}${venv.changed}${units.changed}`,
-            foresee: `${units.head}${foresee_foresee}`,
+            foresee: `${units.head}${uv_foresee_foresee}`,
         };
     },
-    explain: explain_explain,
+    explain: explain,
 };
 
 ;// CONCATENATED MODULE: ./lib/strategies/index.js
@@ -74659,8 +75714,10 @@ const uv = {
 
 
 
+
+
 /** Every strategy there is; names, error texts, tables and contract tests derive from this list. */
-const strategies = [uv, compose, stack, script];
+const strategies = [nixosRebuild, colmena, uv, compose, stack, script];
 /** The strategy of that name, or under `auto` the one whose files are in the source. */
 function chooseStrategy(name, source) {
     const all = strategies;
@@ -74679,10 +75736,6 @@ function chooseStrategy(name, source) {
     });
 }
 
-// EXTERNAL MODULE: external "node:events"
-var external_node_events_ = __nccwpck_require__(8474);
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
 ;// CONCATENATED MODULE: ./lib/remote/tunnel.js
 
 
@@ -74914,8 +75967,6 @@ async function sendCommit(host, places, { top, prefix, sha }, { temp, signal }) 
 
 // EXTERNAL MODULE: external "node:buffer"
 var external_node_buffer_ = __nccwpck_require__(4573);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:stream/promises"
 var external_node_stream_promises_ = __nccwpck_require__(6466);
 // EXTERNAL MODULE: external "node:timers/promises"
@@ -75487,6 +76538,7 @@ function lackOfSpace(host, { path }, entries) {
 
 
 
+
 const nothing = {
     need: [],
     added: [],
@@ -75505,14 +76557,14 @@ function newRelease(context) {
     reading?.catch(() => { });
     // The same on every host.
     const at = new Date();
-    const goal = async ({ facts, state }) => {
+    const goal = async ({ facts, state, target }) => {
         const source = await reading;
         const id = (0,remote_state/* releaseId */.Bf)(at, plan.sync.commit, state);
         const { exclude, commit: revision } = plan.sync;
         const data = strategy.protects?.(plan.options, plan.sync.source) ?? [];
         const protect = [...plan.sync.protect, ...data, ...managedIn(facts.path.absolute, plan)];
         const { actor, ref, url } = plan.run;
-        const { options } = plan;
+        const options = optionsOn(context, target);
         const [path, tree] = [facts.path.absolute, source !== undefined];
         const health = plan.health.checks.length > 0 ? plan.health.checks : strategy.checks(options);
         const { backup } = plan;
@@ -75529,7 +76581,7 @@ function newRelease(context) {
                 run: url,
             },
             ...{ path, exclude, protect, synced: tree, health, backup, options },
-            fingerprint: fingerprint(plan, strategy, source),
+            fingerprint: fingerprint(plan, options, strategy, source),
         };
         return {
             ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, backup, options, record },
@@ -75546,6 +76598,33 @@ function newRelease(context) {
         };
     };
     return Object.assign(goal, { read: Promise.resolve(reading) });
+}
+/** What is built may be another system on each host. */
+function optionsOn({ plan, colmena }, target) {
+    return colmena === undefined ? plan.options : { ...plan.options, colmena: colmena.optionsFor(target) };
+}
+/** The release that runs, with its env file, its secret files and its keys written anew, and nothing else. */
+function keysOnly(context) {
+    return ({ facts, state, target }) => {
+        if (state.current === '') {
+            throw new errors/* DeployError */.sH('HD-ROLL-02', 'There is no release yet whose keys could be uploaded.', {
+                why: `The host knows nothing of ${context.plan.name}.`,
+                fix: 'Deploy first; check `name` if you did.',
+            });
+        }
+        const goal = goalOf({ ...context.plan, to: state.current }, facts, state);
+        const { colmena } = context;
+        const options = colmena === undefined ? goal.options : { ...goal.options, colmena: colmena.optionsFor(target) };
+        const compile = () => goal.strategy.keysOnly?.(options) ?? noScripts;
+        return {
+            ...goal,
+            options,
+            tree: false,
+            backup: [],
+            strategy: { ...goal.strategy, compile },
+            stage: async () => nothing,
+        };
+    };
 }
 /** The env file and the secret files in the tree: ours to write, so no file that the source lacks, and no edit. */
 function managedIn(path, { files }) {
@@ -75594,6 +76673,7 @@ function optionsOf(options, { options: wanted, given }) {
         ...options,
         commands: [...new Set([...options.commands, ...wanted.commands])],
         ...(options.uv && { uv: { ...options.uv, ...chosen(wanted.uv, uvInputs, given) } }),
+        ...(options.nix && { nix: { ...options.nix, ...chosen(wanted.nix, nixInputs, given) } }),
         ...(options.compose && { compose: { ...options.compose, ...chosen(wanted.compose, composeInputs, given) } }),
     };
 }
@@ -75603,6 +76683,15 @@ const uvInputs = {
     restart: 'restart',
     unitFiles: 'unit-files',
     scope: 'service-scope',
+};
+const nixInputs = {
+    flake: 'flake',
+    buildOn: 'build-on',
+    args: 'nix-args',
+    check: 'flake-check',
+    activation: 'activation',
+    restart: 'restart',
+    judged: 'health',
 };
 const composeInputs = {
     files: 'compose-files',
@@ -75617,18 +76706,23 @@ function chosen(wanted, inputs, given) {
     const entries = Object.entries(wanted ?? {}).filter(([key]) => given.has(inputs[key]));
     return Object.fromEntries(entries);
 }
-function findRelease({ releases, current, digests = [] }, to) {
+function findRelease({ releases, current, digests = [], generations = [] }, to) {
     const image = /sha256:.*$/.exec(to)?.[0];
     const runsImage = (id) => image !== undefined && digests.some((line) => line.startsWith(`${id} ${image}`));
+    const isGeneration = (id) => generations.includes(`${id} ${to}`);
     const running = releases.findIndex(({ id }) => id === current);
     const found = to === ''
         ? releases[running < 0 ? 0 : running + 1]
-        : (releases.find(({ id }) => id === to) ??
+        : (releases.find(({ id }) => id === to || isGeneration(id)) ??
             releases.find(({ id, revision }) => revision.startsWith(to) || id.startsWith(to) || runsImage(id)));
     if (found !== undefined)
         return found;
+    const generationOf = (id) => {
+        const number = generations.find((line) => line.startsWith(`${id} `))?.slice(id.length + 1);
+        return number === undefined ? '' : `  generation ${number}`;
+    };
     const list = releases
-        .map(({ id, at, revision }) => `  ${id}  ${at}  ${revision.slice(0, 12)}${id === current ? '  (runs now)' : ''}`)
+        .map(({ id, at, revision }) => `  ${id}  ${at}  ${revision.slice(0, 12)}${generationOf(id)}${id === current ? '  (runs now)' : ''}`)
         .join('\n');
     throw new errors/* DeployError */.sH('HD-ROLL-02', to === '' ? 'There is no earlier release to go back to.' : `No release on the host matches ${to}.`, {
         why: releases.length === 0
@@ -75637,14 +76731,14 @@ function findRelease({ releases, current, digests = [] }, to) {
         fix: releases.length === 0 ? 'Deploy first; check `name` if you did.' : `Set \`to\` to one of these:\n${list}`,
     });
 }
-function fingerprint(plan, { name }, source) {
+function fingerprint(plan, options, { name }, source) {
     const digest = (0,external_node_crypto_.createHash)('sha256');
     const parts = [
         name,
         plan.sync.path,
         JSON.stringify(plan.scripts),
-        JSON.stringify(plan.options),
-        ...plan.files.flatMap(({ path, base64 }) => [path, base64.reveal()]),
+        JSON.stringify(options),
+        ...[...plan.files, ...(plan.hive?.files ?? [])].flatMap(({ path, base64 }) => [path, base64.reveal()]),
     ];
     if (source?.method === 'commit')
         parts.push(source.commit.sha);
@@ -75778,8 +76872,789 @@ function health_describe({ check, last, restarts, good, goodSince }) {
     return `${check.text}: ${last?.seen ?? 'never looked at'}${again}${lasted}`;
 }
 
-// EXTERNAL MODULE: ./lib/pipeline/network.js + 9 modules
-var pipeline_network = __nccwpck_require__(8054);
+// EXTERNAL MODULE: ./lib/remote/target.js
+var target = __nccwpck_require__(9305);
+;// CONCATENATED MODULE: ./lib/strategies/colmena/output.js
+/** What colmena prints where there is no terminal: `  NAME | TEXT`, and lines of its own as `[ERROR] TEXT`. */
+/** The last thing that was said of each node, in the order of `names`: a row a node. */
+function lastRows(output, names) {
+    const last = new Map();
+    for (const line of output.split('\n')) {
+        const [, name = '', text = ''] = /^\s*(\S+) \| (.*\S)\s*$/.exec(line) ?? [];
+        if (text !== '')
+            last.set(name, text);
+    }
+    return names.flatMap((name) => (last.has(name) ? [`${name}: ${last.get(name)}`] : []));
+}
+/** Of all that was printed, the line that says why it failed. */
+function reasonOf(output) {
+    const lines = output.split('\n').map((line) => line.replace(/^\s*\S+ \| /, '').trim());
+    const of = (pattern) => lines.findLast((line) => pattern.test(line));
+    const line = of(/^error: ./) ?? of(/^(ssh|nix\S*): ./) ?? of(/\bERROR\b|\[ERROR\s*\]/) ?? lines.findLast((each) => each !== '');
+    return line ?? '';
+}
+
+;// CONCATENATED MODULE: ./lib/remote/agent.js
+
+
+
+/** Messages of the agent's protocol, as far as a client with one key in sight needs an answer to them. */
+const type = { failure: 5, askIdentities: 11, identities: 12, askSignature: 13, signature: 14 };
+const withSha256 = 2;
+const withSha512 = 4;
+/**
+ * An SSH agent that holds one key, for tools that come with an OpenSSH of their own: the key is on no disk, and one with a
+ * passphrase is of use to tools that could not ask for it. `path` must be short and in a private folder: it is a socket. (The agent
+ * of ssh2 loses its place at the first message that it does not know, and OpenSSH sends one.)
+ */
+async function serveKey(key, path) {
+    const sockets = new Set();
+    const server = (0,external_node_net_.createServer)((socket) => {
+        sockets.add(socket);
+        socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket));
+        let waiting = Buffer.alloc(0);
+        socket.on('data', (chunk) => {
+            waiting = Buffer.concat([waiting, chunk]);
+            while (waiting.length >= 4 && waiting.length >= 4 + waiting.readUInt32BE(0)) {
+                const end = 4 + waiting.readUInt32BE(0);
+                socket.write(field(answer(key, waiting.subarray(4, end))));
+                waiting = waiting.subarray(end);
+            }
+        });
+    });
+    server.listen(path);
+    await (0,external_node_events_.once)(server, 'listening');
+    await (0,promises_.chmod)(path, 0o600);
+    return {
+        async [Symbol.asyncDispose]() {
+            for (const socket of sockets)
+                socket.destroy();
+            server.close();
+            await (0,external_node_events_.once)(server, 'close');
+        },
+    };
+}
+function answer(key, message) {
+    const blob = key.getPublicSSH();
+    if (message[0] === type.askIdentities)
+        return Buffer.concat([Buffer.from([type.identities, 0, 0, 0, 1]), field(blob), field(Buffer.alloc(0))]);
+    try {
+        if (message[0] === type.askSignature) {
+            const wanted = readField(message, 1);
+            const data = readField(message, 5 + wanted.length);
+            const flags = message.readUInt32BE(9 + wanted.length + data.length);
+            if (wanted.equals(blob))
+                return Buffer.concat([Buffer.from([type.signature]), field(sign(key, data, flags))]);
+        }
+    }
+    catch {
+        // A message that ends too early.
+    }
+    return Buffer.from([type.failure]);
+}
+/** RSA keys have two good ways to sign, and the client says which; all others have one. */
+function sign(key, data, flags) {
+    const hash = key.type !== 'ssh-rsa' ? undefined : flags & withSha512 ? 'sha512' : flags & withSha256 ? 'sha256' : 'sha1';
+    const signature = key.sign(data, hash);
+    if (signature instanceof Error)
+        throw signature;
+    const format = hash === 'sha512' ? 'rsa-sha2-512' : hash === 'sha256' ? 'rsa-sha2-256' : key.type;
+    const body = key.type.startsWith('ecdsa-') ? pairOf(signature) : signature;
+    return Buffer.concat([field(Buffer.from(format)), field(body)]);
+}
+/** The two numbers of an ECDSA signature: a sequence in DER, two fields in SSH. */
+function pairOf(der) {
+    const first = (der[1] ?? 0) > 0x80 ? 3 : 2;
+    const second = first + 2 + (der[first + 1] ?? 0);
+    const number = (at) => field(der.subarray(at + 2, at + 2 + (der[at + 1] ?? 0)));
+    return Buffer.concat([number(first), number(second)]);
+}
+function field(bytes) {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(bytes.length);
+    return Buffer.concat([length, bytes]);
+}
+function readField(message, at) {
+    const end = at + 4 + message.readUInt32BE(at);
+    if (end > message.length)
+        throw new RangeError('the field is longer than its message');
+    return message.subarray(at + 4, end);
+}
+
+// EXTERNAL MODULE: ./lib/remote/private-key.js
+var private_key = __nccwpck_require__(8119);
+;// CONCATENATED MODULE: ./lib/remote/openssh.js
+
+
+
+
+
+
+/** Paths without a space: colmena and Nix split what they hand on to ssh at spaces. */
+async function openSshFor(hosts, temp, network = remote_network/* ownNetwork */.J) {
+    const within = /^[\w./-]{1,70}$/.test(temp) ? temp : (0,external_node_os_.tmpdir)();
+    const folder = await (0,promises_.mkdtemp)((0,external_node_path_.join)(within, 'hd-ssh-'));
+    const stack = new AsyncDisposableStack();
+    stack.defer(() => (0,promises_.rm)(folder, { recursive: true, force: true }));
+    try {
+        const [first] = hosts;
+        const key = first && (0,private_key/* readPrivateKey */.$)(first.target);
+        const agent = key ? (0,external_node_path_.join)(folder, 'agent') : (first?.target.agent ?? '');
+        if (key)
+            stack.use(await serveKey(key, agent));
+        const lines = hosts.flatMap(({ hostKeyLine, jumpKeyLine }) => [hostKeyLine, ...(jumpKeyLine ? [jumpKeyLine] : [])]);
+        const files = { knownHosts: (0,external_node_path_.join)(folder, 'known_hosts'), agent };
+        const config = (0,external_node_path_.join)(folder, 'config');
+        await (0,promises_.writeFile)(files.knownHosts, `${[...new Set(lines)].join('\n')}\n`, { mode: 0o600 });
+        await (0,promises_.writeFile)(config, sshConfig(hosts, files, network.proxyCommand), { mode: 0o600 });
+        return {
+            config,
+            env: { SSH_CONFIG_FILE: config, ...(agent && { SSH_AUTH_SOCK: agent }) },
+            [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
+        };
+    }
+    catch (error) {
+        await stack.disposeAsync();
+        throw error;
+    }
+}
+/** One block for each host; for any other there is no way, no key and no trust. */
+function sshConfig(hosts, { knownHosts, agent }, proxyCommand) {
+    const blocks = new Map();
+    for (const { target, hostKeyLine, jumpKeyLine } of hosts) {
+        const { address, jump } = target;
+        if (jump !== undefined && jumpKeyLine !== undefined) {
+            blocks.set('hd-jump', [
+                `HostName ${jump.address.host}`,
+                `Port ${jump.address.port}`,
+                `User ${jump.address.user}`,
+                `HostKeyAlgorithms ${algorithms(jumpKeyLine)}`,
+                ...(proxyCommand ? [`ProxyCommand ${proxyCommand}`] : []),
+            ]);
+        }
+        blocks.set(address.host, [
+            `Port ${address.port}`,
+            `User ${address.user}`,
+            // colmena accepts new keys, whatever is said here: a key of another type than the one that was verified would be new.
+            `HostKeyAlgorithms ${algorithms(hostKeyLine)}`,
+            ...(jump ? ['ProxyJump hd-jump'] : proxyCommand ? [`ProxyCommand ${proxyCommand}`] : []),
+        ]);
+    }
+    const all = [
+        'StrictHostKeyChecking yes',
+        `UserKnownHostsFile ${knownHosts}`,
+        'GlobalKnownHostsFile none',
+        'UpdateHostKeys no',
+        'CheckHostIP no',
+        'CanonicalizeHostname no',
+        `IdentityAgent ${agent || 'none'}`,
+        // With an agent of ours there is one key; one of the runner may hold several.
+        'IdentityFile none',
+        'PasswordAuthentication no',
+        'KbdInteractiveAuthentication no',
+        'BatchMode yes',
+        `ConnectTimeout ${Math.ceil(Math.max(1_000, ...hosts.map(({ target }) => target.connectTimeout)) / 1_000)}`,
+        'ServerAliveInterval 10',
+        'ServerAliveCountMax 3',
+    ];
+    const block = (host, lines) => `Host ${host}\n${lines.map((line) => `  ${line}\n`).join('')}`;
+    return [...[...blocks].map(([host, lines]) => block(host, lines)), block('*', all)].join('\n');
+}
+/** The only ones by which the key of this known_hosts line can sign. */
+function algorithms(line) {
+    const type = line.split(' ')[1] ?? '';
+    return type === 'ssh-rsa' ? 'rsa-sha2-512,rsa-sha2-256' : type;
+}
+
+// EXTERNAL MODULE: external "node:child_process"
+var external_node_child_process_ = __nccwpck_require__(1421);
+;// CONCATENATED MODULE: external "node:readline"
+const external_node_readline_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:readline");
+;// CONCATENATED MODULE: ./lib/runner/follow.js
+
+
+/**
+ * Ends the tool, with all it started, when this process is gone: then the pipe that it holds ends, also after `kill -9`. A tool that
+ * went on alone could change a host after the host has taken the change back.
+ */
+const supervisor = `command -v "$0" >/dev/null 2>&1 || exit 127
+exec 3<&0
+"$0" "$@" </dev/null 3<&- &
+tool=$!
+(read -r _ <&3; kill -s TERM 0) >/dev/null 2>&1 &
+watcher=$!
+wait "$tool"; code=$?
+kill "$watcher" 2>/dev/null
+exit "$code"`;
+/**
+ * Runs a tool on the runner that takes long, and shows each line as it comes. When `signal` aborts, it ends with all that it
+ * started: a session of its own is what can be ended as a whole.
+ */
+async function followTool(tool, args, { cwd, env, signal, onLine }) {
+    signal?.throwIfAborted();
+    const words = ['-c', supervisor, tool, ...args];
+    const child = (0,external_node_child_process_.spawn)('/bin/sh', words, { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+    child.stdin.on('error', () => { });
+    const end = () => endGroup(child.pid);
+    signal?.addEventListener('abort', end, { once: true });
+    const stdout = [];
+    const tail = [];
+    const read = (stream, lines) => {
+        (0,external_node_readline_namespaceObject.createInterface)({ input: stream }).on('line', (line) => {
+            lines?.push(line);
+            if (lines !== undefined)
+                return;
+            tail.push(line);
+            if (tail.length > 60)
+                tail.shift();
+            onLine?.(line);
+        });
+    };
+    read(child.stdout, stdout);
+    read(child.stderr);
+    try {
+        return await new Promise((resolve, reject) => {
+            child.on('error', reject);
+            child.on('close', (code) => resolve({
+                ...{ code: code ?? undefined, stdout: stdout.join('\n'), tail: tail.join('\n') },
+                missing: code === 127,
+            }));
+        });
+    }
+    finally {
+        signal?.removeEventListener('abort', end);
+        signal?.throwIfAborted();
+    }
+}
+function endGroup(pid) {
+    if (pid === undefined)
+        return;
+    const send = (signal) => {
+        try {
+            process.kill(-pid, signal);
+        }
+        catch {
+            // It is gone.
+        }
+    };
+    send('SIGTERM');
+    setTimeout(() => send('SIGKILL'), 2_000).unref();
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/colmena/arguments.js
+/** Those that every command of colmena takes; all others are for `apply` and `upload-keys` alone. The number says how many words come behind. */
+const ofAll = {
+    '--impure': 0,
+    '--show-trace': 0,
+    '--legacy-flake-eval': 0,
+    '--nix-option': 2,
+    '--color': 1,
+    '--config': 1,
+    '-f': 1,
+};
+/** The words of `colmena-args`, divided into those that every command takes and the rest. */
+function divideArguments(words) {
+    const all = [];
+    const deploy = [];
+    for (let at = 0; at < words.length;) {
+        const word = words[at] ?? '';
+        const [name = ''] = word.split('=', 1);
+        const more = name === word ? (ofAll[name] ?? 0) : 0;
+        const into = name in ofAll ? all : deploy;
+        into.push(...words.slice(at, at + 1 + more));
+        at += 1 + more;
+    }
+    return { all, deploy };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/colmena/nodes.js
+/**
+ * The expression for `colmena eval -E`: the nodes that these patterns select, as `--on` would. Systems are evaluated only
+ * when they are asked for, since that takes long.
+ */
+function nodesExpression(patterns, systems) {
+    const regexes = (kind) => patterns.flatMap((pattern) => kind(pattern) ?? []).map((pattern) => nixString(globToRegex(pattern)));
+    const names = regexes((pattern) => (pattern.startsWith('@') ? undefined : pattern));
+    const tags = regexes((pattern) => (pattern.startsWith('@') ? pattern.slice(1) : undefined));
+    const system = systems
+        ? 'system = top.system or ""; toplevel = unsafeDiscardStringContext top.outPath; drv = unsafeDiscardStringContext (top.drvPath or "");'
+        : 'system = ""; toplevel = ""; drv = "";';
+    return `{ nodes, ... }: with builtins; let
+  deployment = name: nodes.\${name}.config.deployment or {};
+  fits = patterns: text: any (pattern: match pattern text != null) patterns;
+  selected = name: fits [ ${names.join(' ')} ] name || any (fits [ ${tags.join(' ')} ]) (${tags.length === 0 ? '[]' : '(deployment name).tags or []'});
+  inStore = file: file != null && (isPath file || substring 0 (stringLength storeDir + 1) (toString file) == storeDir + "/");
+  key = name: key: {
+    inherit name;
+    path = key.path or ((key.destDir or "/run/keys") + "/" + (key.name or name));
+    user = key.user or "root";
+    group = key.group or "root";
+    late = (key.uploadAt or "pre-activation") == "post-activation";
+    stored = inStore (key.keyFile or null);
+  };
+  node = name: let d = deployment name; top = nodes.\${name}.config.system.build.toplevel; keys = d.keys or {}; in {
+    inherit name;
+    host = d.targetHost or name;
+    user = d.targetUser or "root";
+    port = d.targetPort or null;
+    buildOnTarget = d.buildOnTarget or false;
+    keys = map (each: key each keys.\${each}) (attrNames keys);
+    ${system}
+  };
+in { all = attrNames nodes; selected = map node (filter selected (attrNames nodes)); }`;
+}
+/** What `colmena eval` printed; undefined when that is no answer to the expression. */
+function parseNodes(text) {
+    try {
+        const { all, selected } = JSON.parse(text);
+        return Array.isArray(all) && Array.isArray(selected) ? { all, selected } : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+/** A pattern of `--on`, for `builtins.match`, which wants the whole text to fit. */
+function globToRegex(glob) {
+    return glob.replace(/\[(!?)([^\]]+)\]|[^A-Za-z0-9_-]/g, (found, not, among) => {
+        if (among !== undefined)
+            return `[${not && '^'}${among}]`;
+        return { '*': '.*', '?': '.' }[found] ?? `[${found}]`;
+    });
+}
+function nixString(text) {
+    return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('${', '\\${')}"`;
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/hive-selection.js
+
+
+const fits = (pattern, name) => new RegExp(`^(?:${globToRegex(pattern)})$`).test(name);
+const isTag = (pattern) => pattern.startsWith('@');
+/** colmena itself says "All done!" when it has deployed to nobody. */
+function refuseSelection(patterns, { all, selected }) {
+    const idle = patterns.filter((pattern) => !isTag(pattern) && !all.some((name) => fits(pattern, name)));
+    if (selected.length === 0 || idle.length > 0) {
+        const names = (idle.length > 0 ? idle : patterns).join(', ');
+        throw new errors/* DeployError */.sH('HD-HIVE-01', `The hive has no node that \`nodes\` selects by ${names}.`, {
+            why: `It has ${all.slice(0, 30).join(', ') || 'none at all'}.`,
+            fix: 'Write in `nodes` the name of a node, a pattern such as `web-*`, or a tag as `@tag`. Nothing was touched.',
+        });
+    }
+    const seen = new Map();
+    for (const { name, host, user, port } of selected) {
+        if (host === null)
+            throw cannotReach(name, 'Its `deployment.targetHost` is null, so it can only be deployed to by itself.');
+        if (!/^[A-Za-z0-9_:.][A-Za-z0-9_:.%-]*$/.test(host) || !/^[A-Za-z0-9_][\w.@-]*$/.test(user ?? 'root'))
+            throw cannotReach(name, `\`${user ?? 'root'}@${host}\` is no address.`);
+        const place = `${host} port ${port ?? 22}`;
+        const other = seen.get(place);
+        if (other !== undefined)
+            throw cannotReach(name, `${place} is the address of ${other} as well.`);
+        seen.set(place, name);
+    }
+}
+function cannotReach(name, why) {
+    return new errors/* DeployError */.sH('HD-HIVE-03', `The node ${name} has no address to deploy to.`, {
+        why,
+        fix: `Set \`deployment.targetHost\` (and \`targetUser\`, \`targetPort\`) of ${name}, or leave it out of \`nodes\`.`,
+    });
+}
+/** As they are named: the first is the canary. Those that only a tag selects come last. */
+function orderOf(patterns, nodes) {
+    const place = ({ name }) => {
+        const at = patterns.findIndex((pattern) => !isTag(pattern) && fits(pattern, name));
+        return at < 0 ? patterns.length : at;
+    };
+    return nodes.toSorted((a, b) => place(a) - place(b) || (a.name < b.name ? -1 : 1));
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/hive-store.js
+
+
+
+
+
+/** A key whose content is in the store is no secret any more: on the runner, and on whoever gets the closure. */
+function refuseStored(nodes) {
+    for (const { name, keys } of nodes) {
+        const key = keys.find(({ stored }) => stored);
+        if (key === undefined)
+            continue;
+        throw new errors/* DeployError */.sH('HD-HIVE-05', `The key ${key.name} of ${name} is taken from the Nix store.`, {
+            why: 'A path such as `./secret` in a flake is copied into the store, which everybody may read.',
+            fix: 'Give `keyFile` the quoted, absolute path of the file itself: `keyFile = builtins.getEnv "PWD" + "/secret";`, with `colmena-args: --impure`.',
+        });
+    }
+}
+/** What this runner cannot build is told before hours are spent on what it can. */
+async function refuseForeign(nodes, args) {
+    const here = nodes.filter(({ system, buildOnTarget }) => system !== '' && !buildOnTarget);
+    if (here.length === 0 || args.includes('--build-on-target'))
+        return;
+    const runner = await runnerSystems();
+    if (runner === undefined || runner.builders)
+        return;
+    for (const { name, system, drv } of here) {
+        if (runner.systems.includes(system) || !(await hasToBuild(drv)))
+            continue;
+        throw new errors/* DeployError */.sH('HD-HIVE-04', `${name} is ${system}, and this runner cannot build for that.`, {
+            why: `It builds for ${runner.systems.join(', ')}, and has no remote builder. What is missing is in no binary cache either.`,
+            fix: 'Build on the node (`deployment.buildOnTarget = true`), use a runner of that architecture, or set up emulation (`docker/setup-qemu-action` and `extra-platforms`) before this step.',
+        });
+    }
+}
+async function runnerSystems() {
+    const feature = ['--extra-experimental-features', 'nix-command'];
+    for (const words of [['config', 'show'], ['show-config']]) {
+        const { code, stdout } = await hive_store_nix('nix', [...feature, ...words, '--json']);
+        if (code !== 0)
+            continue;
+        const settings = JSON.parse(stdout);
+        const list = (name) => [settings[name]?.value ?? []].flat().map(String);
+        return {
+            systems: [...list('system'), ...list('extra-platforms')],
+            builders: await hasBuilders(list('builders')[0]),
+        };
+    }
+    return undefined;
+}
+/** `@FILE` names the file that lists them, which is there or not. */
+async function hasBuilders(text = '') {
+    if (!text.startsWith('@'))
+        return text.trim() !== '';
+    const lines = await (0,promises_.readFile)(text.slice(1), 'utf8').catch(() => '');
+    return /^[^#\s]/m.test(lines);
+}
+async function hasToBuild(drv) {
+    const { code, stderr } = await hive_store_nix('nix-store', ['--realise', '--dry-run', drv]);
+    return code !== 0 || /will be built/.test(stderr);
+}
+/** Whether a secret lies in what the systems are built from: a `src = ./.` takes all there is. */
+async function refuseSecretsInStore(nodes, files, source) {
+    const drvs = nodes.flatMap(({ drv }) => (drv === '' ? [] : [drv]));
+    if (files.length === 0 || drvs.length === 0)
+        return;
+    const search = files.map(({ path, base64 }) => {
+        const size = Buffer.from(base64.reveal(), 'base64').length;
+        return size === 0
+            ? ''
+            : `find "$store" -type f -size ${size}c -exec cmp -s {} ${(0,shell/* quote */.hD)((0,external_node_path_.join)(source, path))} \\; -print 2>/dev/null\n`;
+    });
+    const script = `nix-store -q --requisites "$@" 2>/dev/null | grep -v '\\.drv$' | while read -r store; do\n:\n${search.join('')}done`;
+    const { stdout } = await hive_store_nix('/bin/sh', ['-c', script, 'sh', ...drvs]);
+    const [found] = stdout.split('\n');
+    if (!found)
+        return;
+    throw new errors/* DeployError */.sH('HD-HIVE-05', 'A secret file has been copied into the Nix store.', {
+        why: `It is ${found}: a path such as \`./.\` in the hive takes every file beside it along.`,
+        fix: 'Let `src` name the folder of the code alone, or filter it (`lib.fileset`, `lib.cleanSourceWith`). Nothing was sent; on a runner of your own collect that path: `nix-store --delete`.',
+    });
+}
+/** Nix finds its store and its settings by the environment. */
+async function hive_store_nix(tool, args) {
+    const env = Object.entries(process.env).filter(([name]) => /^(NIX_|XDG_)/.test(name));
+    return await (0,exec/* runTool */.q)(tool, args, { env: Object.fromEntries(env) }).catch(() => ({
+        ...{ code: 127, stdout: '', stderr: '' },
+    }));
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/colmena.js
+
+
+
+
+
+
+
+
+
+/** The hive of a run: what is in it, and the program on the runner that builds, pushes and uploads keys. */
+class Colmena {
+    #context;
+    #hive;
+    #nodes = new Map();
+    #ssh;
+    constructor(context, hive) {
+        this.#context = context;
+        this.#hive = hive;
+    }
+    /** Who the nodes are, before anything else: everything later is about these. `wanted`: what they are to run as well. */
+    async evaluate({ note }, wanted) {
+        const { log } = this.#context;
+        const answer = await this.#run(['eval', '-E', nodesExpression(this.#hive.nodes, wanted)], false);
+        const hive = answer.code === 0 ? parseNodes(answer.stdout) : undefined;
+        if (hive === undefined)
+            throw notEvaluated(answer);
+        refuseSelection(this.#hive.nodes, hive);
+        const nodes = orderOf(this.#hive.nodes, hive.selected);
+        refuseStored(nodes);
+        if (wanted)
+            await refuseForeign(nodes, this.#hive.args);
+        const targets = nodes.map((node) => {
+            const address = { user: node.user ?? 'root', host: node.host ?? '', port: node.port ?? 22 };
+            this.#nodes.set((0,target/* showAddress */.m)(address), node);
+            return { ...this.#hive.login, address };
+        });
+        note(nodes.map(({ name }, index) => `${name}: ${(0,target/* showAddress */.m)(targets[index].address)}`).join('; '));
+        if (wanted)
+            for (const { name, toplevel } of nodes)
+                log.info(`${name}: ${toplevel}`);
+        return targets;
+    }
+    nodeOf({ address }) {
+        const node = this.#nodes.get((0,target/* showAddress */.m)(address));
+        if (node === undefined)
+            throw new TypeError(`${(0,target/* showAddress */.m)(address)} is no node of the hive`);
+        return node;
+    }
+    optionsFor(target) {
+        const { name: node, toplevel, keys } = this.nodeOf(target);
+        const { native } = this.#hive;
+        const judged = this.#context.plan.health.checks.length > 0;
+        const known = keys.map(({ path, user, group, late }) => ({ path, user, group, late }));
+        return { node, toplevel, keys: known, native, judged };
+    }
+    /** Reaches the hosts from now on as this run does: by keys that it has verified, and through its network. */
+    async connect(members, { network }, open) {
+        const known = members.map(({ target, host: { hostKeyLine, jumpKeyLine } }) => ({
+            target,
+            hostKeyLine,
+            jumpKeyLine,
+        }));
+        this.#ssh = open.use(await openSshFor(known, this.#context.plan.run.temp, network));
+    }
+    /** `colmena apply GOAL` or `colmena upload-keys` on these nodes; says a row a node. */
+    async deploy(verb, targets, note) {
+        const names = targets.map((target) => this.nodeOf(target).name);
+        const answer = await this.#run([...verb, '--on', names.join(',')], true);
+        note(lastRows(answer.tail, names).join('; '));
+        return answer;
+    }
+    async #run(verb, deploys) {
+        const { plan, log, signal } = this.#context;
+        const { all, deploy } = divideArguments(this.#hive.args);
+        const { source } = plan.sync;
+        const answer = await followTool('colmena', [...verb, ...all, ...(deploys ? deploy : [])], {
+            ...{ cwd: source, signal, env: { ...jobEnvironment(), ...this.#ssh?.env, PWD: source, NO_COLOR: '1' } },
+            onLine: (line) => log.info(line),
+        });
+        if (!answer.missing)
+            return answer;
+        throw new errors/* DeployError */.sH('HD-PATH-01', 'colmena is missing on the runner.', {
+            why: 'It was searched on the PATH of this step.',
+            fix: 'Install Nix and colmena before this step, the version that your flake pins: `nix profile install .#colmena`, or `nixpkgs#colmena`.',
+        });
+    }
+}
+/**
+ * The hive, and the commands by which keys are made, may read what the job has set; nothing that is GitHub's or ours, but for what
+ * the runner knows the processes of a job by.
+ */
+function jobEnvironment() {
+    const ours = /^(INPUT_|STATE_|ACTIONS_|GITHUB_|RUNNER_(?!TRACKING_ID$)|SSH_AUTH_SOCK$|NODE_OPTIONS$)/;
+    const kept = Object.entries(process.env).filter(([name, value]) => value !== undefined && !ours.test(name));
+    return Object.fromEntries(kept);
+}
+function notEvaluated({ tail, code }) {
+    return new errors/* DeployError */.sH('HD-HIVE-02', 'The hive could not be evaluated.', {
+        why: reasonOf(tail) || (code === 0 ? 'colmena gave no answer that can be read.' : 'colmena ended without a word.'),
+        fix: 'Run `colmena eval -E "{ nodes, ... }: builtins.attrNames nodes"` where the hive is, with the same `colmena-args`. Nothing was touched.',
+        detail: tail,
+    });
+}
+
+// EXTERNAL MODULE: ./lib/pipeline/runner-secrets.js
+var runner_secrets = __nccwpck_require__(730);
+;// CONCATENATED MODULE: ./lib/pipeline/hive.js
+
+
+
+
+
+
+
+
+
+
+
+
+/** Where the hosts come from a hive: its secret files are there from now to the end of the run, and its nodes are the targets. */
+async function enterHive(outside, open) {
+    const { plan, recorder, step } = outside;
+    if (plan.hive === undefined || plan.targets.length > 0)
+        return outside;
+    await plantSecrets(outside, plan.hive, open);
+    const colmena = new Colmena(outside, plan.hive);
+    const targets = await step('Evaluate the hive', async (row) => await colmena.evaluate(row, (0,pipeline_plan/* bringsNew */.K)(plan.mode)));
+    Object.assign(recorder, { hosts: targets.map(({ address }) => (0,target/* showAddress */.m)(address)) });
+    outside.rememberTargets(targets.map(({ address }) => address));
+    return { ...outside, plan: { ...plan, targets }, colmena };
+}
+async function plantSecrets(context, { files }, open) {
+    const { source } = context.plan.sync;
+    if (files.length === 0)
+        return;
+    if ((0,external_node_fs_.existsSync)((0,external_node_path_.join)(source, 'flake.nix')) && !(await isGit(source))) {
+        throw new errors/* DeployError */.sH('HD-HIVE-05', 'The secret files would enter the Nix store.', {
+            why: 'The hive is a flake outside of git, and Nix takes such a folder into its store as a whole, where everybody may read it.',
+            fix: 'Let `source` be a git checkout (`actions/checkout`): of that Nix takes what git tracks, and no more.',
+        });
+    }
+    await context.step('Write the secret files', async ({ note }) => {
+        const written = await (0,runner_secrets/* writeSecretFiles */.B)(source, files, (files) => context.rememberSecrets(files));
+        open.defer(async () => {
+            await (0,runner_secrets/* removeSecretFiles */.C)(written);
+            context.rememberSecrets({ files: [], folders: [] });
+        });
+        note(`${files.length} on the runner, until the end of this run`);
+    });
+}
+async function isGit(folder) {
+    const args = ['-c', 'safe.directory=*', '-C', folder, 'rev-parse', '--show-toplevel'];
+    const { code } = await (0,exec/* runTool */.q)('git', args).catch(() => ({ code: 1 }));
+    return code === 0;
+}
+/** From here on colmena reaches the hosts as this run does. */
+async function connectHive(context, members, open) {
+    if (context.plan.mode !== 'rollback')
+        await context.colmena?.connect(members, context, open);
+}
+/** Builds the systems on the runner, and copies them to the nodes, where nothing changes by that. */
+async function pushSystems(context, members) {
+    const { colmena, plan, step } = context;
+    if (colmena === undefined || plan.mode !== 'deploy')
+        return;
+    const nodes = members.map(({ target }) => colmena.nodeOf(target));
+    await step('Build and push', async ({ note }) => {
+        await refuseSecretsInStore(nodes, plan.hive?.files ?? [], plan.sync.source);
+        const targets = members.map(({ target }) => target);
+        const answer = await colmena.deploy(['apply', 'push'], targets, note);
+        if (answer.code !== 0)
+            throw notPushed(answer);
+    });
+}
+function notPushed({ tail }) {
+    const why = reasonOf(tail);
+    const untrusted = /lacks a (valid )?signature|trusted-users|is not trusted/i.test(tail);
+    return new errors/* DeployError */.sH('HD-HIVE-07', 'colmena could not build the systems, or not copy them to the nodes.', {
+        why,
+        fix: untrusted
+            ? 'The node takes no unsigned store path from this user: deploy as root (`deployment.targetUser`), name the user in `nix.settings.trusted-users` of the node, or build on it (`deployment.buildOnTarget`).'
+            : 'What colmena and Nix said is in the log of this step. Nothing was changed on the nodes.',
+        detail: tail,
+    });
+}
+/** The keys of a node, uploaded while it waits for them in the middle of its change. */
+async function uploadKeys(context, member) {
+    const keys = context.colmena?.nodeOf(member.target).keys ?? [];
+    const native = context.plan.hive?.native === true && context.plan.mode === 'deploy';
+    if (context.colmena === undefined || keys.length === 0 || native || context.plan.mode === 'rollback')
+        return;
+    const { colmena, plan } = context;
+    await context.step(titleOn(member, 'Upload keys'), async ({ note }) => {
+        const owners = keys.flatMap(({ user, group }) => [
+            ['passwd', user],
+            ['group', group],
+        ]);
+        const lacking = await asked(member, 'keys', owners);
+        if (lacking === undefined)
+            return;
+        // Owners that only the new system brings: as in a deploy of colmena itself, its activation gives them the keys.
+        const early = plan.mode === 'deploy' && lacking.length > 0;
+        const verb = early ? ['apply', 'dry-activate', '--force-replace-unknown-profiles'] : ['upload-keys'];
+        const answer = await colmena.deploy(verb, [member.target], note);
+        // With keys for after the activation it ends in an error, once the others are there; the host looks itself.
+        if (answer.code !== 0 && !(early && keys.some(({ late }) => late)))
+            throw notUploaded(answer, keys);
+        note(`${keys.length} ${keys.length === 1 ? 'key' : 'keys'}`);
+        await answered(member, 'keys');
+    });
+}
+/** Keys that colmena brings after the activation: their owners may be users of the new system. */
+async function uploadLateKeys(context, member) {
+    const { colmena, plan } = context;
+    const keys = colmena?.nodeOf(member.target).keys ?? [];
+    const late = keys.filter((key) => key.late);
+    if (colmena === undefined || late.length === 0 || plan.mode !== 'deploy' || plan.hive?.native)
+        return;
+    await context.step(titleOn(member, 'Upload keys for after the activation'), async ({ note }) => {
+        const answer = await colmena.deploy(['upload-keys'], [member.target], note);
+        if (answer.code !== 0)
+            throw notUploaded(answer, late);
+    });
+}
+function notUploaded({ tail }, keys) {
+    return new errors/* DeployError */.sH('HD-HIVE-06', `The keys ${keys.map(({ name }) => name).join(', ')} could not be uploaded.`, {
+        why: reasonOf(tail),
+        fix: 'Check `deployment.keys`: a `keyFile` has to be the absolute path of a file that is there (`secret-files` writes one), a `keyCommand` may not ask for anything.',
+        detail: tail,
+    });
+}
+/** `activation: native`: colmena activates over its own connection, while the host waits with the way back at hand. */
+async function activateNatively(context, member) {
+    const { colmena, plan } = context;
+    if (colmena === undefined || plan.mode !== 'deploy' || !plan.hive?.native)
+        return;
+    await context.step(titleOn(member, 'Activate by colmena'), async ({ note }) => {
+        if ((await asked(member, 'switch')) === undefined)
+            return;
+        const verb = ['apply', 'switch', '--force-replace-unknown-profiles'];
+        const answer = await colmena.deploy(verb, [member.target], note);
+        if (answer.code !== 0) {
+            throw new errors/* DeployError */.sH('HD-HIVE-08', 'colmena could not activate the new system.', {
+                why: reasonOf(answer.tail),
+                fix: 'With `activation: guarded` units that fail are a matter of `health`, and a lost connection does not stop an activation.',
+                detail: answer.tail,
+            });
+        }
+        await answered(member, 'switch');
+    });
+}
+/** Waits until the host waits for the runner; of these accounts, says which it lacks. Undefined when its change was ended meanwhile. */
+async function asked({ link, change }, what, accounts = []) {
+    const looks = accounts.map(([database, name]) => `getent ${database} ${(0,shell/* quote */.hD)(name)} >/dev/null 2>&1 || echo ${(0,shell/* quote */.hD)(`lacks ${name}`)} >&3\n`);
+    const script = `${(0,shell/* assign */.kp)({ work: `${change.places.state}/work`, what })}${wait}${looks.join('')}`;
+    const { text } = await link.host.run(script, { label: 'Waiting for the host', quiet: true, timeoutMs: 60_000 });
+    const lines = text.split('\n');
+    return lines.includes('waits') ? lines.filter((line) => line.startsWith('lacks ')) : undefined;
+}
+const wait = (0,shell.sh) `
+turns=0
+until [ -e "$work/asked.$what" ] || [ -e "$work/verdict" ] || [ ! -e "$work/open" ] || [ "$turns" -ge 150 ]; do sleep 0.2; turns=$((turns + 1)); done
+[ ! -e "$work/open" ] || [ ! -e "$work/asked.$what" ] || echo waits >&3
+`;
+/** What colmena did may have cut the connection. */
+async function answered(member, what) {
+    const script = `: >${(0,shell/* quote */.hD)(`${member.change.places.state}/work/done-by-runner.${what}`)}`;
+    const tell = async () => await member.link.host.run(script, { label: 'Telling the host', quiet: true, timeoutMs: 60_000 });
+    await tell().catch(async (error) => {
+        if (!(error instanceof errors/* ConnectionLost */.pz))
+            throw error;
+        await member.guard.reconnect();
+        await tell();
+    });
+}
+
+// EXTERNAL MODULE: ./lib/pipeline/network.js + 8 modules
+var network = __nccwpck_require__(5600);
+;// CONCATENATED MODULE: ./lib/pipeline/on-runner.js
+/** What a strategy makes on the runner for a new release; a release of old has it already. */
+async function workOnRunner({ plan, step, signal }, members) {
+    const [first] = members;
+    if (first === undefined || first.goal.record === undefined)
+        return;
+    const { strategy, options } = first.goal;
+    const work = strategy.onRunner?.(options);
+    if (work === undefined)
+        return;
+    await step('Build on the runner', async ({ note }) => {
+        const hosts = members.map(({ link, facts, change }) => ({
+            ...{ host: link.host, facts, release: change.places.release },
+        }));
+        note(await work({ options, source: plan.sync.source, members: hosts, signal }));
+    });
+}
+
 ;// CONCATENATED MODULE: ./lib/pipeline/preflight.js
 
 
@@ -75884,6 +77759,121 @@ function together({ code, what, why, fix }, others, host) {
         why: [why, ...others.map((other) => `Besides: ${other.what} ${other.why}`)].join(' '),
         fix: [...new Set([fix, ...others.map((other) => other.fix)])].join('\n'),
     });
+}
+
+// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 7 modules
+var ssh_host = __nccwpck_require__(5803);
+;// CONCATENATED MODULE: ./lib/pipeline/require-release.js
+var require_release_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var require_release_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+/** Refuses what was not healthy before where it has to be: this very commit, as the ledger there says. Changes nothing there. */
+async function requireRelease(context) {
+    const { requires, mode } = context.plan;
+    if (requires === undefined || !(0,pipeline_plan/* bringsNew */.K)(mode))
+        return;
+    const { label, plan } = requires;
+    await context.step(`Ask ${label} for this commit`, async (row) => {
+        const targets = plan.hive === undefined ? plan.targets : await new Colmena({ ...context, plan }, plan.hive).evaluate(row, false);
+        const releases = await (0,fleet/* each */._)(targets, (target) => ask(context, { ...plan, targets: [target] }, label));
+        row.note(`${context.plan.sync.commit.slice(0, 12)} is healthy there: ${releases.join(', ')}`);
+    });
+}
+async function ask(context, plan, label) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { log, signal, network } = context;
+        const [target] = plan.targets;
+        if (target === undefined)
+            throw new TypeError(`${label} has no host`);
+        const host = require_release_addDisposableResource(env_1, await ssh_host/* SshHost */.f.connect(target, { log, signal, network, hosted: plan.run.hosted }), true);
+        const facts = await (0,reach/* learn */.nB)(host, plan);
+        const { current, pending, releases } = await (0,remote_state/* readState */.un)(host, facts.state);
+        const running = releases.find(({ id }) => id === current);
+        const commit = context.plan.sync.commit;
+        const refuse = (why) => new errors/* DeployError */.sH('HD-PROMOTE-01', `This commit is not healthy on ${label} (${host.name}).`, {
+            why,
+            fix: `Deploy ${commit.slice(0, 12) || 'a commit'} to ${label} first, and then here: with \`needs\` between the jobs, or \`max-parallel: 1\`.`,
+        });
+        if (pending !== '')
+            throw refuse(`The deploy ${pending} is open there, and nobody knows yet how it ends.`);
+        if (running === undefined)
+            throw refuse(`${plan.name} was never deployed there.`);
+        if (commit === '' || running.revision !== commit)
+            throw refuse(`It runs ${running.revision.slice(0, 12) || 'what has no commit'} there (release ${current}).`);
+        const { text } = await host.run(`${(0,shell/* assign */.kp)({ ledger: `${facts.state}/ledger.jsonl` })}tail -n 1 "$ledger" >&3 || :`, {
+            ...{ label: 'Reading the ledger', quiet: true },
+        });
+        if (/"result":"(rollback-failed|unknown)"/.test(text))
+            throw refuse('The last run there has ended without one known state, as its ledger says.');
+        return `${host.name} (release ${current})`;
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = require_release_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
 }
 
 // EXTERNAL MODULE: ./lib/pipeline/settle.js
@@ -76134,6 +78124,9 @@ var deploy_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
+
+
 /**
  * The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. Several
  * hosts take each step together, up to the first change; then one follows the other, and all are confirmed at the end.
@@ -76141,23 +78134,28 @@ var deploy_disposeResources = (undefined && undefined.__disposeResources) || (fu
 async function deploy(outside) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const { plan } = outside;
-        const reading = plan.mode === 'deploy' ? newRelease(outside) : undefined;
         const open = deploy_addDisposableResource(env_1, new AsyncDisposableStack(), true);
-        const context = await (0,pipeline_network/* enterNetwork */.f)(outside, open);
+        const inside = await enterHive(outside, open);
+        const { mode } = inside.plan;
+        const reading = mode === 'deploy' ? newRelease(inside) : undefined;
+        const context = await (0,network/* enterNetwork */.f)(inside, open);
+        await requireRelease(context);
         const reached = await (0,reach/* reach */.gl)(context, open);
+        await connectHive(context, reached, open);
         // What cannot be read is told before anything is touched: no lock, no state directory.
         await reading?.read;
         const locked = await take(context, reached, open);
         const settled = await (0,fleet/* each */._)(locked, async (member) => await (0,settle/* settlePending */.p)(context, member));
-        const goalOf = reading ?? oldRelease(context);
+        const goalOf = reading ?? (mode === 'upload-keys' ? keysOnly(context) : oldRelease(context));
         const planned = await (0,fleet/* each */._)(settled, async (member) => choose(context, member, await goalOf(member), open));
         await (0,fleet/* each */._)(planned, (member) => checkTools(context, member));
         await verifyImages(context);
         await refuseDowngrade(context, planned);
         await runCommand(context, planned, 'before');
+        await pushSystems(context, planned);
         const staged = await (0,fleet/* onAll */.J)(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note));
         await lookAhead(context, staged);
+        await workOnRunner(context, staged);
         const looked = await baseline(context, staged);
         const changing = await dropUnchanged(context, looked);
         if (changing.length === 0)
@@ -76167,10 +78165,13 @@ async function deploy(outside) {
             await prepare(context, begun);
             for (const member of begun) {
                 await phase(context, member, 'switch');
+                await uploadKeys(context, member);
                 await phase(context, member, 'prepare');
                 await phase(context, member, 'data');
                 await phase(context, member, 'migrate');
+                await activateNatively(context, member);
                 await phase(context, member, 'apply');
+                await uploadLateKeys(context, member);
                 // Made while health is being checked: whoever confirms has to come by a connection of after the change.
                 const fresh = member.guard.fresh();
                 await checkHealth(context, member);
@@ -76445,7 +78446,8 @@ done <"$work/real"
 /** The goal as a deploy would have it, with all that it writes in memory. */
 async function goalFor(context, member, reading, open) {
     const scratch = open.use(await openScratch(member.link.host));
-    const goal = await reading({ facts: { ...member.facts, state: scratch.path }, state: member.state });
+    const facts = { ...member.facts, state: scratch.path };
+    const goal = await reading({ facts, state: member.state, target: member.target });
     const change = aim(context, member, goal);
     const places = { ...change.places, release: `${scratch.path}/releases/${goal.id}`, work: `${scratch.path}/work` };
     return { ...member, goal, change: { ...change, places } };
@@ -76720,6 +78722,8 @@ var plan_mode_disposeResources = (undefined && undefined.__disposeResources) || 
 
 
 
+
+
 /**
  * All that a deploy would do, and all that would stop it, in the order of a deploy. Nothing is taken, and nothing on a
  * disk of the host is written: what has to be looked at as files lies in its memory meanwhile.
@@ -76727,10 +78731,11 @@ var plan_mode_disposeResources = (undefined && undefined.__disposeResources) || 
 async function planMode(outside) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const reading = newRelease(outside);
         const open = plan_mode_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const inside = await enterHive(outside, open);
+        const reading = newRelease(inside);
         const findings = new Findings();
-        const context = await (0,pipeline_network/* enterNetwork */.f)(outside, open);
+        const context = await (0,network/* enterNetwork */.f)(inside, open);
         const reached = await (0,reach/* reach */.gl)(context, open, {
             all: findings.all,
             refuse: (record, problem) => findings.add(record, problem),
@@ -76746,6 +78751,7 @@ async function planMode(outside) {
         if (canary !== undefined) {
             await findings.noting(canary.record, () => verifyImages(context));
             await findings.noting(canary.record, () => refuseDowngrade(context, aimed));
+            await findings.noting(canary.record, () => requireRelease(context));
         }
         const compared = await findings.all(context, 'Compare files', aimed, (member, note) => compareOnly(context, member, source, findings, note));
         const foreseen = await findings.all(context, 'Look ahead', compared, (member, note) => pipeline_foresee_foresee(context, member, findings, note));
@@ -76954,6 +78960,7 @@ var status_mode_disposeResources = (undefined && undefined.__disposeResources) |
 
 
 
+
 /** What runs, whether it is what was deployed, and how it is. Nothing is taken, and nothing changed. */
 async function statusMode(outside) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -76961,7 +78968,7 @@ async function statusMode(outside) {
         const { recorder, plan } = outside;
         const open = status_mode_addDisposableResource(env_1, new AsyncDisposableStack(), true);
         const findings = new Findings();
-        const context = await (0,pipeline_network/* enterNetwork */.f)(outside, open);
+        const context = await (0,network/* enterNetwork */.f)(await enterHive(outside, open), open);
         // Who only reads need not be able to write there.
         const reached = await (0,reach/* reach */.gl)(context, open, { all: findings.all, refuse: () => { } });
         const known = await lookAround(context, reached, findings);
@@ -77040,7 +79047,7 @@ async function run(plan, recorder, sink, runner) {
     const progress = sink.progress('progress');
     const context = {
         ...runner,
-        ...{ plan, recorder, log: sink, network: network/* ownNetwork */.J },
+        ...{ plan, recorder, log: sink, network: remote_network/* ownNetwork */.J },
         progress: (text) => progress.update(text),
         step: (name, work) => sink.group(name, () => recorder.step(name, (row) => work({ ...row, note: say(row.note) }))),
     };
@@ -77060,6 +79067,160 @@ async function run(plan, recorder, sink, runner) {
         progress.done();
     }
     return recorder.result;
+}
+
+
+/***/ }),
+
+/***/ 730:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   B: () => (/* binding */ writeSecretFiles),
+/* harmony export */   C: () => (/* binding */ removeSecretFiles)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(452);
+/* harmony import */ var _runner_exec_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3981);
+var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+/**
+ * Writes the secret files where a hive reads them, with mode 600. They are not to be there before, nor to be a part of what Nix takes into
+ * its store, which everybody may read. `remember` hears of each before it exists, so that whoever comes after us can remove it.
+ */
+async function writeSecretFiles(source, files, remember) {
+    const root = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.realpath)(source);
+    const written = { files: [], folders: [] };
+    try {
+        for (const { path, base64 } of files) {
+            const env_1 = { stack: [], error: void 0, hasError: false };
+            try {
+                const file = (0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(root, path);
+                const folders = await missingFolders((0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(file));
+                await refuseOutside(root, (0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(folders.at(-1) ?? file), path);
+                await refuseTracked(root, path);
+                if ((await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(file).catch(() => undefined)) !== undefined)
+                    throw inTheWay(path);
+                written.folders.unshift(...folders);
+                written.files.push(file);
+                remember(written);
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(file), { recursive: true, mode: 0o700 });
+                const handle = __addDisposableResource(env_1, await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.open)(file, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_WRONLY | node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_CREAT | node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_EXCL, 0o600), true);
+                await handle.writeFile(Buffer.from(base64.reveal(), 'base64'));
+            }
+            catch (e_1) {
+                env_1.error = e_1;
+                env_1.hasError = true;
+            }
+            finally {
+                const result_1 = __disposeResources(env_1);
+                if (result_1)
+                    await result_1;
+            }
+        }
+        return written;
+    }
+    catch (error) {
+        await removeSecretFiles(written);
+        throw error;
+    }
+}
+/** Of folders those alone that are empty now: what somebody else put there is his. */
+async function removeSecretFiles({ files, folders }) {
+    for (const file of files)
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(file, { force: true });
+    for (const folder of folders)
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rmdir)(folder).catch(() => { });
+}
+/** The innermost first. */
+async function missingFolders(folder) {
+    const missing = [];
+    for (let at = folder; (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(at).catch(() => undefined)) === undefined; at = (0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(at))
+        missing.push(at);
+    return missing;
+}
+async function refuseOutside(root, folder, path) {
+    const real = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.realpath)(folder);
+    if (real === root || !(0,node_path__WEBPACK_IMPORTED_MODULE_2__.relative)(root, real).startsWith('..'))
+        return;
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .DeployError */ .sH('HD-HIVE-05', `The secret file ${path} would be written outside of the source.`, {
+        why: `A link in the source leads to ${real}.`,
+        fix: 'Give it a place in the source that no link leads out of.',
+    });
+}
+/** What git tracks, a flake takes into the store, changes that were never committed too. */
+async function refuseTracked(root, path) {
+    const args = ['-c', 'safe.directory=*', '-C', root, 'ls-files', '--error-unmatch', '--', path];
+    const { code } = await (0,_runner_exec_js__WEBPACK_IMPORTED_MODULE_4__/* .runTool */ .q)('git', args).catch(() => ({ code: 1 }));
+    if (code !== 0)
+        return;
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .DeployError */ .sH('HD-HIVE-05', `git tracks ${path}, so the secret in it would enter the Nix store.`, {
+        why: 'Nix takes every file that git tracks into its store, which everybody on the runner and on the nodes may read.',
+        fix: `Run \`git rm --cached ${path}\`, name it in .gitignore and commit that. If real values were ever committed, replace them.`,
+    });
+}
+function inTheWay(path) {
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .DeployError */ .sH('HD-HIVE-05', `The source has a file ${path} already.`, {
+        why: 'It would be overwritten by the one of `secret-files`, and removed afterwards.',
+        fix: 'Remove it before this step; on a runner of your own it may be left of a run that lost its power.',
+    });
 }
 
 
@@ -77120,14 +79281,14 @@ var core = __nccwpck_require__(6058);
 var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/guard/guard.js
 var guard = __nccwpck_require__(988);
-// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 8 modules
-var ssh_host = __nccwpck_require__(8298);
+// EXTERNAL MODULE: ./lib/remote/ssh-host.js + 7 modules
+var ssh_host = __nccwpck_require__(5803);
 // EXTERNAL MODULE: ./lib/remote/state.js
 var remote_state = __nccwpck_require__(6915);
 // EXTERNAL MODULE: ./lib/remote/target.js
 var remote_target = __nccwpck_require__(9305);
-// EXTERNAL MODULE: ./lib/pipeline/network.js + 9 modules
-var pipeline_network = __nccwpck_require__(8054);
+// EXTERNAL MODULE: ./lib/pipeline/network.js + 8 modules
+var pipeline_network = __nccwpck_require__(5600);
 // EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
 var reach = __nccwpck_require__(6196);
 // EXTERNAL MODULE: ./lib/pipeline/settle.js
@@ -77244,6 +79405,8 @@ async function finishOn(target, plan, id, context) {
     }
 }
 
+// EXTERNAL MODULE: ./lib/pipeline/runner-secrets.js
+var runner_secrets = __nccwpck_require__(730);
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: external "node:path"
@@ -77308,11 +79471,13 @@ function isOurs(pid, folder) {
 
 
 
+
 /** Finishes whatever main could not: cancelled too hard, killed, out of time. Says so, and never fails the job again. */
 async function post(sink, load) {
     const temp = core/* getState */.Gu('temp');
     if (temp !== '')
         await (0,promises_.rm)(temp, { recursive: true, force: true });
+    await (0,runner_secrets/* removeSecretFiles */.C)(JSON.parse(core/* getState */.Gu('secrets') || '{"files":[],"folders":[]}'));
     await leave(core/* getState */.Gu('tailnet'), sink);
     const pending = JSON.parse(core/* getState */.Gu('pending') || '{}');
     const ids = [...new Set(Object.values(pending).filter(Boolean))];
@@ -77322,7 +79487,7 @@ async function post(sink, load) {
         const loaded = load();
         if ('plan' in loaded) {
             const idToken = (audience) => core/* getIDToken */.V9(audience);
-            await finish(loaded.plan, pending, { log: sink, idToken, rememberTailnet: () => { } });
+            await finish(withNodes(loaded.plan), pending, { log: sink, idToken, rememberTailnet: () => { } });
         }
     }
     catch (error) {
@@ -77330,6 +79495,14 @@ async function post(sink, load) {
         sink.warning(`The deploy ${ids.join(', ')} may still be open on the host, and could not be settled now: ${what} ${why} The next run settles it first. ${fix}`);
     }
     return 0;
+}
+/** The hosts of a hive, as main has found them: nothing is evaluated once more. */
+function withNodes(plan) {
+    const { hive, targets } = plan;
+    if (hive === undefined || targets.length > 0)
+        return plan;
+    const addresses = JSON.parse(core/* getState */.Gu('targets') || '[]');
+    return { ...plan, targets: addresses.map((address) => ({ ...hive.login, address })) };
 }
 /** Main leaves by itself, and its keeper does when main cannot: this is for what not even that one could do. */
 async function leave(folder, sink) {
@@ -77602,6 +79775,63 @@ const ownNetwork = { dial: _dial_js__WEBPACK_IMPORTED_MODULE_0__/* .dial */ .zy 
 
 /***/ }),
 
+/***/ 8119:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $: () => (/* binding */ readPrivateKey),
+/* harmony export */   l: () => (/* binding */ showPublic)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var ssh2__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5472);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(452);
+
+
+
+/** The private key in a form that ssh2 can use, or why it cannot. */
+function readPrivateKey({ key, passphrase }) {
+    if (key === undefined)
+        return undefined;
+    const parsed = ssh2__WEBPACK_IMPORTED_MODULE_1__.utils.parseKey(key.reveal(), passphrase?.reveal());
+    if (parsed instanceof Error)
+        throw explain(parsed, passphrase !== undefined);
+    const first = Array.isArray(parsed) ? parsed[0] : parsed;
+    if (first === undefined || !first.isPrivateKey()) {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .DeployError */ .sH('HD-SSH-02', '`ssh-key` holds a public key.', {
+            fix: 'Store the private key: the file without `.pub`, which begins with -----BEGIN.',
+        });
+    }
+    return first;
+}
+function explain(error, hadPassphrase) {
+    if (/no passphrase given/i.test(error.message)) {
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .DeployError */ .sH('HD-SSH-08', '`ssh-key` is protected by a passphrase, and none was given.', {
+            fix: 'Set `ssh-key-passphrase`, or use a key of its own for deploys, without a passphrase.',
+            cause: error,
+        });
+    }
+    if (hadPassphrase && /bad passphrase|integrity check|decrypt/i.test(error.message)) {
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .DeployError */ .sH('HD-SSH-08', '`ssh-key-passphrase` does not open `ssh-key`.', {
+            fix: 'Check it with `ssh-keygen -y -f KEYFILE`, which asks for the same passphrase.',
+            cause: error,
+        });
+    }
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .DeployError */ .sH('HD-SSH-02', '`ssh-key` cannot be read as a private key.', {
+        why: `The parser says: ${error.message}.`,
+        fix: 'Store the whole file, from its BEGIN line to its END line; `ssh-keygen -y -f KEYFILE` must print its public key.',
+        cause: error,
+    });
+}
+/** `ssh-ed25519 AAAA… (SHA256:…)`: what belongs into authorized_keys, with the fingerprint to find it there. */
+function showPublic(key) {
+    const blob = key.getPublicSSH();
+    const fingerprint = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(blob).digest('base64').replace(/=+$/, '');
+    return `${key.type} ${blob.toString('base64')} (SHA256:${fingerprint})`;
+}
+
+
+/***/ }),
+
 /***/ 9839:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -77861,7 +80091,7 @@ function lastLines(tail) {
 
 /***/ }),
 
-/***/ 8298:
+/***/ 5803:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -78039,53 +80269,8 @@ function wildcard(pattern) {
 
 // EXTERNAL MODULE: ./lib/remote/network.js
 var remote_network = __nccwpck_require__(2056);
-// EXTERNAL MODULE: ./node_modules/ssh2/lib/index.js
-var lib = __nccwpck_require__(5472);
-;// CONCATENATED MODULE: ./lib/remote/private-key.js
-
-
-
-/** The private key in a form that ssh2 can use, or why it cannot. */
-function readPrivateKey({ key, passphrase }) {
-    if (key === undefined)
-        return undefined;
-    const parsed = lib.utils.parseKey(key.reveal(), passphrase?.reveal());
-    if (parsed instanceof Error)
-        throw explain(parsed, passphrase !== undefined);
-    const first = Array.isArray(parsed) ? parsed[0] : parsed;
-    if (first === undefined || !first.isPrivateKey()) {
-        throw new errors/* DeployError */.sH('HD-SSH-02', '`ssh-key` holds a public key.', {
-            fix: 'Store the private key: the file without `.pub`, which begins with -----BEGIN.',
-        });
-    }
-    return first;
-}
-function explain(error, hadPassphrase) {
-    if (/no passphrase given/i.test(error.message)) {
-        return new errors/* DeployError */.sH('HD-SSH-08', '`ssh-key` is protected by a passphrase, and none was given.', {
-            fix: 'Set `ssh-key-passphrase`, or use a key of its own for deploys, without a passphrase.',
-            cause: error,
-        });
-    }
-    if (hadPassphrase && /bad passphrase|integrity check|decrypt/i.test(error.message)) {
-        return new errors/* DeployError */.sH('HD-SSH-08', '`ssh-key-passphrase` does not open `ssh-key`.', {
-            fix: 'Check it with `ssh-keygen -y -f KEYFILE`, which asks for the same passphrase.',
-            cause: error,
-        });
-    }
-    return new errors/* DeployError */.sH('HD-SSH-02', '`ssh-key` cannot be read as a private key.', {
-        why: `The parser says: ${error.message}.`,
-        fix: 'Store the whole file, from its BEGIN line to its END line; `ssh-keygen -y -f KEYFILE` must print its public key.',
-        cause: error,
-    });
-}
-/** `ssh-ed25519 AAAA… (SHA256:…)`: what belongs into authorized_keys, with the fingerprint to find it there. */
-function showPublic(key) {
-    const blob = key.getPublicSSH();
-    const fingerprint = (0,external_node_crypto_.createHash)('sha256').update(blob).digest('base64').replace(/=+$/, '');
-    return `${key.type} ${blob.toString('base64')} (SHA256:${fingerprint})`;
-}
-
+// EXTERNAL MODULE: ./lib/remote/private-key.js
+var private_key = __nccwpck_require__(8119);
 // EXTERNAL MODULE: external "assert"
 var external_assert_ = __nccwpck_require__(2613);
 // EXTERNAL MODULE: external "fs"
@@ -78266,6 +80451,8 @@ async function scanDirectory(path, { recursive = true, validate = null, concurre
 
 // EXTERNAL MODULE: ./node_modules/shell-escape/shell-escape.js
 var shell_escape = __nccwpck_require__(4646);
+// EXTERNAL MODULE: ./node_modules/ssh2/lib/index.js
+var lib = __nccwpck_require__(5472);
 ;// CONCATENATED MODULE: ./node_modules/node-ssh/lib/esm/index.mjs
 
 
@@ -79066,6 +81253,8 @@ class SshConnection {
     #ended = new AbortController();
     #name;
     hostKey;
+    /** The connection that carries this one: that to a jump host. */
+    through;
     constructor(client, socket, address, hostKey) {
         this.#client = client;
         this.#socket = socket;
@@ -79225,7 +81414,7 @@ function authRefused(address, { key, agent }, failure) {
     if (key !== undefined) {
         return new errors/* DeployError */.sH('HD-SSH-03', `${where} refused the login.`, {
             why: `The user ${address.user} does not exist there, or its authorized_keys does not hold the key of \`ssh-key\`.`,
-            fix: `On the host, as ${address.user}, add this line to ~/.ssh/authorized_keys (and check \`chmod 700 ~/.ssh; chmod 600 ~/.ssh/authorized_keys\`):\n  ${showPublic(key).replace(/ \(SHA256.*/, '')} homelab-deploy\nFingerprint: ${showPublic(key).replace(/^.*\((SHA256[^)]*)\)$/, '$1')}`,
+            fix: `On the host, as ${address.user}, add this line to ~/.ssh/authorized_keys (and check \`chmod 700 ~/.ssh; chmod 600 ~/.ssh/authorized_keys\`):\n  ${(0,private_key/* showPublic */.l)(key).replace(/ \(SHA256.*/, '')} homelab-deploy\nFingerprint: ${(0,private_key/* showPublic */.l)(key).replace(/^.*\((SHA256[^)]*)\)$/, '$1')}`,
             cause,
         });
     }
@@ -79256,7 +81445,7 @@ async function connect(target, context) {
     const network = context.network ?? remote_network/* ownNetwork */.J;
     // Where the network knows who we are, no key may be needed at all.
     const keyless = network.identify !== undefined;
-    const credentials = { key: readPrivateKey(target), agent: target.agent, keyless };
+    const credentials = { key: (0,private_key/* readPrivateKey */.$)(target), agent: target.agent, keyless };
     const { jump, address, hostKey, connectTimeout } = target;
     const hop = (to, input) => ({
         ...{ address: to.address, hostKey: to.hostKey, input, direct: true },
@@ -79268,6 +81457,7 @@ async function connect(target, context) {
     try {
         const inner = { address, hostKey, input: 'host-key', direct: false, open: () => onwards(through, address) };
         const connection = await reach(inner, credentials, connectTimeout, context);
+        connection.through = through;
         connection.ended.addEventListener('abort', () => void through[Symbol.asyncDispose]());
         return connection;
     }
@@ -79418,6 +81608,8 @@ class SshHost {
     name;
     hostKey;
     hostKeyLine;
+    /** Of the jump host, where there is one. */
+    jumpKeyLine;
     #connection;
     #context;
     #session;
@@ -79426,6 +81618,9 @@ class SshHost {
         this.name = (0,remote_target/* showAddress */.m)(target.address);
         this.hostKey = `${connection.hostKey.type} ${connection.hostKey.fingerprint}`;
         this.hostKeyLine = new HostKeyJudge(target.address, target.hostKey).line(connection.hostKey);
+        const { jump } = target;
+        const jumpKey = connection.through?.hostKey;
+        this.jumpKeyLine = jump && jumpKey && new HostKeyJudge(jump.address, jump.hostKey).line(jumpKey);
         this.#connection = connection;
         this.#context = { log, signal, name: this.name };
         this.#session = this.#open();
@@ -79530,6 +81725,7 @@ printf 'current %s\n' "$(cat "$state/current" 2>/dev/null || :)" >&3
 [ ! -e "$state/pending.json" ] || printf 'pending %s\n' "$(sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$state/pending.json")" >&3
 for record in "$state"/releases/*/record.json; do [ ! -f "$record" ] || { printf 'release '; tr -d '\n' <"$record"; echo; } >&3; done
 for images in "$state"/releases/*/compose/images; do [ ! -f "$images" ] || { id=\${images%/compose/images}; sed "s|.*[|]|digest \${id##*/} |" "$images" >&3; }; done
+for number in "$state"/releases/*/nix/generation; do [ ! -f "$number" ] || { id=\${number%/nix/generation}; echo "generation \${id##*/} $(cat "$number")" >&3; }; done
 `;
 /** Asks anew: after something was settled, the state is another. */
 async function readState(host, state) {
@@ -79542,6 +81738,7 @@ function parseState(text) {
         current: values('current')[0] ?? '',
         pending: values('pending')[0] ?? '',
         digests: values('digest'),
+        generations: values('generation'),
         releases: values('release')
             .flatMap(parseRecord)
             .toSorted((a, b) => (a.at < b.at ? 1 : -1)),

@@ -280,6 +280,48 @@ export const codes = {
     cause: 'Submodules and Git LFS content are not part of a commit, so `sync: git` cannot send them.',
     fix: 'Use `sync: auto` with `submodules: recursive` or `lfs: true` for actions/checkout.',
   },
+  'HD-NIX-01': {
+    title: 'The flake cannot be used',
+    cause: 'There is no flake.nix, it has no such system, flake.lock is stale, or the host runs no NixOS.',
+    fix: 'Check `flake`: `./FOLDER#NAME`, where NAME is one of `nixosConfigurations`.',
+  },
+  'HD-NIX-02': {
+    title: 'The system could not be built',
+    cause: 'The flake cannot be evaluated, a package does not build, or something could not be downloaded.',
+    fix: 'The words of Nix are in the log and in the summary. Nothing was changed.',
+  },
+  'HD-NIX-03': {
+    title: 'The system could not be activated',
+    cause: '`switch-to-configuration` ended with an error, crashed, or another activation was at it.',
+    fix: 'The host went back to the system of before. The message says what the exit code means.',
+  },
+  'HD-NIX-04': {
+    title: 'Units failed in the new system',
+    cause:
+      'The new system ran, units failed in it that had not failed before, and no health check said that this is well.',
+    fix: 'Look at their journals. With `health` it is your checks that decide.',
+  },
+  'HD-NIX-05': {
+    title: 'The host does not trust what the runner built',
+    cause: 'A user who is not in `trusted-users` may only bring paths with a signature that the host knows.',
+    fix: 'Deploy as root or as a trusted user, sign the paths, or use `build-on: host`.',
+  },
+  'HD-NIX-06': {
+    title: 'Secrets would enter the Nix store',
+    cause:
+      'The folder of the flake holds a `.env` and is no git repository, so that Nix would copy it for everybody to read.',
+    fix: 'Leave it out of the source, and give it by `env-file` or `secret-files`.',
+  },
+  'HD-NIX-07': {
+    title: 'The system is for another machine',
+    cause: 'Its architecture is not that of the host, or not that of the machine which was to build it.',
+    fix: 'Check the name after `#` in `flake`; build on the host, or set up emulation.',
+  },
+  'HD-NIX-08': {
+    title: 'There is no room for the new kernel',
+    cause: 'The partition of the boot loader is too full for what the new system would write there.',
+    fix: 'Remove old generations on the host. Nothing was changed.',
+  },
   'HD-STRATEGY-01': {
     title: 'The strategy could not be chosen',
     cause: '`strategy: auto` found no known file in `source`, or files of two strategies.',
@@ -326,6 +368,51 @@ export const codes = {
     title: 'The data could not be brought back',
     cause: 'Restoring a backup ended with an error. What was there is kept beside the backups.',
     fix: 'The message says which data and why.',
+  },
+  'HD-HIVE-01': {
+    title: '`nodes` selects no node of the hive',
+    cause: 'A name is misspelt, or no node has that tag. colmena itself would report success.',
+    fix: 'The message lists the nodes that there are. Nothing was touched.',
+  },
+  'HD-HIVE-02': {
+    title: 'The hive could not be evaluated',
+    cause: 'Nix found an error in it, or what it reads (an environment variable, a file) is not there.',
+    fix: 'The words of Nix are in the log. A hive that reads the environment needs `colmena-args: --impure`. Nothing was touched.',
+  },
+  'HD-HIVE-03': {
+    title: 'A node has no address',
+    cause: 'Its `deployment.targetHost` is null or no address, or two nodes have the same one.',
+    fix: 'Set `deployment.targetHost`, or leave the node out of `nodes`.',
+  },
+  'HD-HIVE-04': {
+    title: 'The runner cannot build for the node',
+    cause: 'The node has another architecture, and the runner has neither emulation nor a remote builder for it.',
+    fix: 'Set `deployment.buildOnTarget`, or use a runner of that architecture. Nothing was touched.',
+  },
+  'HD-HIVE-05': {
+    title: 'A secret would enter the Nix store',
+    cause: 'The file is tracked by git, or named by a path that Nix copies; the store may be read by everybody.',
+    fix: 'Keep it out of git, and name it by a quoted absolute path. The message says which one.',
+  },
+  'HD-HIVE-06': {
+    title: 'The keys could not be uploaded',
+    cause: 'A `keyFile` is not there, a `keyCommand` failed, or the node refused the file.',
+    fix: 'The words of colmena are in the log and in the summary. The system and the keys of before were put back.',
+  },
+  'HD-HIVE-07': {
+    title: 'The systems could not be built or copied',
+    cause: 'A derivation failed, the disk is full, or the node does not trust what it was sent.',
+    fix: 'The words of Nix are in the log. The nodes were not changed.',
+  },
+  'HD-HIVE-08': {
+    title: 'colmena could not activate the new system',
+    cause: 'With `activation: native` a unit that failed, or a connection that was lost, is a failure.',
+    fix: 'Its words are in the log. The old system was put back.',
+  },
+  'HD-PROMOTE-01': {
+    title: 'This commit is not healthy where it has to be first',
+    cause: '`require-release` names a target that runs another commit, or none, or one that was not confirmed.',
+    fix: 'Deploy this very commit there first. Nothing was touched.',
   },
   'HD-GUARD-01': {
     title: 'Nobody confirmed the new version in time',

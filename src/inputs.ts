@@ -4,6 +4,7 @@ import { secretsIn } from './inputs/masks.ts'
 import { Problems } from './inputs/problems.ts'
 import { type ReadFile, readInside } from './inputs/read-inside.ts'
 import { readValues } from './inputs/read-values.ts'
+import { readRequired } from './inputs/required.ts'
 import { checkRules } from './inputs/rules.ts'
 import type { Environment } from './inputs/run.ts'
 import type { Plan } from './pipeline/plan.ts'
@@ -32,6 +33,7 @@ export function loadInputs(env: Environment, readFile: ReadFile = readInside): L
 
   const absent = problems.onlyAbsent()
   if (absent && values['if-unconfigured'] === 'skip') return { skip: absent, secrets }
+  const required = readRequired(values, given, env, problems)
   problems.throwIfAny()
-  return { plan: buildPlan(values, given.inputs, env), secrets }
+  return { plan: buildPlan(values, given.inputs, env, required), secrets }
 }

@@ -45,6 +45,8 @@ async function main(): Promise<number> {
           pending[host] = id
           core.saveState('pending', JSON.stringify(pending))
         },
+        rememberTargets: (addresses) => core.saveState('targets', JSON.stringify(addresses)),
+        rememberSecrets: (written) => core.saveState('secrets', JSON.stringify(written)),
         rememberTailnet: (folder) => core.saveState('tailnet', folder),
         idToken: (audience) => core.getIDToken(audience),
       })

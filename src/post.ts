@@ -3,6 +3,9 @@ import * as core from '@actions/core'
 import { toDeployError } from './errors.ts'
 import type { Loaded } from './inputs.ts'
 import { finish, type Pending } from './pipeline/finish.ts'
+import type { Plan } from './pipeline/plan.ts'
+import { removeSecretFiles, type Written } from './pipeline/runner-secrets.ts'
+import type { Address } from './remote/target.ts'
 import type { Sink } from './report/sink.ts'
 import { leaveTailnet } from './tailnet/leave.ts'
 
@@ -10,6 +13,7 @@ import { leaveTailnet } from './tailnet/leave.ts'
 export async function post(sink: Sink, load: () => Loaded): Promise<number> {
   const temp = core.getState('temp')
   if (temp !== '') await rm(temp, { recursive: true, force: true })
+  await removeSecretFiles(JSON.parse(core.getState('secrets') || '{"files":[],"folders":[]}') as Written)
   await leave(core.getState('tailnet'), sink)
   const pending = JSON.parse(core.getState('pending') || '{}') as Pending
   const ids = [...new Set(Object.values(pending).filter(Boolean))]
@@ -18,7 +22,7 @@ export async function post(sink: Sink, load: () => Loaded): Promise<number> {
     const loaded = load()
     if ('plan' in loaded) {
       const idToken = (audience: string) => core.getIDToken(audience)
-      await finish(loaded.plan, pending, { log: sink, idToken, rememberTailnet: () => {} })
+      await finish(withNodes(loaded.plan), pending, { log: sink, idToken, rememberTailnet: () => {} })
     }
   } catch (error) {
     const { what, why, fix } = toDeployError(error)
@@ -27,6 +31,14 @@ export async function post(sink: Sink, load: () => Loaded): Promise<number> {
     )
   }
   return 0
+}
+
+/** The hosts of a hive, as main has found them: nothing is evaluated once more. */
+function withNodes(plan: Plan): Plan {
+  const { hive, targets } = plan
+  if (hive === undefined || targets.length > 0) return plan
+  const addresses = JSON.parse(core.getState('targets') || '[]') as Address[]
+  return { ...plan, targets: addresses.map((address) => ({ ...hive.login, address })) }
 }
 
 /** Main leaves by itself, and its keeper does when main cannot: this is for what not even that one could do. */

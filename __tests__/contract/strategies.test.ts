@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Facts } from '../../src/remote/facts.ts'
@@ -15,7 +17,10 @@ const facts: Facts = {
   user: { name: 'deploy', uid: 1000, home: '/home/deploy' },
   // Named by their paths, so that no test runs those of this machine.
   tools: Object.fromEntries(
-    ['install', 'rm', 'systemctl', 'uv'].map((name) => [name, { path: `/nowhere/${name}`, version: '' }]),
+    ['install', 'nix', 'nixos-rebuild', 'rm', 'systemctl', 'uv'].map((name) => [
+      name,
+      { path: `/nowhere/${name}`, version: '' },
+    ]),
   ),
   engine: {
     ...{ docker: '/nowhere/docker', sudo: false, version: '26.1.5', problem: '', updaters: [] },
@@ -55,6 +60,14 @@ const filled = (text: string): StrategyOptions => ({
     ...{ files: [text], project: text, profiles: [text], images: [{ service: text, ref: text }] },
     ...{ registry: text, registryUser: text, verify: 'cosign' },
   },
+  colmena: {
+    ...{ node: text, toplevel: text, native: true, judged: true },
+    keys: [false, true].map((late) => ({ path: `/nowhere/${late}/${text}`, user: text, group: text, late })),
+  },
+  nix: {
+    ...{ flake: `./${text}#${text}`, buildOn: 'host', args: [text], check: true, activation: 'native' },
+    ...{ restart: [text], judged: true },
+  },
 })
 
 it('each has a name of its own', () => {
@@ -87,7 +100,7 @@ function testStrategy(strategy: Strategy): void {
 
   it.each(installed)('is read by $name', (shell) => {
     for (const options of [empty, filled('some text')])
-      for (const about of [facts, { ...facts, init: 'other' as const, busybox: true }]) {
+      for (const about of [facts, { ...facts, init: 'other' as const, busybox: true, sudo: 'some' as const }]) {
         const compiled = strategy.compile(options, about)
         for (const part of parts) expect([part, complaint(shell, compiled[part])]).toEqual([part, ''])
       }
@@ -105,6 +118,8 @@ function testStrategy(strategy: Strategy): void {
     await fc.assert(
       fc.asyncProperty(hostile, hostile, async (text, path) => {
         await using home = await scratch('strategy')
+        // A release of old: nothing waits for a runner.
+        await writeFile(join(home.path, 'record.json'), '{}')
         const about = { ...facts, path: { ...facts.path, absolute: `${home.path}/${path}` } }
         const compiled = strategy.compile(filled(text), about)
         const all = parts.map((part) => `(\n:\n${compiled[part]}\n) || :\n`).join('')

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ensureBase, ensureImage, inPrivate } from './image.ts'
+import { nixLayer } from './nix-layer.ts'
 import { uvLayer } from './uv-layer.ts'
 
 /** Software over the base image that only some hosts have, and what a host with it needs from systemd-nspawn. */
@@ -28,6 +29,10 @@ export const layers: Record<string, Layer> = {
   },
   /** Databases: a cluster that starts with the host, and the shell of SQLite. */
   databases: { packages: ['postgresql', 'sqlite3'] },
+  /** Nix, and what NixOS has around it. */
+  nix: nixLayer,
+  /** The same, with a database: two layers that both add users know only those of one. */
+  'nix-databases': { ...nixLayer, packages: [...nixLayer.packages, 'postgresql', 'sqlite3'] },
   uv: uvLayer,
 }
 

@@ -3,13 +3,11 @@ import { parse } from 'yaml'
 
 /** The inputs of a recipe as its page shows them: what people copy is what is tested. */
 export function recipe(page: string, values: Readonly<Record<string, string>>, block = 0): Record<string, string> {
-  const text = readFileSync(`docs/recipes/${page}.md`, 'utf8')
-  const yaml = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)][block]?.[1] ?? ''
-  const { jobs } = parse(yaml) as {
-    jobs: Record<string, { steps: { uses: string; with?: Record<string, unknown> }[] }>
+  const { jobs } = parse(blockOf(page, block)) as {
+    jobs: Record<string, { steps: { uses?: string; with?: Record<string, unknown> }[] }>
   }
   const steps = Object.values(jobs).flatMap((job) => job.steps)
-  const ours = steps.find(({ uses }) => uses.includes('/homelab-deploy@'))?.with
+  const ours = steps.find(({ uses }) => uses?.includes('/homelab-deploy@'))?.with
   if (ours === undefined) throw new Error(`docs/recipes/${page}.md has no step of ours in its block ${block}`)
   const fill = (value: unknown) =>
     String(value).replace(/\$\{\{ *\w+\.(\w+)(?: \|\| '\w+')? *\}\}/g, (_, name: string) => {
@@ -19,6 +17,12 @@ export function recipe(page: string, values: Readonly<Record<string, string>>, b
   // The lab's runner is in the network of its hosts; the tailnet has tests of its own.
   const kept = Object.entries(ours).filter(([name]) => !name.startsWith('tailnet-'))
   return Object.fromEntries(kept.map(([name, value]) => [name, fill(value)]))
+}
+
+/** A block of YAML of the page. */
+export function blockOf(page: string, block: number): string {
+  const text = readFileSync(`docs/recipes/${page}.md`, 'utf8')
+  return [...text.matchAll(/^```yaml\n(.*?)^```$/gms)][block]?.[1] ?? ''
 }
 
 /** A file that the page shows by its name, such as ```yaml docker-compose.yml. */

@@ -41,6 +41,7 @@ function standIn(expression: string, event: Inputs, matrix: Inputs): string {
   if (context === 'inputs') return event[name] || otherwise
   if (context === 'matrix') return matrix[name] as string
   if (context === 'vars' && name.endsWith('HOST_KEY')) return key.public.split(' ').slice(0, 2).join(' ')
+  if (context === 'vars' && name.endsWith('_HOST')) return 'root@nas.example.org'
   if (context === 'vars' && name === 'TAILNET_CLIENT_ID') return 'k123CNTRL'
   if (context === 'secrets') {
     return name === 'SSH_KEY' ? key.private : Buffer.from(`a secret: ${name}`).toString('base64')
@@ -170,7 +171,7 @@ test('what the text says as `input: value` may be written so', () => {
     ),
   ])
   // Of others: GitHub, actions/checkout.
-  const others = ['uses', 'permissions', 'submodules', 'lfs', 'fetch-depth']
+  const others = ['uses', 'permissions', 'submodules', 'lfs', 'fetch-depth', 'max-parallel']
   const wrong = said.filter(([, name = '', value = '']) => {
     if (name === 'command') return value !== '…' && typeof parseCheck(`command: ${value}`) === 'string'
     if (/^(tar|sqlite|postgres)$/.test(name))

@@ -12,6 +12,8 @@ export interface Verdict {
   readonly end: 'confirmed' | 'rolled-back' | 'rollback-failed' | 'left' | 'untouched'
   /** Who decided: `refused` (the runner), `failed` (a phase), `expired` (nobody came). */
   readonly why: string
+  /** What the host had to tell when it confirmed. */
+  readonly said?: string
 }
 
 /** The verdict where there is one already; `none` when there is no change to decide on. */
@@ -74,7 +76,7 @@ export class Guard {
 
   /** Casts the vote. Whether it counted, the verdict says, when it is there already. */
   async decide(decision: 'confirmed' | 'refused', { code = '', over = this.#link.host } = {}): Promise<Vote> {
-    const options = { label: 'Deciding', quiet: true, timeoutMs: 60_000, evenIfCancelled: true }
+    const options = { label: 'Deciding', quiet: true, timeoutMs: 300_000, evenIfCancelled: true }
     const { text } = await over.run(decide(this.#state, this.#id, decision, code), options)
     return /^none$/m.test(text) ? 'none' : parse(text).verdict
   }
@@ -176,9 +178,12 @@ say_verdict || :`
 
 function parse(text: string): { code?: number; verdict?: Verdict } {
   const code = /^code (\d+)$/m.exec(text)?.[1]
+  const said = [...text.matchAll(/^homelab-deploy: .*$/gm)].join('\n')
   const [, end, why] = /^verdict (\S+) ?(\S*)$/m.exec(text) ?? []
   return {
     ...(code === undefined ? {} : { code: Number(code) }),
-    ...(end === undefined ? {} : { verdict: { end: end as Verdict['end'], why: why ?? '' } }),
+    ...(end === undefined
+      ? {}
+      : { verdict: { end: end as Verdict['end'], why: why ?? '', ...(said !== '' && { said }) } }),
   }
 }

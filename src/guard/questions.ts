@@ -98,6 +98,7 @@ if [ "$decision" = confirmed ] && [ "$(cat done.apply 2>/dev/null)" != 0 ]; then
 [ -z "$code" ] || printf '%s\n' "$code" >code
 if mv open "$decision" 2>/dev/null; then echo decided >&3; else echo late >&3; fi
 if [ -e confirmed ] && [ ! -e verdict ]; then /bin/sh "$work/confirm.sh" >>log.confirm 2>&1 && echo confirmed >verdict.new && mv -f verdict.new verdict; fi
+grep '^homelab-deploy: ' log.confirm 2>/dev/null >&3 || :
 say_verdict
 case $(cat verdict 2>/dev/null) in confirmed) keep_verdict && drop_work && free_lock ;; esac
 `}`

@@ -89,7 +89,7 @@ hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once
 )
 hd_end() { # The transaction is over: nothing settles it any more.
   rm -f "$state/pending.json"
-  rm -f "$unit_dir/$unit" "$unit_dir/$wanted_by.wants/$unit" 2>/dev/null || :
+  for hd_dir in "$unit_dir" "$unit_dir.attached"; do rm -f "$hd_dir/$unit" "$hd_dir/$wanted_by.wants/$unit" 2>/dev/null || :; done
 }
 `
 
@@ -191,10 +191,13 @@ set -eu`
 
 /** Starts the guard where no end of a login can reach it: systemd where it may, else a session of its own. */
 const start = sh`
-if [ -n "$unit_dir" ] && mkdir -p "$unit_dir/$wanted_by.wants" 2>/dev/null && [ -w "$unit_dir/$wanted_by.wants" ]; then
-  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nWants=network-online.target\nAfter=local-fs.target network-online.target docker.service\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$unit_dir/$unit" &&
-    ln -sf "../$unit" "$unit_dir/$wanted_by.wants/$unit" || :
-fi
+# On NixOS that folder is a part of the system, and only the one beside it can be written to.
+for hd_dir in "$unit_dir" "$unit_dir.attached"; do
+  [ -n "$unit_dir" ] && mkdir -p "$hd_dir/$wanted_by.wants" 2>/dev/null && [ -w "$hd_dir/$wanted_by.wants" ] && [ -w "$hd_dir" ] || continue
+  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nWants=network-online.target\nAfter=local-fs.target network-online.target docker.service\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$hd_dir/$unit" &&
+    ln -sf "../$unit" "$hd_dir/$wanted_by.wants/$unit" || :
+  break
+done
 hd_started=
 if [ -n "$unit_dir" ] && command -v systemd-run >/dev/null 2>&1; then
   if [ "$(id -u)" = 0 ]; then systemd-run --quiet --collect --no-block --unit="guard-$unit" -p KillMode=process -p IgnoreSIGPIPE=no /bin/sh "$work/guard.sh" 2>>"$work/guard.log" && hd_started=true

@@ -14,6 +14,8 @@ export interface Given {
   readonly inputs: Settings
   /** What could have been chosen. */
   readonly targets: readonly string[]
+  /** What a target of that name would be given, were it deployed to by this very step. */
+  readonly forTarget: (name: string) => Settings
 }
 
 export function gather(env: Environment, readFile: ReadFile, problems: Problems): Given {
@@ -34,6 +36,11 @@ export function gather(env: Environment, readFile: ReadFile, problems: Problems)
   return {
     inputs: new Map([...(config?.defaults ?? []), ...target, ...workflow]),
     targets: [...(config?.targets.keys() ?? [])],
+    forTarget: (name) => {
+      // Where to, is for the target alone to say: what the workflow gives is about another one.
+      const elsewhere = [...workflow].filter(([input]) => input !== 'host' && input !== 'nodes')
+      return new Map([...(config?.defaults ?? []), ...elsewhere, ...(config?.targets.get(name) ?? [])])
+    },
   }
 
   function readConfig(path: string, directory: string): string | undefined {

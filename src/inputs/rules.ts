@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path'
 import { parseBackup } from '../data/index.ts'
 import { bringsNew } from '../pipeline/plan.ts'
+import { isHive } from './build-plan.ts'
 import type { Given } from './gather.ts'
 import { nameOfRepository } from './names.ts'
 import type { Problems } from './problems.ts'
@@ -42,7 +43,13 @@ export function checkRules(values: Values, given: Given, env: Environment, probl
 function checkMissing({ values, given, env, problems, has }: Case): void {
   // The policy of a tailnet can let somebody in without a key: Tailscale SSH.
   const noKey = !has('ssh-key') && !env.SSH_AUTH_SOCK && !mayUseTailnet({ values, has })
-  if (!has('host')) {
+  const hive = isHive(values, env)
+  if (hive && !has('host')) {
+    if (!has('nodes')) {
+      const fix = 'Name the nodes of the hive, such as `nodes: web-1`; with `*` it is all of them.'
+      problems.add('nodes', 'is missing', fix)
+    }
+  } else if (!has('host')) {
     const choose = `Choose one of the targets of the config file with \`target\`: ${given.targets.join(', ')}.`
     const fix = given.targets.length > 0 && !has('target') ? choose : 'Write `host: user@host`.'
     // A fork lacks the host as well, where that is kept in a secret.
@@ -59,7 +66,7 @@ function checkMissing({ values, given, env, problems, has }: Case): void {
   }
   // Everything else comes from the record of the release; and who knows what a misspelt mode was to be.
   if (!bringsNew(values.mode) || problems.concerns('mode')) return
-  if (!has('path') && values.sync !== 'none')
+  if (!has('path') && values.sync !== 'none' && !hive)
     problems.add('path', 'is missing', 'Write the directory on the host, such as `path: /srv/app`.')
   if (values.strategy === 'script' && !has('activate')) {
     problems.add('activate', 'is missing', '`strategy: script` needs the shell text that makes the new version serve.')
@@ -113,7 +120,7 @@ function checkConnection({ values, problems, has, env }: Case): void {
   }
 }
 
-function checkFiles({ values, given, problems, has }: Case): void {
+function checkFiles({ values, given, problems, has, env }: Case): void {
   const lines = splitSecretFiles(given.inputs.get('secret-files')?.text ?? '')
   for (const { number } of lines.filter((line) => line.path !== '' && line.base64 === '')) {
     problems.addAbsent(
@@ -124,6 +131,12 @@ function checkFiles({ values, given, problems, has }: Case): void {
   }
   const files = [...(has('env-file') ? [values['env-path']] : []), ...values['secret-files'].map((file) => file.path)]
   const places = files.map((file) => (isAbsolute(file) || !values.path ? file : `${values.path}/${file}`))
+  const hive = isHive(values, env)
+  const strange = values['secret-files'].filter(({ path }) => /^[/~]/.test(path))
+  if (hive && strange.length > 0) {
+    const fix = 'The hive reads it on the runner: write it relative to `source`.'
+    problems.add('secret-files', `names ${strange.map(({ path }) => path).join(', ')}, which is not in the source`, fix)
+  }
   if (new Set(places).size < places.length) {
     problems.add(
       'secret-files',
@@ -150,11 +163,27 @@ function checkSource({ values, given, env, problems }: Case): void {
   )
 }
 
+const ofScript = ['prepare', 'activate', 'restore'] as const
+const ofUv = ['uv-args', 'services', 'unit-files', 'service-scope'] as const
+const ofNix = ['flake', 'build-on', 'nix-args', 'flake-check'] as const
+const ofHives = ['nodes', 'colmena-args'] as const
+const ofTrees = ['sync', 'exclude', 'protect', 'env-file'] as const
+
 /** What another strategy reads would be given for nothing. With `auto` it is known only later which one it is. */
-function checkStrategy({ values: { strategy }, problems, has }: Case): void {
+function checkStrategy({ values: { strategy, mode, flake, 'build-on': where }, problems, has }: Case): void {
+  if (where === 'runner' && flake.startsWith('/'))
+    problems.add(
+      'build-on',
+      'is `runner`, and `flake` lies on the host',
+      'Write `flake` relative to `source`, or leave `build-on` out.',
+    )
   const others: Partial<Record<typeof strategy, readonly InputName[]>> = {
-    script: ['uv-args', 'services', 'unit-files', 'service-scope'],
-    uv: ['prepare', 'activate', 'restore'],
+    script: [...ofUv, ...ofNix, 'activation', ...ofHives],
+    uv: [...ofScript, ...ofNix, 'activation', ...ofHives],
+    compose: [...ofNix, 'activation', ...ofHives],
+    stack: [...ofNix, 'activation', ...ofHives],
+    'nixos-rebuild': [...ofScript, ...ofUv, ...ofHives],
+    colmena: [...(bringsNew(mode) ? (['host'] as const) : []), ...ofTrees, ...ofScript, ...ofNix, ...ofUv, 'restart'],
   }
   for (const name of others[strategy] ?? [])
     if (has(name))

@@ -143,7 +143,9 @@ export async function confirm(context: Context, members: readonly Begun[]): Prom
     if (verdict.end !== 'confirmed') throw ended(link.host, verdict)
     context.remember(record.host, '')
     record.changed = true
-    note('over a fresh connection')
+    const { notes, warnings } = saidOf(verdict.said ?? '')
+    for (const warning of warnings) context.log.warning(`${record.host}: ${warning}`)
+    note(['over a fresh connection', ...notes, ...warnings].join('; '))
   })
 }
 

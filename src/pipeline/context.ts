@@ -1,7 +1,10 @@
 import type { Log } from '../log.ts'
 import type { Network } from '../remote/network.ts'
+import type { Address } from '../remote/target.ts'
 import type { Recorder, StepNote } from '../report/recorder.ts'
+import type { Colmena } from './colmena.ts'
 import type { Plan } from './plan.ts'
+import type { Written } from './runner-secrets.ts'
 
 /** What only the runner can do for us. */
 export interface Runner {
@@ -11,6 +14,10 @@ export interface Runner {
   remember(host: string, id: string): void
   /** Likewise: where our own daemon in a tailnet lives. */
   rememberTailnet(folder: string): void
+  /** Likewise: the hosts, where only the hive knew them. */
+  rememberTargets(addresses: readonly Address[]): void
+  /** Likewise: the secret files on the runner. */
+  rememberSecrets(written: Written): void
   /** The token by which GitHub says to others who this job is. */
   idToken(audience: string): Promise<string>
 }
@@ -22,6 +29,8 @@ export interface Context extends Runner {
   readonly recorder: Recorder
   /** The way to the hosts. */
   readonly network: Network
+  /** The hive, where the hosts come from one. */
+  readonly colmena?: Colmena
   /** One sentence in the code, one log group, one row in the summary. */
   step<T>(name: string, work: (note: StepNote) => Promise<T>): Promise<T>
   /** Lines about something long, at a rate that a person can read. */

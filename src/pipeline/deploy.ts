@@ -4,11 +4,14 @@ import { begin, choose, take } from './begin.ts'
 import type { Context } from './context.ts'
 import { refuseDowngrade } from './downgrade.ts'
 import { each, onAll } from './fleet.ts'
-import { newRelease, oldRelease } from './goal.ts'
+import { keysOnly, newRelease, oldRelease } from './goal.ts'
 import { baseline, checkHealth } from './health.ts'
+import { activateNatively, connectHive, enterHive, pushSystems, uploadKeys, uploadLateKeys } from './hive.ts'
 import { enterNetwork } from './network.ts'
+import { workOnRunner } from './on-runner.ts'
 import { checkTools, lookAhead } from './preflight.ts'
 import { reach } from './reach.ts'
+import { requireRelease } from './require-release.ts'
 import { settlePending } from './settle.ts'
 import { undo } from './undo.ts'
 import { verifyImages } from './verify.ts'
@@ -18,25 +21,30 @@ import { verifyImages } from './verify.ts'
  * hosts take each step together, up to the first change; then one follows the other, and all are confirmed at the end.
  */
 export async function deploy(outside: Context): Promise<Result> {
-  const { plan } = outside
-  const reading = plan.mode === 'deploy' ? newRelease(outside) : undefined
   await using open = new AsyncDisposableStack()
 
-  const context = await enterNetwork(outside, open)
+  const inside = await enterHive(outside, open)
+  const { mode } = inside.plan
+  const reading = mode === 'deploy' ? newRelease(inside) : undefined
+  const context = await enterNetwork(inside, open)
+  await requireRelease(context)
   const reached = await reach(context, open)
+  await connectHive(context, reached, open)
   // What cannot be read is told before anything is touched: no lock, no state directory.
   await reading?.read
   const locked = await take(context, reached, open)
   const settled = await each(locked, async (member) => await settlePending(context, member))
-  const goalOf = reading ?? oldRelease(context)
+  const goalOf = reading ?? (mode === 'upload-keys' ? keysOnly(context) : oldRelease(context))
   const planned = await each(settled, async (member) => choose(context, member, await goalOf(member), open))
 
   await each(planned, (member) => checkTools(context, member))
   await verifyImages(context)
   await refuseDowngrade(context, planned)
   await runCommand(context, planned, 'before')
+  await pushSystems(context, planned)
   const staged = await onAll(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note))
   await lookAhead(context, staged)
+  await workOnRunner(context, staged)
   const looked = await baseline(context, staged)
   const changing = await dropUnchanged(context, looked)
   if (changing.length === 0) return 'unchanged'
@@ -46,10 +54,13 @@ export async function deploy(outside: Context): Promise<Result> {
     await prepare(context, begun)
     for (const member of begun) {
       await phase(context, member, 'switch')
+      await uploadKeys(context, member)
       await phase(context, member, 'prepare')
       await phase(context, member, 'data')
       await phase(context, member, 'migrate')
+      await activateNatively(context, member)
       await phase(context, member, 'apply')
+      await uploadLateKeys(context, member)
       // Made while health is being checked: whoever confirms has to come by a connection of after the change.
       const fresh = member.guard.fresh()
       await checkHealth(context, member)

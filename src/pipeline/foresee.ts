@@ -24,7 +24,8 @@ export async function goalFor(
   open: AsyncDisposableStack,
 ): Promise<Planning> {
   const scratch = open.use(await openScratch(member.link.host))
-  const goal = await reading({ facts: { ...member.facts, state: scratch.path }, state: member.state })
+  const facts = { ...member.facts, state: scratch.path }
+  const goal = await reading({ facts, state: member.state, target: member.target })
   const change = aim(context, member, goal)
   const places = { ...change.places, release: `${scratch.path}/releases/${goal.id}`, work: `${scratch.path}/work` }
   return { ...member, goal, change: { ...change, places } }

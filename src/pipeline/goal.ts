@@ -3,9 +3,11 @@ import { DeployError } from '../errors.ts'
 import type { Facts } from '../remote/facts.ts'
 import type { Host } from '../remote/host.ts'
 import { type HostState, type ReleaseRecord, releaseId } from '../remote/state.ts'
+import type { Target } from '../remote/target.ts'
 import type { ComposeOptions } from '../strategies/compose/options.ts'
 import { chooseStrategy } from '../strategies/index.ts'
-import type { Strategy, StrategyOptions } from '../strategies/strategy.ts'
+import type { NixOptions } from '../strategies/nix/options.ts'
+import { noScripts, type Strategy, type StrategyOptions } from '../strategies/strategy.ts'
 import type { UvOptions } from '../strategies/uv/options.ts'
 import { compareTrees, wantedFromRelease } from '../sync/compare.ts'
 import { readSource, type Source, type Staged, stage } from '../sync/index.ts'
@@ -50,7 +52,7 @@ const nothing: Staged = {
 }
 
 /** Reads the source while the connection is being made (`read` is the end of that); the goal is known once the host is. */
-export function newRelease(context: Context): ((member: Pick<Known, 'facts' | 'state'>) => Promise<Goal>) & {
+export function newRelease(context: Context): ((member: Pick<Known, 'facts' | 'state' | 'target'>) => Promise<Goal>) & {
   read: Promise<Source | undefined>
 } {
   const { plan, signal } = context
@@ -59,14 +61,14 @@ export function newRelease(context: Context): ((member: Pick<Known, 'facts' | 's
   reading?.catch(() => {})
   // The same on every host.
   const at = new Date()
-  const goal = async ({ facts, state }: Pick<Known, 'facts' | 'state'>): Promise<Goal> => {
+  const goal = async ({ facts, state, target }: Pick<Known, 'facts' | 'state' | 'target'>): Promise<Goal> => {
     const source = await reading
     const id = releaseId(at, plan.sync.commit, state)
     const { exclude, commit: revision } = plan.sync
     const data = strategy.protects?.(plan.options, plan.sync.source) ?? []
     const protect = [...plan.sync.protect, ...data, ...managedIn(facts.path.absolute, plan)]
     const { actor, ref, url } = plan.run
-    const { options } = plan
+    const options = optionsOn(context, target)
     const [path, tree] = [facts.path.absolute, source !== undefined]
     const health = plan.health.checks.length > 0 ? plan.health.checks : strategy.checks(options)
     const { backup } = plan
@@ -83,7 +85,7 @@ export function newRelease(context: Context): ((member: Pick<Known, 'facts' | 's
         run: url,
       },
       ...{ path, exclude, protect, synced: tree, health, backup, options },
-      fingerprint: fingerprint(plan, strategy, source),
+      fingerprint: fingerprint(plan, options, strategy, source),
     }
     return {
       ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, backup, options, record },
@@ -101,6 +103,35 @@ export function newRelease(context: Context): ((member: Pick<Known, 'facts' | 's
     }
   }
   return Object.assign(goal, { read: Promise.resolve(reading) })
+}
+
+/** What is built may be another system on each host. */
+function optionsOn({ plan, colmena }: Context, target: Target): StrategyOptions {
+  return colmena === undefined ? plan.options : { ...plan.options, colmena: colmena.optionsFor(target) }
+}
+
+/** The release that runs, with its env file, its secret files and its keys written anew, and nothing else. */
+export function keysOnly(context: Context): (member: Known) => Goal {
+  return ({ facts, state, target }) => {
+    if (state.current === '') {
+      throw new DeployError('HD-ROLL-02', 'There is no release yet whose keys could be uploaded.', {
+        why: `The host knows nothing of ${context.plan.name}.`,
+        fix: 'Deploy first; check `name` if you did.',
+      })
+    }
+    const goal = goalOf({ ...context.plan, to: state.current }, facts, state)
+    const { colmena } = context
+    const options = colmena === undefined ? goal.options : { ...goal.options, colmena: colmena.optionsFor(target) }
+    const compile = () => goal.strategy.keysOnly?.(options) ?? noScripts
+    return {
+      ...goal,
+      options,
+      tree: false,
+      backup: [],
+      strategy: { ...goal.strategy, compile },
+      stage: async () => nothing,
+    }
+  }
 }
 
 /** The env file and the secret files in the tree: ours to write, so no file that the source lacks, and no edit. */
@@ -158,6 +189,7 @@ function optionsOf(options: StrategyOptions, { options: wanted, given }: Plan): 
     ...options,
     commands: [...new Set([...options.commands, ...wanted.commands])],
     ...(options.uv && { uv: { ...options.uv, ...chosen(wanted.uv, uvInputs, given) } }),
+    ...(options.nix && { nix: { ...options.nix, ...chosen(wanted.nix, nixInputs, given) } }),
     ...(options.compose && { compose: { ...options.compose, ...chosen(wanted.compose, composeInputs, given) } }),
   }
 }
@@ -169,6 +201,16 @@ const uvInputs = {
   unitFiles: 'unit-files',
   scope: 'service-scope',
 } satisfies Record<keyof UvOptions, string>
+
+const nixInputs = {
+  flake: 'flake',
+  buildOn: 'build-on',
+  args: 'nix-args',
+  check: 'flake-check',
+  activation: 'activation',
+  restart: 'restart',
+  judged: 'health',
+} satisfies Record<keyof NixOptions, string>
 
 const composeInputs = {
   files: 'compose-files',
@@ -189,18 +231,29 @@ function chosen<T extends object>(
   return Object.fromEntries(entries) as Partial<T>
 }
 
-export function findRelease({ releases, current, digests = [] }: HostState, to: string): ReleaseRecord {
+export function findRelease(
+  { releases, current, digests = [], generations = [] }: HostState,
+  to: string,
+): ReleaseRecord {
   const image = /sha256:.*$/.exec(to)?.[0]
   const runsImage = (id: string) => image !== undefined && digests.some((line) => line.startsWith(`${id} ${image}`))
+  const isGeneration = (id: string) => generations.includes(`${id} ${to}`)
   const running = releases.findIndex(({ id }) => id === current)
   const found =
     to === ''
       ? releases[running < 0 ? 0 : running + 1]
-      : (releases.find(({ id }) => id === to) ??
+      : (releases.find(({ id }) => id === to || isGeneration(id)) ??
         releases.find(({ id, revision }) => revision.startsWith(to) || id.startsWith(to) || runsImage(id)))
   if (found !== undefined) return found
+  const generationOf = (id: string) => {
+    const number = generations.find((line) => line.startsWith(`${id} `))?.slice(id.length + 1)
+    return number === undefined ? '' : `  generation ${number}`
+  }
   const list = releases
-    .map(({ id, at, revision }) => `  ${id}  ${at}  ${revision.slice(0, 12)}${id === current ? '  (runs now)' : ''}`)
+    .map(
+      ({ id, at, revision }) =>
+        `  ${id}  ${at}  ${revision.slice(0, 12)}${generationOf(id)}${id === current ? '  (runs now)' : ''}`,
+    )
     .join('\n')
   throw new DeployError(
     'HD-ROLL-02',
@@ -215,14 +268,14 @@ export function findRelease({ releases, current, digests = [] }: HostState, to: 
   )
 }
 
-function fingerprint(plan: Plan, { name }: Strategy, source: Source | undefined): string {
+function fingerprint(plan: Plan, options: StrategyOptions, { name }: Strategy, source: Source | undefined): string {
   const digest = createHash('sha256')
   const parts = [
     name,
     plan.sync.path,
     JSON.stringify(plan.scripts),
-    JSON.stringify(plan.options),
-    ...plan.files.flatMap(({ path, base64 }) => [path, base64.reveal()]),
+    JSON.stringify(options),
+    ...[...plan.files, ...(plan.hive?.files ?? [])].flatMap(({ path, base64 }) => [path, base64.reveal()]),
   ]
   if (source?.method === 'commit') parts.push(source.commit.sha)
   for (const part of parts) digest.update(`${part.length}:${part}`)

@@ -6,10 +6,12 @@ import { asOne, Findings } from './findings.ts'
 import { compareOnly, foresee, goalFor } from './foresee.ts'
 import { newRelease } from './goal.ts'
 import { baseline } from './health.ts'
+import { enterHive } from './hive.ts'
 import { enterNetwork } from './network.ts'
 import { nothingKnown, obstaclesOf, planRecord } from './plan-record.ts'
 import { lackingTools } from './preflight.ts'
 import { reach } from './reach.ts'
+import { requireRelease } from './require-release.ts'
 import { lookAround } from './standing.ts'
 import { verifyImages } from './verify.ts'
 
@@ -18,11 +20,12 @@ import { verifyImages } from './verify.ts'
  * disk of the host is written: what has to be looked at as files lies in its memory meanwhile.
  */
 export async function planMode(outside: Context): Promise<Result> {
-  const reading = newRelease(outside)
   await using open = new AsyncDisposableStack()
+  const inside = await enterHive(outside, open)
+  const reading = newRelease(inside)
   const findings = new Findings()
 
-  const context = await enterNetwork(outside, open)
+  const context = await enterNetwork(inside, open)
   const reached = await reach(context, open, {
     all: findings.all,
     refuse: (record, problem) => findings.add(record, problem),
@@ -38,6 +41,7 @@ export async function planMode(outside: Context): Promise<Result> {
   if (canary !== undefined) {
     await findings.noting(canary.record, () => verifyImages(context))
     await findings.noting(canary.record, () => refuseDowngrade(context, aimed))
+    await findings.noting(canary.record, () => requireRelease(context))
   }
   const compared = await findings.all(context, 'Compare files', aimed, (member, note) =>
     compareOnly(context, member, source, findings, note),

@@ -48,6 +48,18 @@ export interface Run {
   readonly temp: string
 }
 
+/** Where the hosts come from a hive: how it is evaluated, and how one logs in to its nodes. */
+export interface HivePlan {
+  /** Patterns, as of `colmena --on`. */
+  readonly nodes: readonly string[]
+  readonly args: readonly string[]
+  /** Written into the source on the runner for as long as the run lasts. */
+  readonly files: readonly ManagedFile[]
+  /** colmena itself activates. */
+  readonly native: boolean
+  readonly login: Omit<Target, 'address'>
+}
+
 /** Everything a run needs to know, validated and frozen before anything is touched. */
 export interface Plan {
   readonly mode: Mode
@@ -55,6 +67,10 @@ export interface Plan {
   readonly name: string
   /** One for each line of `host`, in order: the first is the canary. */
   readonly targets: readonly Target[]
+  /** With `strategy: colmena`; its nodes become the targets. */
+  readonly hive?: HivePlan | undefined
+  /** Where this very commit has to be healthy first, and what a deploy there would be. */
+  readonly requires?: { readonly label: string; readonly plan: Plan } | undefined
   readonly tailnet: TailnetOptions
   readonly sync: SyncOptions
   readonly files: readonly ManagedFile[]

@@ -4,6 +4,7 @@ import type { Context } from './context.ts'
 import { driftOf, runningGoal } from './drift.ts'
 import { asOne, Findings } from './findings.ts'
 import { checkRunning, describe } from './health.ts'
+import { enterHive } from './hive.ts'
 import { enterNetwork } from './network.ts'
 import { reach } from './reach.ts'
 import { lookAround } from './standing.ts'
@@ -15,7 +16,7 @@ export async function statusMode(outside: Context): Promise<Result> {
   await using open = new AsyncDisposableStack()
   const findings = new Findings()
 
-  const context = await enterNetwork(outside, open)
+  const context = await enterNetwork(await enterHive(outside, open), open)
   // Who only reads need not be able to write there.
   const reached = await reach(context, open, { all: findings.all, refuse: () => {} })
   const known = await lookAround(context, reached, findings)

@@ -45,6 +45,7 @@ export async function connect(target: Target, context: ConnectContext): Promise<
   try {
     const inner = { address, hostKey, input: 'host-key', direct: false, open: () => onwards(through, address) }
     const connection = await reach(inner, credentials, connectTimeout, context)
+    connection.through = through
     connection.ended.addEventListener('abort', () => void through[Symbol.asyncDispose]())
     return connection
   } catch (error) {

@@ -12,6 +12,8 @@ export class SshHost implements Host {
   readonly name: string
   readonly hostKey: string
   readonly hostKeyLine: string
+  /** Of the jump host, where there is one. */
+  readonly jumpKeyLine: string | undefined
   readonly #connection: SshConnection
   readonly #context: SessionContext
   #session: Promise<Session>
@@ -21,6 +23,9 @@ export class SshHost implements Host {
     this.name = showAddress(target.address)
     this.hostKey = `${connection.hostKey.type} ${connection.hostKey.fingerprint}`
     this.hostKeyLine = new HostKeyJudge(target.address, target.hostKey).line(connection.hostKey)
+    const { jump } = target
+    const jumpKey = connection.through?.hostKey
+    this.jumpKeyLine = jump && jumpKey && new HostKeyJudge(jump.address, jump.hostKey).line(jumpKey)
     this.#connection = connection
     this.#context = { log, signal, name: this.name }
     this.#session = this.#open()

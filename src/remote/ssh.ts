@@ -47,6 +47,8 @@ export class SshConnection implements AsyncDisposable {
   readonly #ended = new AbortController()
   readonly #name: string
   readonly hostKey: SeenKey
+  /** The connection that carries this one: that to a jump host. */
+  through?: SshConnection
 
   private constructor(client: Client, socket: Duplex, address: Address, hostKey: SeenKey) {
     this.#client = client

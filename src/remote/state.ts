@@ -54,6 +54,8 @@ export interface HostState {
   readonly releases: readonly ReleaseRecord[]
   /** What images the releases run: `RELEASE sha256:…`. */
   readonly digests?: readonly string[]
+  /** Which generation of the system profile the releases are: `RELEASE 42`. */
+  readonly generations?: readonly string[]
 }
 
 /** The record of what runs; undefined before the first deploy. */
@@ -67,6 +69,7 @@ printf 'current %s\n' "$(cat "$state/current" 2>/dev/null || :)" >&3
 [ ! -e "$state/pending.json" ] || printf 'pending %s\n' "$(sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$state/pending.json")" >&3
 for record in "$state"/releases/*/record.json; do [ ! -f "$record" ] || { printf 'release '; tr -d '\n' <"$record"; echo; } >&3; done
 for images in "$state"/releases/*/compose/images; do [ ! -f "$images" ] || { id=\${images%/compose/images}; sed "s|.*[|]|digest \${id##*/} |" "$images" >&3; }; done
+for number in "$state"/releases/*/nix/generation; do [ ! -f "$number" ] || { id=\${number%/nix/generation}; echo "generation \${id##*/} $(cat "$number")" >&3; }; done
 `
 
 /** Asks anew: after something was settled, the state is another. */
@@ -82,6 +85,7 @@ export function parseState(text: string): HostState {
     current: values('current')[0] ?? '',
     pending: values('pending')[0] ?? '',
     digests: values('digest'),
+    generations: values('generation'),
     releases: values('release')
       .flatMap(parseRecord)
       .toSorted((a, b) => (a.at < b.at ? 1 : -1)),

@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DeployError } from '../errors.ts'
+import { colmena } from './colmena.ts'
 import { compose } from './compose.ts'
+import { nixosRebuild } from './nixos-rebuild.ts'
 import { script } from './script.ts'
 import { stack } from './stack.ts'
 import type { Strategy } from './strategy.ts'
 import { uv } from './uv.ts'
 
 /** Every strategy there is; names, error texts, tables and contract tests derive from this list. */
-export const strategies = [uv, compose, stack, script] as const satisfies readonly Strategy[]
+export const strategies = [nixosRebuild, colmena, uv, compose, stack, script] as const satisfies readonly Strategy[]
 
 /** The strategy of that name, or under `auto` the one whose files are in the source. */
 export function chooseStrategy(name: string, source: string): Strategy {

@@ -1,6 +1,9 @@
 import type { Code } from '../codes.ts'
 import type { Facts } from '../remote/facts.ts'
+import type { Host } from '../remote/host.ts'
+import type { ColmenaOptions } from './colmena/options.ts'
 import type { ComposeOptions } from './compose/options.ts'
+import type { NixOptions } from './nix/options.ts'
 import type { UvOptions } from './uv/options.ts'
 
 /** A tool a strategy cannot do without, and what to tell somebody who lacks it. */
@@ -29,6 +32,16 @@ export interface StrategyOptions {
   readonly commands: readonly string[]
   readonly uv?: UvOptions
   readonly compose?: ComposeOptions
+  readonly colmena?: ColmenaOptions
+  readonly nix?: NixOptions
+}
+
+/** What a strategy that works on the runner is given: the tree there, and the hosts with the directory of the release. */
+export interface RunnerWork {
+  readonly options: StrategyOptions
+  readonly source: string
+  readonly members: readonly { readonly host: Host; readonly facts: Facts; readonly release: string }[]
+  readonly signal: AbortSignal
 }
 
 /**
@@ -72,6 +85,12 @@ export interface Scripts {
   readonly foresee: string
 }
 
+/** Of a strategy that has nothing to do. */
+export const noScripts: Scripts = {
+  ...{ environment: '', preflight: '', snapshot: '', build: '', prepare: '', apply: '', restore: '' },
+  ...{ keep: '', tidy: '', inspect: '', diff: '', drift: '', foresee: '' },
+}
+
 /**
  * A way to deploy: a pure compiler from options and facts to scripts. The same input gives the same text; nothing in
  * here runs anything. To add one, write a file beside this one and add a line to index.ts.
@@ -85,10 +104,14 @@ export interface Strategy {
   readonly markers: readonly string[]
   readonly needs: readonly Tool[]
   compile(options: StrategyOptions, facts: Facts): Scripts
+  /** For `mode: upload-keys`: what it has to do besides the files that every strategy writes. */
+  keysOnly?(options: StrategyOptions): Scripts
   /** Patterns, as in the input `protect`, of what is data and not code. */
   protects?(options: StrategyOptions, source: string): readonly string[]
   /** Health checks for those who wrote none: lines as in the input `health`. */
   checks(options: StrategyOptions): readonly string[]
+  /** What has to be made on the runner before the phases begin; undefined where these options want nothing of it. Says what it made. */
+  onRunner?(options: StrategyOptions): ((work: RunnerWork) => Promise<string>) | undefined
   /** In words what its own scripts failed of; undefined where the output says it all. */
   explain(phase: string, output: string): Explained | undefined
 }

@@ -5,14 +5,10 @@ import { planOf, refusal, textOf } from './helpers.ts'
 
 describe('an input is refused', () => {
   test.each([
-    [
-      'MODE',
-      'deplyo',
-      /`mode` "deplyo" is not known. Did you mean `deploy`\? Use one of deploy, rollback, plan, status\./,
-    ],
+    ['MODE', 'deplyo', /`mode` "deplyo" is not known. Did you mean `deploy`\? Use one of deploy, rollback/],
     ['MODE', 'Deploy', /is not known/],
     ['STRATEGY', 'compse', /`strategy` "compse" is not known/],
-    ['STRATEGY', 'colmena', /`strategy` "colmena": the strategy for colmena is not built yet/],
+    ['STRATEGY', 'comena', /`strategy` "comena" is not known\. Did you mean `colmena`/],
     ['COMPOSE-FILES', '../compose.yaml', /holds a `\.\.`/],
     ['COMPOSE-PROJECT', 'Shop', /is no name of a Compose project/],
     ['COMPOSE-PROFILES', 'a b', /is no name of a Compose profile/],
@@ -24,6 +20,8 @@ describe('an input is refused', () => {
     ['REGISTRY-PASSWORD', 'hunter22\nx', /more than one line/],
     ['VERIFY', 'attestation', /`images` is missing/],
     ['VERIFY', 'gpg', /`verify` "gpg" is not known/],
+    ['FLAKE', 'nixos#nas', /`flake` "nixos#nas" is no flake\. Did you mean `\.\/nixos#nas`/],
+    ['NIX-ARGS', '--out-link x', /holds `--out-link`/],
     ['ROLLBACK', 'data', /`rollback` is `data`, and there is no `backup` to restore/],
     ['BACKUP', 'tar data', /`backup` "tar data" has a line that is no backup: it is none of/],
     ['BACKUP', 'tar: data keep=x', /`keep` is a whole number/],

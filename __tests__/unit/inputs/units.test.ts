@@ -42,6 +42,10 @@ it('what another strategy reads is refused, and what this one reads is kept for 
   expect(textOf(refusal({ INPUT_STRATEGY: 'script', INPUT_ACTIVATE: 'x', INPUT_SERVICES: 'api' }))).toContain(
     '`services`',
   )
+  expect(textOf(refusal({ INPUT_STRATEGY: 'nixos-rebuild', INPUT_ACTIVATE: 'true' }))).toContain('`activate`')
+  expect(textOf(refusal({ INPUT_STRATEGY: 'compose', INPUT_FLAKE: '.#nas' }))).toContain('`flake` is nothing for')
+  const onRunner = { INPUT_STRATEGY: 'nixos-rebuild', INPUT_FLAKE: '/etc/nixos', 'INPUT_BUILD-ON': 'runner' }
+  expect(textOf(refusal(onRunner))).toContain('`build-on` is `runner`, and `flake` lies on the host')
   const inputs = {
     INPUT_SERVICES: 'api, web',
     'INPUT_UV-ARGS': '--all-packages --no-dev',

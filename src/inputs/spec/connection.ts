@@ -12,21 +12,16 @@ export const connection = {
   mode: {
     group: 'what',
     description:
-      'What to do: `deploy`; `rollback` to an older release; `plan` says all that would happen and changes nothing; `status` says what runs; `upload-keys` sends only the secret files.',
+      'What to do: `deploy`; `rollback` to an older release; `plan` says all that would happen and changes nothing; `status` says what runs; `upload-keys` uploads the keys of colmena and the secret files again, and nothing else.',
     default: 'deploy',
-    form: choice(modes, {
-      'upload-keys': 'sending only the keys is not built yet',
-    }),
+    form: choice(modes),
   },
   strategy: {
     group: 'what',
     description:
       'How the new version is activated; `auto` decides by the files in `source`, and two matches are an error.',
     default: 'auto',
-    form: choice(['auto', 'nixos-rebuild', 'colmena', 'uv', 'compose', 'stack', 'script'], {
-      'nixos-rebuild': 'the strategy for NixOS is not built yet',
-      colmena: 'the strategy for colmena is not built yet',
-    }),
+    form: choice(['auto', 'nixos-rebuild', 'colmena', 'uv', 'compose', 'stack', 'script']),
   },
   name: {
     group: 'what',
@@ -51,7 +46,7 @@ export const connection = {
   host: {
     group: 'where',
     description:
-      'Where to deploy, written `[user@]host[:port]` (user `root` and port 22 unless given), one or more lines.',
+      'Where to deploy, written `[user@]host[:port]` (user `root` and port 22 unless given), one or more lines; with `strategy: colmena` the hive says it.',
     form: list('', readAddress, { commas: true }),
   },
   'ssh-key': {

@@ -98,8 +98,8 @@ export const operation = {
   },
   'require-release': {
     group: 'safety',
-    description: 'A `target` on which this very commit must be healthy first.',
-    pending: 'promoting from target to target is not built yet',
+    description:
+      'A `target` on which this very commit must be healthy first: one of the config file, or a host written as `host`.',
     form: word,
   },
   to: {

@@ -1,3 +1,4 @@
+import { colmenaArguments, nodePatterns } from '../colmena.ts'
 import {
   composeFiles,
   images,
@@ -8,59 +9,52 @@ import {
   registryUser,
   verification,
 } from '../containers.ts'
-import { list } from '../form.ts'
-import { choice, flag, script, word } from '../forms.ts'
+import { choice, flag, script } from '../forms.ts'
+import { flake, nixArguments } from '../nix.ts'
 import type { InputSpec } from '../spec.ts'
 import { unitFiles, unitNames, uvArguments } from '../units.ts'
-
-const noNix = 'the strategy for NixOS is not built yet'
-const noColmena = 'the strategy for colmena is not built yet'
-
-const words = list('', (text) => text)
-const names = list('', (text) => text, { commas: true })
 
 /** What only one strategy reads. */
 export const tools = {
   flake: {
     group: 'nix',
-    description: 'The flake and the attribute of the system in it.',
+    description: 'The flake and the name of the system in it, or the store path of a system.',
     otherwise: '`.#<host>`',
-    pending: noNix,
-    form: word,
+    form: flake,
   },
   'build-on': {
     group: 'nix',
     description: 'Where the system is built.',
     default: 'host',
-    pending: noNix,
     form: choice(['host', 'runner']),
   },
-  'nix-args': { group: 'nix', description: 'More arguments for the build, one a line.', pending: noNix, form: words },
+  'nix-args': {
+    group: 'nix',
+    description: 'More arguments for `nix build` and `nix flake check`, such as `--impure`.',
+    form: nixArguments,
+  },
   'flake-check': {
     group: 'nix',
     description: 'Run `nix flake check` first.',
     default: 'false',
-    pending: noNix,
     form: flag,
   },
   activation: {
     group: 'nix',
     description: "How a system is activated: `guarded` is ours, `native` is the tool's own, with its weaker promise.",
     default: 'guarded',
-    pending: noNix,
     form: choice(['guarded', 'native']),
   },
   nodes: {
     group: 'colmena',
-    description: 'The nodes of the hive, as for `colmena --on`; selecting none is an error.',
-    pending: noColmena,
-    form: names,
+    description:
+      'The nodes of the hive, as for `colmena --on`: names, patterns and `@tags`. The first is the canary; selecting none is an error.',
+    form: nodePatterns,
   },
   'colmena-args': {
     group: 'colmena',
-    description: 'More arguments for colmena, one a line.',
-    pending: noColmena,
-    form: words,
+    description: 'More arguments for colmena, such as `--impure`.',
+    form: colmenaArguments,
   },
   'uv-args': { group: 'uv', description: 'More arguments for `uv sync`, such as `--all-packages`.', form: uvArguments },
   services: { group: 'uv', description: 'The systemd units that must run the new code.', form: unitNames },
