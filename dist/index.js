@@ -1,6 +1,849 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /******/ var __webpack_modules__ = ({
 
+/***/ 9659:
+/***/ (function(__unused_webpack_module, exports, __nccwpck_require__) {
+
+
+/* eslint-disable @typescript-eslint/no-explicit-any */
+var __createBinding = (this && this.__createBinding) || (Object.create ? (function(o, m, k, k2) {
+    if (k2 === undefined) k2 = k;
+    var desc = Object.getOwnPropertyDescriptor(m, k);
+    if (!desc || ("get" in desc ? !m.__esModule : desc.writable || desc.configurable)) {
+      desc = { enumerable: true, get: function() { return m[k]; } };
+    }
+    Object.defineProperty(o, k2, desc);
+}) : (function(o, m, k, k2) {
+    if (k2 === undefined) k2 = k;
+    o[k2] = m[k];
+}));
+var __setModuleDefault = (this && this.__setModuleDefault) || (Object.create ? (function(o, v) {
+    Object.defineProperty(o, "default", { enumerable: true, value: v });
+}) : function(o, v) {
+    o["default"] = v;
+});
+var __importStar = (this && this.__importStar) || (function () {
+    var ownKeys = function(o) {
+        ownKeys = Object.getOwnPropertyNames || function (o) {
+            var ar = [];
+            for (var k in o) if (Object.prototype.hasOwnProperty.call(o, k)) ar[ar.length] = k;
+            return ar;
+        };
+        return ownKeys(o);
+    };
+    return function (mod) {
+        if (mod && mod.__esModule) return mod;
+        var result = {};
+        if (mod != null) for (var k = ownKeys(mod), i = 0; i < k.length; i++) if (k[i] !== "default") __createBinding(result, mod, k[i]);
+        __setModuleDefault(result, mod);
+        return result;
+    };
+})();
+var __awaiter = (this && this.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+Object.defineProperty(exports, "__esModule", ({ value: true }));
+exports.HttpClient = exports.HttpClientResponse = exports.HttpClientError = exports.MediaTypes = exports.Headers = exports.HttpCodes = void 0;
+exports.getProxyUrl = getProxyUrl;
+exports.isHttps = isHttps;
+const http = __importStar(__nccwpck_require__(8611));
+const https = __importStar(__nccwpck_require__(5692));
+const pm = __importStar(__nccwpck_require__(3335));
+const tunnel = __importStar(__nccwpck_require__(770));
+const undici_1 = __nccwpck_require__(6752);
+var HttpCodes;
+(function (HttpCodes) {
+    HttpCodes[HttpCodes["OK"] = 200] = "OK";
+    HttpCodes[HttpCodes["MultipleChoices"] = 300] = "MultipleChoices";
+    HttpCodes[HttpCodes["MovedPermanently"] = 301] = "MovedPermanently";
+    HttpCodes[HttpCodes["ResourceMoved"] = 302] = "ResourceMoved";
+    HttpCodes[HttpCodes["SeeOther"] = 303] = "SeeOther";
+    HttpCodes[HttpCodes["NotModified"] = 304] = "NotModified";
+    HttpCodes[HttpCodes["UseProxy"] = 305] = "UseProxy";
+    HttpCodes[HttpCodes["SwitchProxy"] = 306] = "SwitchProxy";
+    HttpCodes[HttpCodes["TemporaryRedirect"] = 307] = "TemporaryRedirect";
+    HttpCodes[HttpCodes["PermanentRedirect"] = 308] = "PermanentRedirect";
+    HttpCodes[HttpCodes["BadRequest"] = 400] = "BadRequest";
+    HttpCodes[HttpCodes["Unauthorized"] = 401] = "Unauthorized";
+    HttpCodes[HttpCodes["PaymentRequired"] = 402] = "PaymentRequired";
+    HttpCodes[HttpCodes["Forbidden"] = 403] = "Forbidden";
+    HttpCodes[HttpCodes["NotFound"] = 404] = "NotFound";
+    HttpCodes[HttpCodes["MethodNotAllowed"] = 405] = "MethodNotAllowed";
+    HttpCodes[HttpCodes["NotAcceptable"] = 406] = "NotAcceptable";
+    HttpCodes[HttpCodes["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
+    HttpCodes[HttpCodes["RequestTimeout"] = 408] = "RequestTimeout";
+    HttpCodes[HttpCodes["Conflict"] = 409] = "Conflict";
+    HttpCodes[HttpCodes["Gone"] = 410] = "Gone";
+    HttpCodes[HttpCodes["TooManyRequests"] = 429] = "TooManyRequests";
+    HttpCodes[HttpCodes["InternalServerError"] = 500] = "InternalServerError";
+    HttpCodes[HttpCodes["NotImplemented"] = 501] = "NotImplemented";
+    HttpCodes[HttpCodes["BadGateway"] = 502] = "BadGateway";
+    HttpCodes[HttpCodes["ServiceUnavailable"] = 503] = "ServiceUnavailable";
+    HttpCodes[HttpCodes["GatewayTimeout"] = 504] = "GatewayTimeout";
+})(HttpCodes || (exports.HttpCodes = HttpCodes = {}));
+var Headers;
+(function (Headers) {
+    Headers["Accept"] = "accept";
+    Headers["ContentType"] = "content-type";
+})(Headers || (exports.Headers = Headers = {}));
+var MediaTypes;
+(function (MediaTypes) {
+    MediaTypes["ApplicationJson"] = "application/json";
+})(MediaTypes || (exports.MediaTypes = MediaTypes = {}));
+/**
+ * Returns the proxy URL, depending upon the supplied url and proxy environment variables.
+ * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
+ */
+function getProxyUrl(serverUrl) {
+    const proxyUrl = pm.getProxyUrl(new URL(serverUrl));
+    return proxyUrl ? proxyUrl.href : '';
+}
+const HttpRedirectCodes = [
+    HttpCodes.MovedPermanently,
+    HttpCodes.ResourceMoved,
+    HttpCodes.SeeOther,
+    HttpCodes.TemporaryRedirect,
+    HttpCodes.PermanentRedirect
+];
+const HttpResponseRetryCodes = [
+    HttpCodes.BadGateway,
+    HttpCodes.ServiceUnavailable,
+    HttpCodes.GatewayTimeout
+];
+const RetryableHttpVerbs = ['OPTIONS', 'GET', 'DELETE', 'HEAD'];
+const ExponentialBackoffCeiling = 10;
+const ExponentialBackoffTimeSlice = 5;
+class HttpClientError extends Error {
+    constructor(message, statusCode) {
+        super(message);
+        this.name = 'HttpClientError';
+        this.statusCode = statusCode;
+        Object.setPrototypeOf(this, HttpClientError.prototype);
+    }
+}
+exports.HttpClientError = HttpClientError;
+class HttpClientResponse {
+    constructor(message) {
+        this.message = message;
+    }
+    readBody() {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
+                let output = Buffer.alloc(0);
+                this.message.on('data', (chunk) => {
+                    output = Buffer.concat([output, chunk]);
+                });
+                this.message.on('end', () => {
+                    resolve(output.toString());
+                });
+            }));
+        });
+    }
+    readBodyBuffer() {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
+                const chunks = [];
+                this.message.on('data', (chunk) => {
+                    chunks.push(chunk);
+                });
+                this.message.on('end', () => {
+                    resolve(Buffer.concat(chunks));
+                });
+            }));
+        });
+    }
+}
+exports.HttpClientResponse = HttpClientResponse;
+function isHttps(requestUrl) {
+    const parsedUrl = new URL(requestUrl);
+    return parsedUrl.protocol === 'https:';
+}
+class HttpClient {
+    constructor(userAgent, handlers, requestOptions) {
+        this._ignoreSslError = false;
+        this._allowRedirects = true;
+        this._allowRedirectDowngrade = false;
+        this._maxRedirects = 50;
+        this._allowRetries = false;
+        this._maxRetries = 1;
+        this._keepAlive = false;
+        this._disposed = false;
+        this.userAgent = this._getUserAgentWithOrchestrationId(userAgent);
+        this.handlers = handlers || [];
+        this.requestOptions = requestOptions;
+        if (requestOptions) {
+            if (requestOptions.ignoreSslError != null) {
+                this._ignoreSslError = requestOptions.ignoreSslError;
+            }
+            this._socketTimeout = requestOptions.socketTimeout;
+            if (requestOptions.allowRedirects != null) {
+                this._allowRedirects = requestOptions.allowRedirects;
+            }
+            if (requestOptions.allowRedirectDowngrade != null) {
+                this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
+            }
+            if (requestOptions.maxRedirects != null) {
+                this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
+            }
+            if (requestOptions.keepAlive != null) {
+                this._keepAlive = requestOptions.keepAlive;
+            }
+            if (requestOptions.allowRetries != null) {
+                this._allowRetries = requestOptions.allowRetries;
+            }
+            if (requestOptions.maxRetries != null) {
+                this._maxRetries = requestOptions.maxRetries;
+            }
+        }
+    }
+    options(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('OPTIONS', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    get(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('GET', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    del(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('DELETE', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    post(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('POST', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    patch(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('PATCH', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    put(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('PUT', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    head(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('HEAD', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    sendStream(verb, requestUrl, stream, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request(verb, requestUrl, stream, additionalHeaders);
+        });
+    }
+    /**
+     * Gets a typed object from an endpoint
+     * Be aware that not found returns a null.  Other errors (4xx, 5xx) reject the promise
+     */
+    getJson(requestUrl_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, additionalHeaders = {}) {
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            const res = yield this.get(requestUrl, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    postJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.post(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    putJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.put(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    patchJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.patch(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    /**
+     * Makes a raw http request.
+     * All other methods such as get, post, patch, and request ultimately call this.
+     * Prefer get, del, post and patch
+     */
+    request(verb, requestUrl, data, headers) {
+        return __awaiter(this, void 0, void 0, function* () {
+            if (this._disposed) {
+                throw new Error('Client has already been disposed.');
+            }
+            const parsedUrl = new URL(requestUrl);
+            let info = this._prepareRequest(verb, parsedUrl, headers);
+            // Only perform retries on reads since writes may not be idempotent.
+            const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb)
+                ? this._maxRetries + 1
+                : 1;
+            let numTries = 0;
+            let response;
+            do {
+                response = yield this.requestRaw(info, data);
+                // Check if it's an authentication challenge
+                if (response &&
+                    response.message &&
+                    response.message.statusCode === HttpCodes.Unauthorized) {
+                    let authenticationHandler;
+                    for (const handler of this.handlers) {
+                        if (handler.canHandleAuthentication(response)) {
+                            authenticationHandler = handler;
+                            break;
+                        }
+                    }
+                    if (authenticationHandler) {
+                        return authenticationHandler.handleAuthentication(this, info, data);
+                    }
+                    else {
+                        // We have received an unauthorized response but have no handlers to handle it.
+                        // Let the response return to the caller.
+                        return response;
+                    }
+                }
+                let redirectsRemaining = this._maxRedirects;
+                while (response.message.statusCode &&
+                    HttpRedirectCodes.includes(response.message.statusCode) &&
+                    this._allowRedirects &&
+                    redirectsRemaining > 0) {
+                    const redirectUrl = response.message.headers['location'];
+                    if (!redirectUrl) {
+                        // if there's no location to redirect to, we won't
+                        break;
+                    }
+                    const parsedRedirectUrl = new URL(redirectUrl);
+                    if (parsedUrl.protocol === 'https:' &&
+                        parsedUrl.protocol !== parsedRedirectUrl.protocol &&
+                        !this._allowRedirectDowngrade) {
+                        throw new Error('Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.');
+                    }
+                    // we need to finish reading the response before reassigning response
+                    // which will leak the open socket.
+                    yield response.readBody();
+                    // strip authorization header if redirected to a different hostname
+                    if (parsedRedirectUrl.hostname !== parsedUrl.hostname) {
+                        for (const header in headers) {
+                            // header names are case insensitive
+                            if (header.toLowerCase() === 'authorization') {
+                                delete headers[header];
+                            }
+                        }
+                    }
+                    // let's make the request with the new redirectUrl
+                    info = this._prepareRequest(verb, parsedRedirectUrl, headers);
+                    response = yield this.requestRaw(info, data);
+                    redirectsRemaining--;
+                }
+                if (!response.message.statusCode ||
+                    !HttpResponseRetryCodes.includes(response.message.statusCode)) {
+                    // If not a retry code, return immediately instead of retrying
+                    return response;
+                }
+                numTries += 1;
+                if (numTries < maxTries) {
+                    yield response.readBody();
+                    yield this._performExponentialBackoff(numTries);
+                }
+            } while (numTries < maxTries);
+            return response;
+        });
+    }
+    /**
+     * Needs to be called if keepAlive is set to true in request options.
+     */
+    dispose() {
+        if (this._agent) {
+            this._agent.destroy();
+        }
+        this._disposed = true;
+    }
+    /**
+     * Raw request.
+     * @param info
+     * @param data
+     */
+    requestRaw(info, data) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve, reject) => {
+                function callbackForResult(err, res) {
+                    if (err) {
+                        reject(err);
+                    }
+                    else if (!res) {
+                        // If `err` is not passed, then `res` must be passed.
+                        reject(new Error('Unknown error'));
+                    }
+                    else {
+                        resolve(res);
+                    }
+                }
+                this.requestRawWithCallback(info, data, callbackForResult);
+            });
+        });
+    }
+    /**
+     * Raw request with callback.
+     * @param info
+     * @param data
+     * @param onResult
+     */
+    requestRawWithCallback(info, data, onResult) {
+        if (typeof data === 'string') {
+            if (!info.options.headers) {
+                info.options.headers = {};
+            }
+            info.options.headers['Content-Length'] = Buffer.byteLength(data, 'utf8');
+        }
+        let callbackCalled = false;
+        function handleResult(err, res) {
+            if (!callbackCalled) {
+                callbackCalled = true;
+                onResult(err, res);
+            }
+        }
+        const req = info.httpModule.request(info.options, (msg) => {
+            const res = new HttpClientResponse(msg);
+            handleResult(undefined, res);
+        });
+        let socket;
+        req.on('socket', sock => {
+            socket = sock;
+        });
+        // If we ever get disconnected, we want the socket to timeout eventually
+        req.setTimeout(this._socketTimeout || 3 * 60000, () => {
+            if (socket) {
+                socket.end();
+            }
+            handleResult(new Error(`Request timeout: ${info.options.path}`));
+        });
+        req.on('error', function (err) {
+            // err has statusCode property
+            // res should have headers
+            handleResult(err);
+        });
+        if (data && typeof data === 'string') {
+            req.write(data, 'utf8');
+        }
+        if (data && typeof data !== 'string') {
+            data.on('close', function () {
+                req.end();
+            });
+            data.pipe(req);
+        }
+        else {
+            req.end();
+        }
+    }
+    /**
+     * Gets an http agent. This function is useful when you need an http agent that handles
+     * routing through a proxy server - depending upon the url and proxy environment variables.
+     * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
+     */
+    getAgent(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        return this._getAgent(parsedUrl);
+    }
+    getAgentDispatcher(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        const proxyUrl = pm.getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (!useProxy) {
+            return;
+        }
+        return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
+    }
+    _prepareRequest(method, requestUrl, headers) {
+        const info = {};
+        info.parsedUrl = requestUrl;
+        const usingSsl = info.parsedUrl.protocol === 'https:';
+        info.httpModule = usingSsl ? https : http;
+        const defaultPort = usingSsl ? 443 : 80;
+        info.options = {};
+        info.options.host = info.parsedUrl.hostname;
+        info.options.port = info.parsedUrl.port
+            ? parseInt(info.parsedUrl.port)
+            : defaultPort;
+        info.options.path =
+            (info.parsedUrl.pathname || '') + (info.parsedUrl.search || '');
+        info.options.method = method;
+        info.options.headers = this._mergeHeaders(headers);
+        if (this.userAgent != null) {
+            info.options.headers['user-agent'] = this.userAgent;
+        }
+        info.options.agent = this._getAgent(info.parsedUrl);
+        // gives handlers an opportunity to participate
+        if (this.handlers) {
+            for (const handler of this.handlers) {
+                handler.prepareRequest(info.options);
+            }
+        }
+        return info;
+    }
+    _mergeHeaders(headers) {
+        if (this.requestOptions && this.requestOptions.headers) {
+            return Object.assign({}, lowercaseKeys(this.requestOptions.headers), lowercaseKeys(headers || {}));
+        }
+        return lowercaseKeys(headers || {});
+    }
+    /**
+     * Gets an existing header value or returns a default.
+     * Handles converting number header values to strings since HTTP headers must be strings.
+     * Note: This returns string | string[] since some headers can have multiple values.
+     * For headers that must always be a single string (like Content-Type), use the
+     * specialized _getExistingOrDefaultContentTypeHeader method instead.
+     */
+    _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+            const headerValue = lowercaseKeys(this.requestOptions.headers)[header];
+            if (headerValue) {
+                clientHeader =
+                    typeof headerValue === 'number' ? headerValue.toString() : headerValue;
+            }
+        }
+        const additionalValue = additionalHeaders[header];
+        if (additionalValue !== undefined) {
+            return typeof additionalValue === 'number'
+                ? additionalValue.toString()
+                : additionalValue;
+        }
+        if (clientHeader !== undefined) {
+            return clientHeader;
+        }
+        return _default;
+    }
+    /**
+     * Specialized version of _getExistingOrDefaultHeader for Content-Type header.
+     * Always returns a single string (not an array) since Content-Type should be a single value.
+     * Converts arrays to comma-separated strings and numbers to strings to ensure type safety.
+     * This was split from _getExistingOrDefaultHeader to provide stricter typing for callers
+     * that assign the result to places expecting a string (e.g., additionalHeaders[Headers.ContentType]).
+     */
+    _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+            const headerValue = lowercaseKeys(this.requestOptions.headers)[Headers.ContentType];
+            if (headerValue) {
+                if (typeof headerValue === 'number') {
+                    clientHeader = String(headerValue);
+                }
+                else if (Array.isArray(headerValue)) {
+                    clientHeader = headerValue.join(', ');
+                }
+                else {
+                    clientHeader = headerValue;
+                }
+            }
+        }
+        const additionalValue = additionalHeaders[Headers.ContentType];
+        // Return the first non-undefined value, converting numbers or arrays to strings if necessary
+        if (additionalValue !== undefined) {
+            if (typeof additionalValue === 'number') {
+                return String(additionalValue);
+            }
+            else if (Array.isArray(additionalValue)) {
+                return additionalValue.join(', ');
+            }
+            else {
+                return additionalValue;
+            }
+        }
+        if (clientHeader !== undefined) {
+            return clientHeader;
+        }
+        return _default;
+    }
+    _getAgent(parsedUrl) {
+        let agent;
+        const proxyUrl = pm.getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (this._keepAlive && useProxy) {
+            agent = this._proxyAgent;
+        }
+        if (!useProxy) {
+            agent = this._agent;
+        }
+        // if agent is already assigned use that agent.
+        if (agent) {
+            return agent;
+        }
+        const usingSsl = parsedUrl.protocol === 'https:';
+        let maxSockets = 100;
+        if (this.requestOptions) {
+            maxSockets = this.requestOptions.maxSockets || http.globalAgent.maxSockets;
+        }
+        // This is `useProxy` again, but we need to check `proxyURl` directly for TypeScripts's flow analysis.
+        if (proxyUrl && proxyUrl.hostname) {
+            const agentOptions = {
+                maxSockets,
+                keepAlive: this._keepAlive,
+                proxy: Object.assign(Object.assign({}, ((proxyUrl.username || proxyUrl.password) && {
+                    proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
+                })), { host: proxyUrl.hostname, port: proxyUrl.port })
+            };
+            let tunnelAgent;
+            const overHttps = proxyUrl.protocol === 'https:';
+            if (usingSsl) {
+                tunnelAgent = overHttps ? tunnel.httpsOverHttps : tunnel.httpsOverHttp;
+            }
+            else {
+                tunnelAgent = overHttps ? tunnel.httpOverHttps : tunnel.httpOverHttp;
+            }
+            agent = tunnelAgent(agentOptions);
+            this._proxyAgent = agent;
+        }
+        // if tunneling agent isn't assigned create a new agent
+        if (!agent) {
+            const options = { keepAlive: this._keepAlive, maxSockets };
+            agent = usingSsl ? new https.Agent(options) : new http.Agent(options);
+            this._agent = agent;
+        }
+        if (usingSsl && this._ignoreSslError) {
+            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
+            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
+            // we have to cast it to any and change it directly
+            agent.options = Object.assign(agent.options || {}, {
+                rejectUnauthorized: false
+            });
+        }
+        return agent;
+    }
+    _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
+        let proxyAgent;
+        if (this._keepAlive) {
+            proxyAgent = this._proxyAgentDispatcher;
+        }
+        // if agent is already assigned use that agent.
+        if (proxyAgent) {
+            return proxyAgent;
+        }
+        const usingSsl = parsedUrl.protocol === 'https:';
+        proxyAgent = new undici_1.ProxyAgent(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
+            token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString('base64')}`
+        })));
+        this._proxyAgentDispatcher = proxyAgent;
+        if (usingSsl && this._ignoreSslError) {
+            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
+            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
+            // we have to cast it to any and change it directly
+            proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
+                rejectUnauthorized: false
+            });
+        }
+        return proxyAgent;
+    }
+    _getUserAgentWithOrchestrationId(userAgent) {
+        const baseUserAgent = userAgent || 'actions/http-client';
+        const orchId = process.env['ACTIONS_ORCHESTRATION_ID'];
+        if (orchId) {
+            // Sanitize the orchestration ID to ensure it contains only valid characters
+            // Valid characters: 0-9, a-z, _, -, .
+            const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, '_');
+            return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
+        }
+        return baseUserAgent;
+    }
+    _performExponentialBackoff(retryNumber) {
+        return __awaiter(this, void 0, void 0, function* () {
+            retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
+            const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
+            return new Promise(resolve => setTimeout(() => resolve(), ms));
+        });
+    }
+    _processResponse(res, options) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve, reject) => __awaiter(this, void 0, void 0, function* () {
+                const statusCode = res.message.statusCode || 0;
+                const response = {
+                    statusCode,
+                    result: null,
+                    headers: {}
+                };
+                // not found leads to null obj returned
+                if (statusCode === HttpCodes.NotFound) {
+                    resolve(response);
+                }
+                // get the result from the body
+                function dateTimeDeserializer(key, value) {
+                    if (typeof value === 'string') {
+                        const a = new Date(value);
+                        if (!isNaN(a.valueOf())) {
+                            return a;
+                        }
+                    }
+                    return value;
+                }
+                let obj;
+                let contents;
+                try {
+                    contents = yield res.readBody();
+                    if (contents && contents.length > 0) {
+                        if (options && options.deserializeDates) {
+                            obj = JSON.parse(contents, dateTimeDeserializer);
+                        }
+                        else {
+                            obj = JSON.parse(contents);
+                        }
+                        response.result = obj;
+                    }
+                    response.headers = res.message.headers;
+                }
+                catch (err) {
+                    // Invalid resource (contents not json);  leaving result obj null
+                }
+                // note that 3xx redirects are handled by the http layer.
+                if (statusCode > 299) {
+                    let msg;
+                    // if exception/error in body, attempt to get better error
+                    if (obj && obj.message) {
+                        msg = obj.message;
+                    }
+                    else if (contents && contents.length > 0) {
+                        // it may be the case that the exception is in the body message as string
+                        msg = contents;
+                    }
+                    else {
+                        msg = `Failed request: (${statusCode})`;
+                    }
+                    const err = new HttpClientError(msg, statusCode);
+                    err.result = response.result;
+                    reject(err);
+                }
+                else {
+                    resolve(response);
+                }
+            }));
+        });
+    }
+}
+exports.HttpClient = HttpClient;
+const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
+//# sourceMappingURL=index.js.map
+
+/***/ }),
+
+/***/ 3335:
+/***/ ((__unused_webpack_module, exports) => {
+
+
+Object.defineProperty(exports, "__esModule", ({ value: true }));
+exports.getProxyUrl = getProxyUrl;
+exports.checkBypass = checkBypass;
+function getProxyUrl(reqUrl) {
+    const usingSsl = reqUrl.protocol === 'https:';
+    if (checkBypass(reqUrl)) {
+        return undefined;
+    }
+    const proxyVar = (() => {
+        if (usingSsl) {
+            return process.env['https_proxy'] || process.env['HTTPS_PROXY'];
+        }
+        else {
+            return process.env['http_proxy'] || process.env['HTTP_PROXY'];
+        }
+    })();
+    if (proxyVar) {
+        try {
+            return new DecodedURL(proxyVar);
+        }
+        catch (_a) {
+            if (!proxyVar.startsWith('http://') && !proxyVar.startsWith('https://'))
+                return new DecodedURL(`http://${proxyVar}`);
+        }
+    }
+    else {
+        return undefined;
+    }
+}
+function checkBypass(reqUrl) {
+    if (!reqUrl.hostname) {
+        return false;
+    }
+    const reqHost = reqUrl.hostname;
+    if (isLoopbackAddress(reqHost)) {
+        return true;
+    }
+    const noProxy = process.env['no_proxy'] || process.env['NO_PROXY'] || '';
+    if (!noProxy) {
+        return false;
+    }
+    // Determine the request port
+    let reqPort;
+    if (reqUrl.port) {
+        reqPort = Number(reqUrl.port);
+    }
+    else if (reqUrl.protocol === 'http:') {
+        reqPort = 80;
+    }
+    else if (reqUrl.protocol === 'https:') {
+        reqPort = 443;
+    }
+    // Format the request hostname and hostname with port
+    const upperReqHosts = [reqUrl.hostname.toUpperCase()];
+    if (typeof reqPort === 'number') {
+        upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
+    }
+    // Compare request host against noproxy
+    for (const upperNoProxyItem of noProxy
+        .split(',')
+        .map(x => x.trim().toUpperCase())
+        .filter(x => x)) {
+        if (upperNoProxyItem === '*' ||
+            upperReqHosts.some(x => x === upperNoProxyItem ||
+                x.endsWith(`.${upperNoProxyItem}`) ||
+                (upperNoProxyItem.startsWith('.') &&
+                    x.endsWith(`${upperNoProxyItem}`)))) {
+            return true;
+        }
+    }
+    return false;
+}
+function isLoopbackAddress(host) {
+    const hostLower = host.toLowerCase();
+    return (hostLower === 'localhost' ||
+        hostLower.startsWith('127.') ||
+        hostLower.startsWith('[::1]') ||
+        hostLower.startsWith('[0:0:0:0:0:0:0:1]'));
+}
+class DecodedURL extends URL {
+    constructor(url, base) {
+        super(url, base);
+        this._decodedUsername = decodeURIComponent(super.username);
+        this._decodedPassword = decodeURIComponent(super.password);
+    }
+    get username() {
+        return this._decodedUsername;
+    }
+    get password() {
+        return this._decodedPassword;
+    }
+}
+//# sourceMappingURL=proxy.js.map
+
+/***/ }),
+
 /***/ 6656:
 /***/ ((module) => {
 
@@ -26281,7 +27124,6 @@ module.exports = __nccwpck_require__(218);
 /***/ 218:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
-var __webpack_unused_export__;
 
 
 var net = __nccwpck_require__(9278);
@@ -26545,7 +27387,7 @@ if (process.env.NODE_DEBUG && /\btunnel\b/.test(process.env.NODE_DEBUG)) {
 } else {
   debug = function() {};
 }
-__webpack_unused_export__ = debug; // for test
+exports.debug = debug; // for test
 
 
 /***/ }),
@@ -28948,7 +29790,6 @@ nacl.setPRNG = function(fn) {
 /***/ 6752:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-var __webpack_unused_export__;
 
 
 const Client = __nccwpck_require__(3701)
@@ -28976,29 +29817,29 @@ const createRedirectInterceptor = __nccwpck_require__(5092)
 
 Object.assign(Dispatcher.prototype, api)
 
-__webpack_unused_export__ = Dispatcher
-__webpack_unused_export__ = Client
-__webpack_unused_export__ = Pool
-__webpack_unused_export__ = BalancedPool
-__webpack_unused_export__ = Agent
-module.exports.kT = ProxyAgent
-__webpack_unused_export__ = EnvHttpProxyAgent
-__webpack_unused_export__ = RetryAgent
-__webpack_unused_export__ = RetryHandler
+module.exports.Dispatcher = Dispatcher
+module.exports.Client = Client
+module.exports.Pool = Pool
+module.exports.BalancedPool = BalancedPool
+module.exports.Agent = Agent
+module.exports.ProxyAgent = ProxyAgent
+module.exports.EnvHttpProxyAgent = EnvHttpProxyAgent
+module.exports.RetryAgent = RetryAgent
+module.exports.RetryHandler = RetryHandler
 
-__webpack_unused_export__ = DecoratorHandler
-__webpack_unused_export__ = RedirectHandler
-__webpack_unused_export__ = createRedirectInterceptor
-__webpack_unused_export__ = {
+module.exports.DecoratorHandler = DecoratorHandler
+module.exports.RedirectHandler = RedirectHandler
+module.exports.createRedirectInterceptor = createRedirectInterceptor
+module.exports.interceptors = {
   redirect: __nccwpck_require__(1514),
   retry: __nccwpck_require__(2026),
   dump: __nccwpck_require__(8060),
   dns: __nccwpck_require__(379)
 }
 
-__webpack_unused_export__ = buildConnector
-__webpack_unused_export__ = errors
-__webpack_unused_export__ = {
+module.exports.buildConnector = buildConnector
+module.exports.errors = errors
+module.exports.util = {
   parseHeaders: util.parseHeaders,
   headerNameToString: util.headerNameToString
 }
@@ -29052,11 +29893,11 @@ function makeDispatcher (fn) {
   }
 }
 
-__webpack_unused_export__ = setGlobalDispatcher
-__webpack_unused_export__ = getGlobalDispatcher
+module.exports.setGlobalDispatcher = setGlobalDispatcher
+module.exports.getGlobalDispatcher = getGlobalDispatcher
 
 const fetchImpl = (__nccwpck_require__(4398).fetch)
-__webpack_unused_export__ = async function fetch (init, options = undefined) {
+module.exports.fetch = async function fetch (init, options = undefined) {
   try {
     return await fetchImpl(init, options)
   } catch (err) {
@@ -29067,57 +29908,57 @@ __webpack_unused_export__ = async function fetch (init, options = undefined) {
     throw err
   }
 }
-/* unused reexport */ __nccwpck_require__(660).Headers
-/* unused reexport */ __nccwpck_require__(9051).Response
-/* unused reexport */ __nccwpck_require__(9967).Request
-/* unused reexport */ __nccwpck_require__(5910).FormData
-__webpack_unused_export__ = globalThis.File ?? (__nccwpck_require__(4573).File)
-/* unused reexport */ __nccwpck_require__(8355).FileReader
+module.exports.Headers = __nccwpck_require__(660).Headers
+module.exports.Response = __nccwpck_require__(9051).Response
+module.exports.Request = __nccwpck_require__(9967).Request
+module.exports.FormData = __nccwpck_require__(5910).FormData
+module.exports.File = globalThis.File ?? (__nccwpck_require__(4573).File)
+module.exports.FileReader = __nccwpck_require__(8355).FileReader
 
 const { setGlobalOrigin, getGlobalOrigin } = __nccwpck_require__(1059)
 
-__webpack_unused_export__ = setGlobalOrigin
-__webpack_unused_export__ = getGlobalOrigin
+module.exports.setGlobalOrigin = setGlobalOrigin
+module.exports.getGlobalOrigin = getGlobalOrigin
 
 const { CacheStorage } = __nccwpck_require__(3245)
 const { kConstruct } = __nccwpck_require__(109)
 
 // Cache & CacheStorage are tightly coupled with fetch. Even if it may run
 // in an older version of Node, it doesn't have any use without fetch.
-__webpack_unused_export__ = new CacheStorage(kConstruct)
+module.exports.caches = new CacheStorage(kConstruct)
 
 const { deleteCookie, getCookies, getSetCookies, setCookie } = __nccwpck_require__(9061)
 
-__webpack_unused_export__ = deleteCookie
-__webpack_unused_export__ = getCookies
-__webpack_unused_export__ = getSetCookies
-__webpack_unused_export__ = setCookie
+module.exports.deleteCookie = deleteCookie
+module.exports.getCookies = getCookies
+module.exports.getSetCookies = getSetCookies
+module.exports.setCookie = setCookie
 
 const { parseMIMEType, serializeAMimeType } = __nccwpck_require__(1900)
 
-__webpack_unused_export__ = parseMIMEType
-__webpack_unused_export__ = serializeAMimeType
+module.exports.parseMIMEType = parseMIMEType
+module.exports.serializeAMimeType = serializeAMimeType
 
 const { CloseEvent, ErrorEvent, MessageEvent } = __nccwpck_require__(5188)
-/* unused reexport */ __nccwpck_require__(3726).WebSocket
-__webpack_unused_export__ = CloseEvent
-__webpack_unused_export__ = ErrorEvent
-__webpack_unused_export__ = MessageEvent
+module.exports.WebSocket = __nccwpck_require__(3726).WebSocket
+module.exports.CloseEvent = CloseEvent
+module.exports.ErrorEvent = ErrorEvent
+module.exports.MessageEvent = MessageEvent
 
-__webpack_unused_export__ = makeDispatcher(api.request)
-__webpack_unused_export__ = makeDispatcher(api.stream)
-__webpack_unused_export__ = makeDispatcher(api.pipeline)
-__webpack_unused_export__ = makeDispatcher(api.connect)
-__webpack_unused_export__ = makeDispatcher(api.upgrade)
+module.exports.request = makeDispatcher(api.request)
+module.exports.stream = makeDispatcher(api.stream)
+module.exports.pipeline = makeDispatcher(api.pipeline)
+module.exports.connect = makeDispatcher(api.connect)
+module.exports.upgrade = makeDispatcher(api.upgrade)
 
-__webpack_unused_export__ = MockClient
-__webpack_unused_export__ = MockPool
-__webpack_unused_export__ = MockAgent
-__webpack_unused_export__ = mockErrors
+module.exports.MockClient = MockClient
+module.exports.MockPool = MockPool
+module.exports.MockAgent = MockAgent
+module.exports.mockErrors = mockErrors
 
 const { EventSource } = __nccwpck_require__(1238)
 
-__webpack_unused_export__ = EventSource
+module.exports.EventSource = EventSource
 
 
 /***/ }),
@@ -67788,6 +68629,7 @@ var external_node_os_ = __nccwpck_require__(8161);
 ;// CONCATENATED MODULE: ./lib/inputs/run.js
 
 
+
 /** Who asked, from where, as the runner says it. */
 function readRun(env) {
     // Branches and workflows are named by anybody who can open a pull request: these texts get printed.
@@ -67799,6 +68641,7 @@ function readRun(env) {
         read('GITHUB_RUN_ATTEMPT'),
     ];
     const page = `${server || 'https://github.com'}/${repository}/actions/runs/${id}`;
+    const pull = readPull(env.GITHUB_EVENT_PATH ?? '', repository);
     return {
         repository,
         sha: readCommit(read('GITHUB_SHA')),
@@ -67810,9 +68653,25 @@ function readRun(env) {
         attempt,
         url: repository && id ? page + (Number(attempt) > 1 ? `/attempts/${Number(attempt)}` : '') : '',
         event: read('GITHUB_EVENT_NAME'),
+        ...(pull && { pull }),
+        apiUrl: read('GITHUB_API_URL') || 'https://api.github.com',
+        workflowFile: /\/\.\w+\/workflows\/([\w.-]+\.ya?ml)@/.exec(read('GITHUB_WORKFLOW_REF'))?.[1] ?? '',
         hosted: read('RUNNER_ENVIRONMENT') === 'github-hosted',
         temp: env.RUNNER_TEMP || (0,external_node_os_.tmpdir)(),
     };
+}
+/** What the runner was told about the event: the variables do not say from where a pull request comes. */
+function readPull(file, repository) {
+    try {
+        const { pull_request: pull, issue } = JSON.parse((0,external_node_fs_.readFileSync)(file, 'utf8'));
+        // A fork that was deleted since has no name any more. A comment on a pull request does not say where that came from.
+        if (pull)
+            return { number: Number(pull.number), fork: pull.head?.repo?.full_name !== repository };
+        return issue?.pull_request ? { number: Number(issue.number), fork: false } : undefined;
+    }
+    catch {
+        return undefined;
+    }
 }
 function workspaceOf(env) {
     return (0,external_node_path_.resolve)(env.GITHUB_WORKSPACE || '.');
@@ -68540,7 +69399,6 @@ const readHealthLine = (text, refuse) => {
 
 
 
-const noGitHub = 'reporting to GitHub is not built yet';
 /** What happens around the change, and what is reported of it. */
 const operation = {
     backup: {
@@ -68646,22 +69504,20 @@ const operation = {
     url: { group: 'report', description: 'Where the application is found, shown in the summary.', form: webAddress },
     'github-token': {
         group: 'report',
-        description: 'The token for `verify: attestation`, usually `github.token`.',
+        description: 'The token for `comment`, `deployment` and `verify: attestation`, usually `github.token`.',
         secret: true,
         form: block('', '', (text) => text.trim()),
     },
     comment: {
         group: 'report',
-        description: 'Write the plan into a comment on the pull request.',
+        description: 'Write what `mode: plan` found into one comment on the pull request, which the next run replaces. Needs `github-token` with `permissions: pull-requests: write`.',
         default: 'false',
-        pending: noGitHub,
         form: flag,
     },
     deployment: {
         group: 'report',
-        description: 'Create a GitHub Deployment with statuses, for jobs without `environment:`.',
+        description: 'Show `deploy` and `rollback` among the Deployments of GitHub, for jobs without `environment:`. Needs `github-token` with `permissions: deployments: write`.',
         default: 'false',
-        pending: noGitHub,
         form: flag,
     },
 };
@@ -69131,7 +69987,10 @@ function buildPlan(values, given, env, required) {
             ifUnconfigured: values['if-unconfigured'],
         },
         to: values.to,
-        report: { environment: values.environment, url: values.url },
+        report: {
+            ...{ environment: values.environment, url: values.url },
+            ...{ comment: values.comment, deployment: values.deployment },
+        },
         run,
         values: { ...publicValues(given), name },
         given: new Set(given.keys()),
@@ -69751,6 +70610,7 @@ function checkRules(values, given, env, problems) {
     checkTimes(about);
     checkStrategy(about);
     checkData(about);
+    checkReport(about);
     if (about.has('to') && values.mode !== 'rollback' && !problems.concerns('mode')) {
         problems.add('to', 'is given, but the mode is not rollback', 'Set `mode: rollback`, or leave `to` out.');
     }
@@ -69899,6 +70759,14 @@ function checkData({ values, problems, has }) {
         return;
     problems.add('rollback', 'is `data`, and there is no `backup` to restore', 'Say in `backup` what the data is.');
 }
+function checkReport({ values, problems, has }) {
+    for (const name of ['comment', 'deployment']) {
+        if (!values[name] || has('github-token'))
+            continue;
+        const fix = `Set \`github-token: \${{ github.token }}\`, and give the job \`permissions: ${name === 'comment' ? 'pull-requests' : 'deployments'}: write\`.`;
+        problems.addAbsent('github-token', `is empty, and \`${name}\` needs it`, fix);
+    }
+}
 
 // EXTERNAL MODULE: ./lib/report/redact.js
 var redact = __nccwpck_require__(6749);
@@ -69948,12 +70816,14 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6058);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5889);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8875);
-/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1973);
-/* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9305);
-/* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5704);
-/* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5650);
-/* harmony import */ var _report_sink_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(353);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6354);
+/* harmony import */ var _pipeline_tell_github_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9086);
+/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1973);
+/* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9305);
+/* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5704);
+/* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5650);
+/* harmony import */ var _report_sink_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(8463);
+
 
 
 
@@ -69971,10 +70841,10 @@ const env = process.env;
 const docsBase = env['GITHUB_ACTION_REPOSITORY']
     ? `${env['GITHUB_SERVER_URL'] ?? 'https://github.com'}/${env['GITHUB_ACTION_REPOSITORY']}/blob/${env['GITHUB_ACTION_REF'] || 'v1'}`
     : '';
-const sink = new _report_sink_js__WEBPACK_IMPORTED_MODULE_10__/* .Sink */ .A({ docsBase, reportDir: env['RUNNER_TEMP'] || '/tmp' });
+const sink = new _report_sink_js__WEBPACK_IMPORTED_MODULE_11__/* .Sink */ .A({ docsBase, reportDir: env['RUNNER_TEMP'] || '/tmp' });
 /** Reads the inputs, runs, and says what came of it: in one place, whatever happened. */
 async function main() {
-    const recorder = new _report_recorder_js__WEBPACK_IMPORTED_MODULE_8__/* .Recorder */ .v(about());
+    const recorder = new _report_recorder_js__WEBPACK_IMPORTED_MODULE_9__/* .Recorder */ .v(about());
     // A reset that arrives while nothing listens must not end the process without a word.
     process.on('uncaughtException', (error) => {
         recorder.fail(error);
@@ -69983,6 +70853,7 @@ async function main() {
     const signal = whenCancelled();
     const temp = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdtemp)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(env['RUNNER_TEMP'] || '/tmp', 'hd-'));
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('temp', temp);
+    let tell;
     try {
         const loaded = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadInputs */ .I)(env);
         if ('skip' in loaded) {
@@ -69992,6 +70863,8 @@ async function main() {
         else {
             const plan = withTemp(loaded.plan, temp);
             Object.assign(recorder, about(plan));
+            const remember = (deployment) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('deployment', deployment);
+            tell = (0,_pipeline_tell_github_js__WEBPACK_IMPORTED_MODULE_7__/* .tellGitHub */ .X)(plan, { log: sink, docsBase, signal, remember });
             const pending = {};
             await (0,_pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(plan, recorder, sink, {
                 signal,
@@ -70012,8 +70885,8 @@ async function main() {
     finally {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(temp, { recursive: true, force: true });
     }
-    await sink.publish(recorder.finish());
-    return _report_report_js__WEBPACK_IMPORTED_MODULE_9__/* .goodResults */ .u.has(recorder.result) ? 0 : 1;
+    await sink.publish(recorder.finish(), tell, signal.aborted);
+    return _report_report_js__WEBPACK_IMPORTED_MODULE_10__/* .goodResults */ .u.has(recorder.result) ? 0 : 1;
 }
 /** GitHub cancels by a signal. It ends the run, never this process: the last word has to be said, whenever it comes. */
 function whenCancelled() {
@@ -70028,9 +70901,9 @@ function whenCancelled() {
     return cancelled.signal;
 }
 function about(plan) {
-    const hosts = plan?.targets.map(({ address }) => (0,_remote_target_js__WEBPACK_IMPORTED_MODULE_11__/* .showAddress */ .m)(address)) ?? [];
-    const from = plan?.run ?? { repository: '', sha: '', ref: '', actor: '', workflow: '', url: '' };
-    const { repository, sha, ref, actor, workflow, url } = from;
+    const hosts = plan?.targets.map(({ address }) => (0,_remote_target_js__WEBPACK_IMPORTED_MODULE_12__/* .showAddress */ .m)(address)) ?? [];
+    const from = plan?.run ?? { repository: '', sha: '', ref: '', actor: '', workflow: '', workflowFile: '', url: '' };
+    const { repository, sha, ref, actor, workflow, workflowFile, url } = from;
     return {
         ...{
             mode: plan?.mode ?? 'deploy',
@@ -70039,7 +70912,7 @@ function about(plan) {
             path: plan?.sync.path ?? '',
         },
         ...{ environment: plan?.report.environment ?? '', url: plan?.report.url ?? '', hosts },
-        run: { repository, sha, ref, actor, workflow, url },
+        run: { repository, sha, ref, actor, workflow, ...(workflowFile && { workflowFile }), url },
     };
 }
 function withTemp(plan, temp) {
@@ -70049,7 +70922,7 @@ for (const secret of (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .secretsIn */ 
     sink.mask(secret);
 const isPost = _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getState */ .Gu('phase') === 'main';
 _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('phase', 'main');
-const code = isPost ? await (0,_post_js__WEBPACK_IMPORTED_MODULE_7__/* .post */ .b)(sink, () => (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadInputs */ .I)(env)) : await main();
+const code = isPost ? await (0,_post_js__WEBPACK_IMPORTED_MODULE_8__/* .post */ .b)(sink, () => (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadInputs */ .I)(env)) : await main();
 // Sockets that are kept alive would hold the step open for minutes; everything of ours was closed before.
 process.exit(code);
 
@@ -71318,7 +72191,7 @@ function pathProblem(host, { path, user }) {
 
 /***/ }),
 
-/***/ 8875:
+/***/ 6354:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -73109,9 +73982,108 @@ esac
 `;
 }
 
+// EXTERNAL MODULE: ./lib/runner/exec.js
+var exec = __nccwpck_require__(3981);
+;// CONCATENATED MODULE: ./lib/sync/descent.js
+
+/** Asks the repository that `source` lies in. Nothing is fetched: what a job may read is for its workflow to say. */
+async function descent(source, commit, running) {
+    const git = async (...args) => {
+        try {
+            return await (0,exec/* runTool */.q)('git', ['-c', 'safe.directory=*', ...args], { cwd: source });
+        }
+        catch {
+            return { code: 127, stdout: '', stderr: '' };
+        }
+    };
+    const has = async (sha) => (await git('cat-file', '-e', `${sha}^{commit}`)).code === 0;
+    const leadsTo = async (old, young) => (await git('merge-base', '--is-ancestor', old, young)).code === 0;
+    if (commit === running)
+        return 'descends';
+    if (!isCommit(commit) || !isCommit(running) || !(await has(commit)))
+        return 'unasked';
+    const whole = (await git('rev-parse', '--is-shallow-repository')).stdout.trim() === 'false';
+    // In a whole clone each ancestor of the commit is there: one that is not is none.
+    if (!(await has(running)))
+        return whole ? 'elsewhere' : 'unknown';
+    if (await leadsTo(running, commit))
+        return 'descends';
+    if (await leadsTo(commit, running))
+        return 'older';
+    // A runner that keeps its folder may have both, and nothing of what lies between.
+    return whole ? 'elsewhere' : 'unknown';
+}
+const isCommit = (text) => /^([\da-f]{40}|[\da-f]{64})$/.test(text);
+
+;// CONCATENATED MODULE: ./lib/sync/commits.js
+
+
+const commits_shown = 20;
+/** The commits that come between what runs and what would, as far as the checkout on the runner holds them. */
+async function commitsBetween(source, running, commit) {
+    if (running === '' || running === commit)
+        return { commits: [], others: '' };
+    const how = await descent(source, commit, running);
+    if (how === 'unasked')
+        return { commits: [], others: '' };
+    if (how === 'unknown')
+        return { commits: [], others: 'the checkout holds too little of the history to tell (`fetch-depth: 0`)' };
+    const range = `${running}..${commit}`;
+    const git = (...args) => (0,exec/* runTool */.q)('git', ['-c', 'safe.directory=*', ...args], { cwd: source });
+    const { code, stdout } = await git('log', '--format=%H %s', `--max-count=${commits_shown}`, range, '--', '.');
+    if (code !== 0)
+        return { commits: [], others: 'git could not list them' };
+    const lines = stdout.split('\n').filter((line) => line !== '');
+    const commits = lines.map((line) => ({
+        revision: line.slice(0, line.indexOf(' ')),
+        subject: line.slice(line.indexOf(' ') + 1),
+    }));
+    const total = Number((await git('rev-list', '--count', range, '--', '.')).stdout);
+    return { commits, others: total > commits.length ? `${total - commits.length} more` : '' };
+}
+/** The first line of the message of a commit; empty where it cannot be told. */
+async function subjectOf(source, commit) {
+    if (!/^[\da-f]{40,64}$/.test(commit))
+        return '';
+    const asked = ['-c', 'safe.directory=*', 'log', '-1', '--format=%s', commit, '--'];
+    const { code, stdout } = await (0,exec/* runTool */.q)('git', asked, { cwd: source }).catch(() => ({ code: 1, stdout: '' }));
+    return code === 0 ? stdout.trim() : '';
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/news.js
+
+/** What the new version brings, for the summary. It is read beside the deploy, and only the end waits for it. */
+function readNews({ plan, recorder }, [canary], open) {
+    if (plan.mode !== 'deploy' || canary === undefined)
+        return;
+    const { source } = plan.sync;
+    const read = async () => {
+        const { revision } = canary.goal;
+        recorder.subject = await subjectOf(source, revision);
+        const found = await commitsBetween(source, canary.record.before?.revision ?? '', revision);
+        if (found.commits.length > 0 || found.others !== '')
+            recorder.commits = found;
+    };
+    // Without git, or without a checkout, the summary has less to say.
+    const reading = read().catch(() => { });
+    open.defer(() => reading);
+}
+/** The median of what earlier runs of the same kind took. */
+function usual(past, mode) {
+    const took = past
+        .filter((line) => line.mode === mode && line.durationMs > 0)
+        .map(({ durationMs }) => durationMs)
+        .toSorted((a, b) => a - b);
+    const middle = took.slice(Math.floor((took.length - 1) / 2), Math.floor(took.length / 2) + 1);
+    if (middle.length === 0)
+        return undefined;
+    return { runs: took.length, durationMs: Math.round(middle.reduce((sum, each) => sum + each, 0) / middle.length) };
+}
+
 // EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
 var reach = __nccwpck_require__(6196);
 ;// CONCATENATED MODULE: ./lib/pipeline/begin.js
+
 
 
 
@@ -73137,7 +74109,9 @@ async function take(context, members, open) {
         });
         open.defer(() => lock.release(link.host));
         note(lock.wasStale ? 'left behind by a run that died' : '');
-        return { ...member, lock, state: (0,remote_state/* parseState */.Bu)(lock.text) };
+        const state = (0,remote_state/* parseState */.Bu)(lock.text);
+        member.record.usual = usual(state.past ?? [], plan.mode);
+        return { ...member, lock, state };
     });
 }
 /** What the scripts of this change are compiled from; the report learns what it is about. */
@@ -73203,39 +74177,6 @@ function begin_begin(context, member, several) {
     context.remember(record.host, change.id);
     return { ...member, transaction, arm: begin(transaction, facts) };
 }
-
-// EXTERNAL MODULE: ./lib/runner/exec.js
-var exec = __nccwpck_require__(3981);
-;// CONCATENATED MODULE: ./lib/sync/descent.js
-
-/** Asks the repository that `source` lies in. Nothing is fetched: what a job may read is for its workflow to say. */
-async function descent(source, commit, running) {
-    const git = async (...args) => {
-        try {
-            return await (0,exec/* runTool */.q)('git', ['-c', 'safe.directory=*', ...args], { cwd: source });
-        }
-        catch {
-            return { code: 127, stdout: '', stderr: '' };
-        }
-    };
-    const has = async (sha) => (await git('cat-file', '-e', `${sha}^{commit}`)).code === 0;
-    const leadsTo = async (old, young) => (await git('merge-base', '--is-ancestor', old, young)).code === 0;
-    if (commit === running)
-        return 'descends';
-    if (!isCommit(commit) || !isCommit(running) || !(await has(commit)))
-        return 'unasked';
-    const whole = (await git('rev-parse', '--is-shallow-repository')).stdout.trim() === 'false';
-    // In a whole clone each ancestor of the commit is there: one that is not is none.
-    if (!(await has(running)))
-        return whole ? 'elsewhere' : 'unknown';
-    if (await leadsTo(running, commit))
-        return 'descends';
-    if (await leadsTo(commit, running))
-        return 'older';
-    // A runner that keeps its folder may have both, and nothing of what lies between.
-    return whole ? 'elsewhere' : 'unknown';
-}
-const isCommit = (text) => /^([\da-f]{40}|[\da-f]{64})$/.test(text);
 
 // EXTERNAL MODULE: ./lib/pipeline/plan.js
 var pipeline_plan = __nccwpck_require__(1867);
@@ -74606,13 +75547,13 @@ var dist = __nccwpck_require__(8815);
 
 
 
-const usual = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml'];
+const sources_usual = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml'];
 /**
  * Patterns of what the containers mount from the folder of the project and the source does not hold: data, made on
  * the host, which no sync may take away.
  */
 function mounted(source, files) {
-    const names = files.length > 0 ? files : usual.filter((name) => (0,external_node_fs_.existsSync)((0,external_node_path_.join)(source, name)));
+    const names = files.length > 0 ? files : sources_usual.filter((name) => (0,external_node_fs_.existsSync)((0,external_node_path_.join)(source, name)));
     const paths = names.flatMap((name) => pathsOf(source, name));
     return [...new Set(paths)].filter((path) => !(0,external_node_fs_.existsSync)((0,external_node_path_.join)(source, path))).map((path) => `/${path}`);
 }
@@ -76139,7 +77080,7 @@ var rsync_disposeResources = (undefined && undefined.__disposeResources) || (fun
  * file that changed a little only the difference travels. Which entries are needed was found out before: here rsync
  * neither looks at times nor deletes.
  */
-async function sendRsync(host, places, source, entries, { temp, signal }) {
+async function sendRsync(host, places, source, entries, { temp, signal, onProgress }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const tunnel = rsync_addDisposableResource(env_1, await openTunnel(host, temp, signal), true);
@@ -76151,12 +77092,20 @@ async function sendRsync(host, places, source, entries, { temp, signal }) {
                 '--ignore-times',
                 '--compress',
                 '--stats',
+                '--info=progress2',
                 '--from0',
                 '--files-from=-',
                 '--protect-args',
             ],
             ...[`--copy-dest=${places.path}`, '--rsh', tunnel.command, `${source}/`, `host:${places.release}/tree/`],
-        ], { input: Buffer.from(entries.map(({ name }) => `${name}\0`).join('')) });
+        ], {
+            input: Buffer.from(entries.map(({ name }) => `${name}\0`).join('')),
+            onOutput: (text) => {
+                const news = howFar(text, entries.length);
+                if (news !== '')
+                    onProgress(news);
+            },
+        });
         refuseHalf(host, signal);
         if (code !== 0)
             throw transferFailed(host, 'rsync failed.', `${stderr}\n${tunnel.errors().text}`.trim());
@@ -76171,6 +77120,15 @@ async function sendRsync(host, places, source, entries, { temp, signal }) {
         if (result_1)
             await result_1;
     }
+}
+/** From what `--info=progress2` says over and over on one line: `1,234,567  45%  3.21MB/s  0:00:04 (xfr#5, to-chk=9/20)`. */
+function howFar(text, files) {
+    const [, bytes = '', percent = ''] = [...text.matchAll(/([\d,]+) +(\d+)% /g)].at(-1) ?? [];
+    if (percent === '')
+        return '';
+    const done = [...text.matchAll(/xfr#(\d+)/g)].at(-1)?.[1];
+    const size = `${(Number(bytes.replaceAll(',', '')) / 1e6).toFixed(1)} MB by rsync (${percent} %)`;
+    return done === undefined ? size : `${done} of ${files} files, ${size}`;
 }
 
 // EXTERNAL MODULE: external "node:stream"
@@ -76249,10 +77207,11 @@ const tar_tiny = 64 * 1024;
 async function sendTar(root, entries, to, options) {
     const archive = (0,tar_stream.pack)();
     let sent = 0;
+    let files = 0;
     const meter = new external_node_stream_.Transform({
         transform(chunk, _encoding, done) {
             sent += chunk.length;
-            options.onProgress(sent);
+            options.onProgress({ bytes: sent, files });
             done(null, chunk);
         },
     });
@@ -76262,8 +77221,10 @@ async function sendTar(root, entries, to, options) {
         : [source, tar_gather(), meter, to];
     const flow = (0,external_node_stream_promises_.pipeline)(stages, options.signal ? { signal: options.signal } : {});
     const feed = (async () => {
-        for (const entry of entries)
+        for (const entry of entries) {
             await add(archive, root, entry);
+            files += 1;
+        }
         archive.finalize();
     })();
     feed.catch((error) => archive.destroy(error));
@@ -76504,7 +77465,10 @@ async function sendByTar(host, pipe, root, entries, context) {
     const sending = sendTar(root, entries, pipe.stdin, {
         compress,
         signal: context.signal,
-        onProgress: (bytes) => context.onProgress(`${(bytes / 1e6).toFixed(1)} MB sent`),
+        onProgress: ({ bytes, files }) => {
+            const percent = Math.floor((files / entries.length) * 100);
+            context.onProgress(`${files} of ${entries.length} files (${percent} %), ${(bytes / 1e6).toFixed(1)} MB sent`);
+        },
     });
     const [sent, code] = await Promise.allSettled([sending, pipe.exit]);
     refuseHalf(host, context.signal);
@@ -76806,7 +77770,7 @@ async function checkHealth(context, member) {
     if (vitals.checks.length === 0)
         return;
     await context.step(titleOn(member, 'Check health'), async ({ note }) => {
-        const watched = await observe(context, member, vitals, true);
+        const watched = await observe(context, member, vitals, 'new');
         const bad = watched.filter(({ state }) => state !== 'healthy');
         if (bad.length > 0)
             throw unhealthy(bad, vitals, member.transaction.gated ? ` on ${link.host.name}` : '');
@@ -76823,7 +77787,7 @@ async function checkOldVersion(context, members) {
     if (looking.length === 0)
         return;
     await (0,fleet/* onAll */.J)(context, 'Check the old version', looking, async ({ member, vitals }, note) => {
-        const watched = await observe(context, member, vitals, false);
+        const watched = await observe(context, member, vitals, 'old');
         const bad = watched.filter(({ state }) => state !== 'healthy');
         if (bad.length > 0) {
             throw new errors/* DeployError */.sH('HD-ROLL-03', `The old version is back on ${member.link.host.name}, and it is not healthy.`, {
@@ -76834,20 +77798,25 @@ async function checkOldVersion(context, members) {
         note('healthy again');
     });
 }
-function show(context, record) {
+function show(context, record, which = 'new') {
     return (watched) => {
-        record.health = watched.map(({ check, state, last }) => ({
+        const seen = watched.map(({ check, state, last }) => ({
             ...{ check: check.text, healthy: state === 'healthy', seen: last?.seen ?? '', latencyMs: last?.latencyMs ?? 0 },
         }));
+        if (which === 'new')
+            record.health = seen;
+        else
+            record.healthAfter = seen;
         context.progress(watched
             .map((each) => `${each.check.text}: ${each.last?.seen ?? ''}${each.state === 'waiting' && each.good > 0 ? ', waiting whether it lasts' : ''}`)
             .join('; '));
     };
 }
-async function observe(context, { guard, link, record }, { site, checks }, cancellable) {
+async function observe(context, { guard, link, record }, { site, checks }, which) {
     const { within, stable } = context.plan.health;
-    const signal = cancellable ? context.signal : undefined;
-    const onLook = show(context, record);
+    // What has to be put back is looked at also after a cancel.
+    const signal = which === 'new' ? context.signal : undefined;
+    const onLook = show(context, record, which);
     for (;;) {
         try {
             return await (0,lib_health/* watch */.wB)(() => link.host, site, checks, { within, stable }, { signal, onLook });
@@ -78127,6 +79096,7 @@ var deploy_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
 /**
  * The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. Several
  * hosts take each step together, up to the first change; then one follows the other, and all are confirmed at the end.
@@ -78151,6 +79121,7 @@ async function deploy(outside) {
         await (0,fleet/* each */._)(planned, (member) => checkTools(context, member));
         await verifyImages(context);
         await refuseDowngrade(context, planned);
+        readNews(context, planned, open);
         await runCommand(context, planned, 'before');
         await pushSystems(context, planned);
         const staged = await (0,fleet/* onAll */.J)(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note));
@@ -78195,41 +79166,6 @@ async function deploy(outside) {
         if (result_1)
             await result_1;
     }
-}
-
-;// CONCATENATED MODULE: ./lib/sync/commits.js
-
-
-const commits_shown = 20;
-/** The commits that come between what runs and what would, as far as the checkout on the runner holds them. */
-async function commitsBetween(source, running, commit) {
-    if (running === '' || running === commit)
-        return { commits: [], others: '' };
-    const how = await descent(source, commit, running);
-    if (how === 'unasked')
-        return { commits: [], others: '' };
-    if (how === 'unknown')
-        return { commits: [], others: 'the checkout holds too little of the history to tell (`fetch-depth: 0`)' };
-    const range = `${running}..${commit}`;
-    const git = (...args) => (0,exec/* runTool */.q)('git', ['-c', 'safe.directory=*', ...args], { cwd: source });
-    const { code, stdout } = await git('log', '--format=%H %s', `--max-count=${commits_shown}`, range, '--', '.');
-    if (code !== 0)
-        return { commits: [], others: 'git could not list them' };
-    const lines = stdout.split('\n').filter((line) => line !== '');
-    const commits = lines.map((line) => ({
-        revision: line.slice(0, line.indexOf(' ')),
-        subject: line.slice(line.indexOf(' ') + 1),
-    }));
-    const total = Number((await git('rev-list', '--count', range, '--', '.')).stdout);
-    return { commits, others: total > commits.length ? `${total - commits.length} more` : '' };
-}
-/** The first line of the message of a commit; empty where it cannot be told. */
-async function subjectOf(source, commit) {
-    if (!/^[\da-f]{40,64}$/.test(commit))
-        return '';
-    const asked = ['-c', 'safe.directory=*', 'log', '-1', '--format=%s', commit, '--'];
-    const { code, stdout } = await (0,exec/* runTool */.q)('git', asked, { cwd: source }).catch(() => ({ code: 1, stdout: '' }));
-    return code === 0 ? stdout.trim() : '';
 }
 
 ;// CONCATENATED MODULE: ./lib/pipeline/findings.js
@@ -79033,6 +79969,58 @@ function drifted(host, texts) {
 }
 
 ;// CONCATENATED MODULE: ./lib/pipeline/run.js
+var run_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var run_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
 
 
@@ -79049,7 +80037,26 @@ async function run(plan, recorder, sink, runner) {
         ...runner,
         ...{ plan, recorder, log: sink, network: remote_network/* ownNetwork */.J },
         progress: (text) => progress.update(text),
-        step: (name, work) => sink.group(name, () => recorder.step(name, (row) => work({ ...row, note: say(row.note) }))),
+        step: (name, work) => sink.group(name, async () => {
+            const env_1 = { stack: [], error: void 0, hasError: false };
+            try {
+                progress.begin();
+                const _ = run_addDisposableResource(env_1, pulse(() => progress.pulse(name, sink.printedAt)), false);
+                try {
+                    return await recorder.step(name, (row) => work({ ...row, note: say(row.note) }));
+                }
+                finally {
+                    progress.done();
+                }
+            }
+            catch (e_1) {
+                env_1.error = e_1;
+                env_1.hasError = true;
+            }
+            finally {
+                run_disposeResources(env_1);
+            }
+        }),
     };
     const say = (note) => (text) => {
         note(text);
@@ -79063,10 +80070,12 @@ async function run(plan, recorder, sink, runner) {
         recorder.fail(error);
         recorder.result = 'failed';
     }
-    finally {
-        progress.done();
-    }
     return recorder.result;
+}
+/** A build may be silent for minutes, and whoever looks at the log wonders. */
+function pulse(beat) {
+    const timer = setInterval(beat, 5_000);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 
@@ -79264,6 +80273,5386 @@ function rollbackFailed(host, state, detail) {
 
 /***/ }),
 
+/***/ 9086:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  A: () => (/* binding */ deploymentLost),
+  X: () => (/* binding */ tellGitHub)
+});
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./lib/remote/target.js
+var target = __nccwpck_require__(9305);
+;// CONCATENATED MODULE: ./lib/report/comment.js
+/** GitHub takes 65,536 characters; there is one marker before them, and some room is left. */
+const commentLimit = 60_000;
+/** Pages of a hundred comments: in a discussion longer than this the comment is written anew. */
+const pages = 20;
+/** Invisible in the comment: by it the next run finds the comment that it replaces, and no other. */
+function markerOf(...parts) {
+    const safe = parts.map((part) => encodeURIComponent(part.toWellFormed()).replace(/[-!'()*~]/g, escaped));
+    return `<!-- homelab-deploy ${safe.join(' ')} -->`;
+}
+const escaped = (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`;
+/** One comment on a pull request, whatever the number of pushes: written once, then replaced. Says where it is. */
+async function putComment(api, pull, marker, text) {
+    const body = `${marker}\n${text}`;
+    const old = await findComment(api, pull, marker);
+    if (old?.body?.replaceAll('\r\n', '\n').trimEnd() === body.trimEnd())
+        return 'unchanged';
+    if (old !== undefined) {
+        await api.ask('PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}', { comment_id: old.id, body });
+        return 'updated';
+    }
+    await api.ask('POST /repos/{owner}/{repo}/issues/{issue_number}/comments', { issue_number: pull, body });
+    return 'written';
+}
+/** Anybody can write a marker: what a person wrote is never taken for ours, unless the token is of that very person. */
+async function findComment(api, pull, marker) {
+    let me;
+    for (let page = 1; page <= pages; page++) {
+        const comments = await api.ask('GET /repos/{owner}/{repo}/issues/{issue_number}/comments', {
+            ...{ issue_number: pull, per_page: 100, page },
+        });
+        for (const comment of comments.filter(({ body }) => body?.startsWith(marker))) {
+            if (comment.user?.type === 'Bot')
+                return comment;
+            me ??= await whoAmI(api);
+            if (me !== '' && comment.user?.login === me)
+                return comment;
+        }
+        if (comments.length < 100)
+            return undefined;
+    }
+    return undefined;
+}
+/** The token of a job is no user, and is told so by an error. */
+async function whoAmI(api) {
+    return await api.ask('GET /user', {}).then(({ login = '' }) => login, () => '');
+}
+
+;// CONCATENATED MODULE: ./lib/report/commits.js
+const page = 100;
+const shown = 20;
+/**
+ * What came in between, from GitHub: actions/checkout brings one commit and no more, unless it is told to. Undefined
+ * where the report knows it already, or nobody can tell.
+ */
+async function commitsFromGitHub(api, { before, after, commits }) {
+    const [base, head] = [before?.revision ?? '', after?.revision ?? ''];
+    if ((commits?.commits.length ?? 0) > 0 || base === head || !isWhole(base) || !isWhole(head))
+        return undefined;
+    const found = await api.ask('GET /repos/{owner}/{repo}/compare/{basehead}', {
+        ...{ basehead: `${base}...${head}`, per_page: page },
+    });
+    const total = found.total_commits;
+    if (total === 0)
+        return undefined;
+    // Of more than a page the newest are on another one, and a number says enough.
+    const newest = total > page ? [] : found.commits.toReversed().slice(0, shown);
+    return {
+        commits: newest.map(({ sha, commit }) => ({ revision: sha, subject: commit.message.split('\n')[0] ?? '' })),
+        others: total > newest.length ? `${total - newest.length} more` : '',
+    };
+}
+const isWhole = (revision) => /^([\da-f]{40}|[\da-f]{64})$/.test(revision);
+
+// EXTERNAL MODULE: ./lib/report/text.js
+var report_text = __nccwpck_require__(4639);
+// EXTERNAL MODULE: ./lib/report/verdict.js
+var verdict = __nccwpck_require__(975);
+;// CONCATENATED MODULE: ./lib/report/deployment.js
+
+
+const states = {
+    deployed: 'success',
+    unchanged: 'success',
+    'rolled-back': 'failure',
+    failed: 'failure',
+    'rollback-failed': 'error',
+    unknown: 'error',
+};
+/** Makes the Deployment, or finds the one of before. Undefined where the job has one of its own, by `environment:`. */
+async function openDeployment(api, about) {
+    const { ref, environment, task, description, key, runUrl } = about;
+    // Asked first, so that a request that was answered by silence does not make a second one.
+    const known = await api.ask('GET /repos/{owner}/{repo}/deployments', {
+        ...{ sha: ref, environment, per_page: 10 },
+    });
+    const ours = known.find(({ payload }) => JSON.stringify(payload ?? '').includes(key));
+    if (ours !== undefined)
+        return ours.id;
+    for (const { id } of known.slice(0, 3))
+        if (await isOfThisRun(api, id, runUrl))
+            return undefined;
+    const { id } = await api.ask('POST /repos/{owner}/{repo}/deployments', {
+        ...{ ref, task, environment, description: (0,report_text/* line */.n8)(description, 140), payload: { homelab_deploy: key } },
+        // The branch is what the job was started for: GitHub is to merge nothing, and to wait for no other check.
+        ...{ auto_merge: false, required_contexts: [] },
+    });
+    return id;
+}
+/** GitHub's own Deployment of a job links to that job. Ours have been found by their key before. */
+async function isOfThisRun(api, id, runUrl) {
+    const statuses = await api.ask('GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses', { deployment_id: id, per_page: 5 });
+    const run = runUrl.replace(/\/attempts\/\d+$/, '');
+    return (run !== '' &&
+        statuses.some(({ log_url: log = '', target_url: target = '' }) => `${log}${target}`.includes(`${run}/job/`)));
+}
+async function sayDeploying(api, id, runUrl) {
+    await sayState(api, id, { state: 'in_progress', description: 'The deploy is under way.', log_url: runUrl });
+}
+/** How it ended. Only a success makes the earlier Deployments of the environment inactive. */
+async function sayEnd(api, id, report) {
+    const state = states[report.result] ?? 'error';
+    await sayState(api, id, {
+        ...{ state, description: (0,verdict/* verdict */.W)(report).replaceAll('`', ''), log_url: report.run.url },
+        ...(state === 'success' && { auto_inactive: true, ...(report.url && { environment_url: report.url }) }),
+    });
+}
+/** For a run that was ended before it could say how it ended. */
+async function sayLost(api, id, runUrl) {
+    const description = 'The run was ended before the deploy was. The host settles it by itself; see the log.';
+    await sayState(api, id, { state: 'error', description, log_url: runUrl });
+}
+async function sayState(api, id, status) {
+    await api.ask('POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses', {
+        ...{ ...status, deployment_id: id, description: (0,report_text/* cut */.Jj)((0,report_text/* line */.n8)(status.description), 140) },
+    });
+}
+
+// EXTERNAL MODULE: external "fs"
+var external_fs_ = __nccwpck_require__(9896);
+// EXTERNAL MODULE: external "os"
+var external_os_ = __nccwpck_require__(857);
+;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/context.js
+
+
+class Context {
+    /**
+     * Hydrate the context from the environment
+     */
+    constructor() {
+        var _a, _b, _c;
+        this.payload = {};
+        if (process.env.GITHUB_EVENT_PATH) {
+            if ((0,external_fs_.existsSync)(process.env.GITHUB_EVENT_PATH)) {
+                this.payload = JSON.parse((0,external_fs_.readFileSync)(process.env.GITHUB_EVENT_PATH, { encoding: 'utf8' }));
+            }
+            else {
+                const path = process.env.GITHUB_EVENT_PATH;
+                process.stdout.write(`GITHUB_EVENT_PATH ${path} does not exist${external_os_.EOL}`);
+            }
+        }
+        this.eventName = process.env.GITHUB_EVENT_NAME;
+        this.sha = process.env.GITHUB_SHA;
+        this.ref = process.env.GITHUB_REF;
+        this.workflow = process.env.GITHUB_WORKFLOW;
+        this.action = process.env.GITHUB_ACTION;
+        this.actor = process.env.GITHUB_ACTOR;
+        this.job = process.env.GITHUB_JOB;
+        this.runAttempt = parseInt(process.env.GITHUB_RUN_ATTEMPT, 10);
+        this.runNumber = parseInt(process.env.GITHUB_RUN_NUMBER, 10);
+        this.runId = parseInt(process.env.GITHUB_RUN_ID, 10);
+        this.apiUrl = (_a = process.env.GITHUB_API_URL) !== null && _a !== void 0 ? _a : `https://api.github.com`;
+        this.serverUrl = (_b = process.env.GITHUB_SERVER_URL) !== null && _b !== void 0 ? _b : `https://github.com`;
+        this.graphqlUrl =
+            (_c = process.env.GITHUB_GRAPHQL_URL) !== null && _c !== void 0 ? _c : `https://api.github.com/graphql`;
+    }
+    get issue() {
+        const payload = this.payload;
+        return Object.assign(Object.assign({}, this.repo), { number: (payload.issue || payload.pull_request || payload).number });
+    }
+    get repo() {
+        if (process.env.GITHUB_REPOSITORY) {
+            const [owner, repo] = process.env.GITHUB_REPOSITORY.split('/');
+            return { owner, repo };
+        }
+        if (this.payload.repository) {
+            return {
+                owner: this.payload.repository.owner.login,
+                repo: this.payload.repository.name
+            };
+        }
+        throw new Error("context.repo requires a GITHUB_REPOSITORY environment variable like 'owner/repo'");
+    }
+}
+//# sourceMappingURL=context.js.map
+// EXTERNAL MODULE: ./node_modules/@actions/github/node_modules/@actions/http-client/lib/index.js
+var lib = __nccwpck_require__(9659);
+// EXTERNAL MODULE: ./node_modules/undici/index.js
+var undici = __nccwpck_require__(6752);
+;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/internal/utils.js
+var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+function getAuthString(token, options) {
+    if (!token && !options.auth) {
+        throw new Error('Parameter token or opts.auth is required');
+    }
+    else if (token && options.auth) {
+        throw new Error('Parameters token and opts.auth may not both be specified');
+    }
+    return typeof options.auth === 'string' ? options.auth : `token ${token}`;
+}
+function getProxyAgent(destinationUrl) {
+    const hc = new lib.HttpClient();
+    return hc.getAgent(destinationUrl);
+}
+function getProxyAgentDispatcher(destinationUrl) {
+    const hc = new lib.HttpClient();
+    return hc.getAgentDispatcher(destinationUrl);
+}
+function getProxyFetch(destinationUrl) {
+    const httpDispatcher = getProxyAgentDispatcher(destinationUrl);
+    const proxyFetch = (url, opts) => __awaiter(this, void 0, void 0, function* () {
+        return (0,undici.fetch)(url, Object.assign(Object.assign({}, opts), { dispatcher: httpDispatcher }));
+    });
+    return proxyFetch;
+}
+function getApiBaseUrl() {
+    return process.env['GITHUB_API_URL'] || 'https://api.github.com';
+}
+function getUserAgentWithOrchestrationId(baseUserAgent) {
+    var _a;
+    const orchId = (_a = process.env['ACTIONS_ORCHESTRATION_ID']) === null || _a === void 0 ? void 0 : _a.trim();
+    if (orchId) {
+        const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, '_');
+        const tag = `actions_orchestration_id/${sanitizedId}`;
+        if (baseUserAgent === null || baseUserAgent === void 0 ? void 0 : baseUserAgent.includes(tag))
+            return baseUserAgent;
+        const ua = baseUserAgent ? `${baseUserAgent} ` : '';
+        return `${ua}${tag}`;
+    }
+    return baseUserAgent;
+}
+//# sourceMappingURL=utils.js.map
+;// CONCATENATED MODULE: ./node_modules/universal-user-agent/index.js
+function getUserAgent() {
+  if (typeof navigator === "object" && "userAgent" in navigator) {
+    return navigator.userAgent;
+  }
+
+  if (typeof process === "object" && process.version !== undefined) {
+    return `Node.js/${process.version.substr(1)} (${process.platform}; ${
+      process.arch
+    })`;
+  }
+
+  return "<environment undetectable>";
+}
+
+;// CONCATENATED MODULE: ./node_modules/before-after-hook/lib/register.js
+// @ts-check
+
+function register(state, name, method, options) {
+  if (typeof method !== "function") {
+    throw new Error("method for before hook must be a function");
+  }
+
+  if (!options) {
+    options = {};
+  }
+
+  if (Array.isArray(name)) {
+    return name.reverse().reduce((callback, name) => {
+      return register.bind(null, state, name, callback, options);
+    }, method)();
+  }
+
+  return Promise.resolve().then(() => {
+    if (!state.registry[name]) {
+      return method(options);
+    }
+
+    return state.registry[name].reduce((method, registered) => {
+      return registered.hook.bind(null, method, options);
+    }, method)();
+  });
+}
+
+;// CONCATENATED MODULE: ./node_modules/before-after-hook/lib/add.js
+// @ts-check
+
+function addHook(state, kind, name, hook) {
+  const orig = hook;
+  if (!state.registry[name]) {
+    state.registry[name] = [];
+  }
+
+  if (kind === "before") {
+    hook = (method, options) => {
+      return Promise.resolve()
+        .then(orig.bind(null, options))
+        .then(method.bind(null, options));
+    };
+  }
+
+  if (kind === "after") {
+    hook = (method, options) => {
+      let result;
+      return Promise.resolve()
+        .then(method.bind(null, options))
+        .then((result_) => {
+          result = result_;
+          return orig(result, options);
+        })
+        .then(() => {
+          return result;
+        });
+    };
+  }
+
+  if (kind === "error") {
+    hook = (method, options) => {
+      return Promise.resolve()
+        .then(method.bind(null, options))
+        .catch((error) => {
+          return orig(error, options);
+        });
+    };
+  }
+
+  state.registry[name].push({
+    hook: hook,
+    orig: orig,
+  });
+}
+
+;// CONCATENATED MODULE: ./node_modules/before-after-hook/lib/remove.js
+// @ts-check
+
+function removeHook(state, name, method) {
+  if (!state.registry[name]) {
+    return;
+  }
+
+  const index = state.registry[name]
+    .map((registered) => {
+      return registered.orig;
+    })
+    .indexOf(method);
+
+  if (index === -1) {
+    return;
+  }
+
+  state.registry[name].splice(index, 1);
+}
+
+;// CONCATENATED MODULE: ./node_modules/before-after-hook/index.js
+// @ts-check
+
+
+
+
+
+// bind with array of arguments: https://stackoverflow.com/a/21792913
+const bind = Function.bind;
+const bindable = bind.bind(bind);
+
+function bindApi(hook, state, name) {
+  const removeHookRef = bindable(removeHook, null).apply(
+    null,
+    name ? [state, name] : [state]
+  );
+  hook.api = { remove: removeHookRef };
+  hook.remove = removeHookRef;
+  ["before", "error", "after", "wrap"].forEach((kind) => {
+    const args = name ? [state, kind, name] : [state, kind];
+    hook[kind] = hook.api[kind] = bindable(addHook, null).apply(null, args);
+  });
+}
+
+function Singular() {
+  const singularHookName = Symbol("Singular");
+  const singularHookState = {
+    registry: {},
+  };
+  const singularHook = register.bind(null, singularHookState, singularHookName);
+  bindApi(singularHook, singularHookState, singularHookName);
+  return singularHook;
+}
+
+function Collection() {
+  const state = {
+    registry: {},
+  };
+
+  const hook = register.bind(null, state);
+  bindApi(hook, state);
+
+  return hook;
+}
+
+/* harmony default export */ const before_after_hook = ({ Singular, Collection });
+
+;// CONCATENATED MODULE: ./node_modules/@octokit/endpoint/dist-bundle/index.js
+// pkg/dist-src/defaults.js
+
+
+// pkg/dist-src/version.js
+var VERSION = "0.0.0-development";
+
+// pkg/dist-src/defaults.js
+var userAgent = `octokit-endpoint.js/${VERSION} ${getUserAgent()}`;
+var DEFAULTS = {
+  method: "GET",
+  baseUrl: "https://api.github.com",
+  headers: {
+    accept: "application/vnd.github.v3+json",
+    "user-agent": userAgent
+  },
+  mediaType: {
+    format: ""
+  }
+};
+
+// pkg/dist-src/util/lowercase-keys.js
+function lowercaseKeys(object) {
+  if (!object) {
+    return {};
+  }
+  return Object.keys(object).reduce((newObj, key) => {
+    newObj[key.toLowerCase()] = object[key];
+    return newObj;
+  }, {});
+}
+
+// pkg/dist-src/util/is-plain-object.js
+function isPlainObject(value) {
+  if (typeof value !== "object" || value === null) return false;
+  if (Object.prototype.toString.call(value) !== "[object Object]") return false;
+  const proto = Object.getPrototypeOf(value);
+  if (proto === null) return true;
+  const Ctor = Object.prototype.hasOwnProperty.call(proto, "constructor") && proto.constructor;
+  return typeof Ctor === "function" && Ctor instanceof Ctor && Function.prototype.call(Ctor) === Function.prototype.call(value);
+}
+
+// pkg/dist-src/util/merge-deep.js
+function mergeDeep(defaults, options) {
+  const result = Object.assign({}, defaults);
+  Object.keys(options).forEach((key) => {
+    if (isPlainObject(options[key])) {
+      if (!(key in defaults)) Object.assign(result, { [key]: options[key] });
+      else result[key] = mergeDeep(defaults[key], options[key]);
+    } else {
+      Object.assign(result, { [key]: options[key] });
+    }
+  });
+  return result;
+}
+
+// pkg/dist-src/util/remove-undefined-properties.js
+function removeUndefinedProperties(obj) {
+  for (const key in obj) {
+    if (obj[key] === void 0) {
+      delete obj[key];
+    }
+  }
+  return obj;
+}
+
+// pkg/dist-src/merge.js
+function merge(defaults, route, options) {
+  if (typeof route === "string") {
+    let [method, url] = route.split(" ");
+    options = Object.assign(url ? { method, url } : { url: method }, options);
+  } else {
+    options = Object.assign({}, route);
+  }
+  options.headers = lowercaseKeys(options.headers);
+  removeUndefinedProperties(options);
+  removeUndefinedProperties(options.headers);
+  const mergedOptions = mergeDeep(defaults || {}, options);
+  if (options.url === "/graphql") {
+    if (defaults && defaults.mediaType.previews?.length) {
+      mergedOptions.mediaType.previews = defaults.mediaType.previews.filter(
+        (preview) => !mergedOptions.mediaType.previews.includes(preview)
+      ).concat(mergedOptions.mediaType.previews);
+    }
+    mergedOptions.mediaType.previews = (mergedOptions.mediaType.previews || []).map((preview) => preview.replace(/-preview/, ""));
+  }
+  return mergedOptions;
+}
+
+// pkg/dist-src/util/add-query-parameters.js
+function addQueryParameters(url, parameters) {
+  const separator = /\?/.test(url) ? "&" : "?";
+  const names = Object.keys(parameters);
+  if (names.length === 0) {
+    return url;
+  }
+  return url + separator + names.map((name) => {
+    if (name === "q") {
+      return "q=" + parameters.q.split("+").map(encodeURIComponent).join("+");
+    }
+    return `${name}=${encodeURIComponent(parameters[name])}`;
+  }).join("&");
+}
+
+// pkg/dist-src/util/extract-url-variable-names.js
+var urlVariableRegex = /\{[^{}}]+\}/g;
+function removeNonChars(variableName) {
+  return variableName.replace(/(?:^\W+)|(?:(?<!\W)\W+$)/g, "").split(/,/);
+}
+function extractUrlVariableNames(url) {
+  const matches = url.match(urlVariableRegex);
+  if (!matches) {
+    return [];
+  }
+  return matches.map(removeNonChars).reduce((a, b) => a.concat(b), []);
+}
+
+// pkg/dist-src/util/omit.js
+function omit(object, keysToOmit) {
+  const result = { __proto__: null };
+  for (const key of Object.keys(object)) {
+    if (keysToOmit.indexOf(key) === -1) {
+      result[key] = object[key];
+    }
+  }
+  return result;
+}
+
+// pkg/dist-src/util/url-template.js
+function encodeReserved(str) {
+  return str.split(/(%[0-9A-Fa-f]{2})/g).map(function(part) {
+    if (!/%[0-9A-Fa-f]/.test(part)) {
+      part = encodeURI(part).replace(/%5B/g, "[").replace(/%5D/g, "]");
+    }
+    return part;
+  }).join("");
+}
+function encodeUnreserved(str) {
+  return encodeURIComponent(str).replace(/[!'()*]/g, function(c) {
+    return "%" + c.charCodeAt(0).toString(16).toUpperCase();
+  });
+}
+function encodeValue(operator, value, key) {
+  value = operator === "+" || operator === "#" ? encodeReserved(value) : encodeUnreserved(value);
+  if (key) {
+    return encodeUnreserved(key) + "=" + value;
+  } else {
+    return value;
+  }
+}
+function isDefined(value) {
+  return value !== void 0 && value !== null;
+}
+function isKeyOperator(operator) {
+  return operator === ";" || operator === "&" || operator === "?";
+}
+function getValues(context, operator, key, modifier) {
+  var value = context[key], result = [];
+  if (isDefined(value) && value !== "") {
+    if (typeof value === "string" || typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") {
+      value = value.toString();
+      if (modifier && modifier !== "*") {
+        value = value.substring(0, parseInt(modifier, 10));
+      }
+      result.push(
+        encodeValue(operator, value, isKeyOperator(operator) ? key : "")
+      );
+    } else {
+      if (modifier === "*") {
+        if (Array.isArray(value)) {
+          value.filter(isDefined).forEach(function(value2) {
+            result.push(
+              encodeValue(operator, value2, isKeyOperator(operator) ? key : "")
+            );
+          });
+        } else {
+          Object.keys(value).forEach(function(k) {
+            if (isDefined(value[k])) {
+              result.push(encodeValue(operator, value[k], k));
+            }
+          });
+        }
+      } else {
+        const tmp = [];
+        if (Array.isArray(value)) {
+          value.filter(isDefined).forEach(function(value2) {
+            tmp.push(encodeValue(operator, value2));
+          });
+        } else {
+          Object.keys(value).forEach(function(k) {
+            if (isDefined(value[k])) {
+              tmp.push(encodeUnreserved(k));
+              tmp.push(encodeValue(operator, value[k].toString()));
+            }
+          });
+        }
+        if (isKeyOperator(operator)) {
+          result.push(encodeUnreserved(key) + "=" + tmp.join(","));
+        } else if (tmp.length !== 0) {
+          result.push(tmp.join(","));
+        }
+      }
+    }
+  } else {
+    if (operator === ";") {
+      if (isDefined(value)) {
+        result.push(encodeUnreserved(key));
+      }
+    } else if (value === "" && (operator === "&" || operator === "?")) {
+      result.push(encodeUnreserved(key) + "=");
+    } else if (value === "") {
+      result.push("");
+    }
+  }
+  return result;
+}
+function parseUrl(template) {
+  return {
+    expand: expand.bind(null, template)
+  };
+}
+function expand(template, context) {
+  var operators = ["+", "#", ".", "/", ";", "?", "&"];
+  template = template.replace(
+    /\{([^\{\}]+)\}|([^\{\}]+)/g,
+    function(_, expression, literal) {
+      if (expression) {
+        let operator = "";
+        const values = [];
+        if (operators.indexOf(expression.charAt(0)) !== -1) {
+          operator = expression.charAt(0);
+          expression = expression.substr(1);
+        }
+        expression.split(/,/g).forEach(function(variable) {
+          var tmp = /([^:\*]*)(?::(\d+)|(\*))?/.exec(variable);
+          values.push(getValues(context, operator, tmp[1], tmp[2] || tmp[3]));
+        });
+        if (operator && operator !== "+") {
+          var separator = ",";
+          if (operator === "?") {
+            separator = "&";
+          } else if (operator !== "#") {
+            separator = operator;
+          }
+          return (values.length !== 0 ? operator : "") + values.join(separator);
+        } else {
+          return values.join(",");
+        }
+      } else {
+        return encodeReserved(literal);
+      }
+    }
+  );
+  if (template === "/") {
+    return template;
+  } else {
+    return template.replace(/\/$/, "");
+  }
+}
+
+// pkg/dist-src/parse.js
+function parse(options) {
+  let method = options.method.toUpperCase();
+  let url = (options.url || "/").replace(/:([a-z]\w+)/g, "{$1}");
+  let headers = Object.assign({}, options.headers);
+  let body;
+  let parameters = omit(options, [
+    "method",
+    "baseUrl",
+    "url",
+    "headers",
+    "request",
+    "mediaType"
+  ]);
+  const urlVariableNames = extractUrlVariableNames(url);
+  url = parseUrl(url).expand(parameters);
+  if (!/^http/.test(url)) {
+    url = options.baseUrl + url;
+  }
+  const omittedParameters = Object.keys(options).filter((option) => urlVariableNames.includes(option)).concat("baseUrl");
+  const remainingParameters = omit(parameters, omittedParameters);
+  const isBinaryRequest = /application\/octet-stream/i.test(headers.accept);
+  if (!isBinaryRequest) {
+    if (options.mediaType.format) {
+      headers.accept = headers.accept.split(/,/).map(
+        (format) => format.replace(
+          /application\/vnd(\.\w+)(\.v3)?(\.\w+)?(\+json)?$/,
+          `application/vnd$1$2.${options.mediaType.format}`
+        )
+      ).join(",");
+    }
+    if (url.endsWith("/graphql")) {
+      if (options.mediaType.previews?.length) {
+        const previewsFromAcceptHeader = headers.accept.match(/(?<![\w-])[\w-]+(?=-preview)/g) || [];
+        headers.accept = previewsFromAcceptHeader.concat(options.mediaType.previews).map((preview) => {
+          const format = options.mediaType.format ? `.${options.mediaType.format}` : "+json";
+          return `application/vnd.github.${preview}-preview${format}`;
+        }).join(",");
+      }
+    }
+  }
+  if (["GET", "HEAD"].includes(method)) {
+    url = addQueryParameters(url, remainingParameters);
+  } else {
+    if ("data" in remainingParameters) {
+      body = remainingParameters.data;
+    } else {
+      if (Object.keys(remainingParameters).length) {
+        body = remainingParameters;
+      }
+    }
+  }
+  if (!headers["content-type"] && typeof body !== "undefined") {
+    headers["content-type"] = "application/json; charset=utf-8";
+  }
+  if (["PATCH", "PUT"].includes(method) && typeof body === "undefined") {
+    body = "";
+  }
+  return Object.assign(
+    { method, url, headers },
+    typeof body !== "undefined" ? { body } : null,
+    options.request ? { request: options.request } : null
+  );
+}
+
+// pkg/dist-src/endpoint-with-defaults.js
+function endpointWithDefaults(defaults, route, options) {
+  return parse(merge(defaults, route, options));
+}
+
+// pkg/dist-src/with-defaults.js
+function withDefaults(oldDefaults, newDefaults) {
+  const DEFAULTS2 = merge(oldDefaults, newDefaults);
+  const endpoint2 = endpointWithDefaults.bind(null, DEFAULTS2);
+  return Object.assign(endpoint2, {
+    DEFAULTS: DEFAULTS2,
+    defaults: withDefaults.bind(null, DEFAULTS2),
+    merge: merge.bind(null, DEFAULTS2),
+    parse
+  });
+}
+
+// pkg/dist-src/index.js
+var endpoint = withDefaults(null, DEFAULTS);
+
+
+;// CONCATENATED MODULE: ./node_modules/content-type/dist/index.js
+/*!
+ * content-type
+ * Copyright(c) 2015 Douglas Christopher Wilson
+ * MIT Licensed
+ */
+const SP = 32; // " "
+const HTAB = 9; // "\t"
+const SEMI = 59; // ";"
+const EQ = 61; // "="
+const DQUOTE = 34; // '"'
+const BSLASH = 92; // "\\"
+const COMMA = 44; // ","
+const LOWER_CASE = 1;
+const OWS = 2;
+const SEMI_FLAG = 4;
+const COMMA_FLAG = 8;
+const TOKEN_FLAG = 16;
+const NON_ASCII = 0xff00;
+const CASE_FLAGS = LOWER_CASE | NON_ASCII;
+/**
+ * Character flags used to normalize HTTP field values while scanning.
+ * Out-of-range reads intentionally coerce to zero in bitwise expressions.
+ */
+const CHAR_MAP = new Uint8Array(0x100);
+CHAR_MAP[HTAB] |= OWS;
+CHAR_MAP[SP] |= OWS;
+CHAR_MAP[SEMI] |= SEMI_FLAG;
+CHAR_MAP[COMMA] |= COMMA_FLAG;
+for (let code = 0x80 /* non-ASCII */; code <= 0xff; code++) {
+    CHAR_MAP[code] |= LOWER_CASE;
+}
+for (const char of "!#$%&'*+-.^_`|~") {
+    CHAR_MAP[char.charCodeAt(0)] |= TOKEN_FLAG;
+}
+for (let code = 0x30 /* 0 */; code <= 0x39 /* 9 */; code++) {
+    CHAR_MAP[code] |= TOKEN_FLAG;
+}
+for (let code = 0x41 /* A */; code <= 0x5a /* Z */; code++) {
+    CHAR_MAP[code] |= LOWER_CASE | TOKEN_FLAG;
+}
+for (let code = 0x61 /* a */; code <= 0x7a /* z */; code++) {
+    CHAR_MAP[code] |= TOKEN_FLAG;
+}
+/**
+ * Null object perf optimization. Faster than `Object.create(null)` and `{ __proto__: null }`.
+ */
+const NullObject = /* @__PURE__ */ (() => {
+    const C = function () { };
+    C.prototype = Object.create(null);
+    return C;
+})();
+/**
+ * Validate a type string against RFC 9110.
+ */
+function isTypeValid(type, start = 0, end = type.length) {
+    let hasSlash = false;
+    for (let index = start; index < end; index++) {
+        const code = type.charCodeAt(index);
+        if (code === 47 /* / */) {
+            if (hasSlash || index === start || index >= end - 1)
+                return false;
+            hasSlash = true;
+        }
+        else if (!isTokenCode(code)) {
+            return false;
+        }
+    }
+    return hasSlash;
+}
+/**
+ * Validate a token against RFC 9110.
+ */
+function isTokenValid(token, start = 0, end = token.length) {
+    if (start >= end)
+        return false;
+    for (let index = start; index < end; index++) {
+        if (!isTokenCode(token.charCodeAt(index)))
+            return false;
+    }
+    return true;
+}
+/**
+ * Check whether a character code belongs to the token production in RFC 9110.
+ */
+function isTokenCode(code) {
+    return (CHAR_MAP[code] & TOKEN_FLAG) !== 0;
+}
+/**
+ * Serialize a parameter value.
+ */
+function parameterValue(str) {
+    const len = str.length;
+    if (len === 0)
+        return '""';
+    let index = 0;
+    while (index < len && isTokenCode(str.charCodeAt(index)))
+        index++;
+    if (index === len)
+        return str;
+    let result = '"';
+    let start = 0;
+    while (index < len) {
+        const code = str.charCodeAt(index);
+        if (code !== HTAB && (code < SP || code === 127 || code > 255)) {
+            throw new TypeError(`Invalid parameter value: ${str}`);
+        }
+        if (code === 34 /* " */ || code === 92 /* \\ */) {
+            result += `${str.slice(start, index)}\\`;
+            start = index;
+        }
+        index++;
+    }
+    return `${result}${str.slice(start)}"`;
+}
+/**
+ * Format an object into a `Content-Type` header.
+ */
+function format(obj) {
+    const { type, parameters } = obj;
+    if (!type || !isTypeValid(type)) {
+        throw new TypeError(`Invalid type: ${type}`);
+    }
+    let result = type;
+    if (parameters) {
+        for (const param of Object.keys(parameters)) {
+            if (!isTokenValid(param)) {
+                throw new TypeError(`Invalid parameter name: ${param}`);
+            }
+            result += `; ${param}=${parameterValue(parameters[param])}`;
+        }
+    }
+    return result;
+}
+/**
+ * Parse a `Content-Type` header.
+ */
+function dist_parse(header, options) {
+    const stopFlags = SEMI_FLAG | (options?.comma === true ? COMMA_FLAG : 0);
+    const len = header.length;
+    let valueStart = options?.start ?? 0;
+    while ((CHAR_MAP[header.charCodeAt(valueStart)] & OWS) !== 0) {
+        valueStart++;
+    }
+    let index = valueStart;
+    let typeFlags = 0;
+    let whitespace = -1;
+    let stop = options?.parameters === false ? COMMA_FLAG : 0;
+    while (index < len) {
+        const code = header.charCodeAt(index);
+        const flags = CHAR_MAP[code];
+        if ((flags & stopFlags) !== 0) {
+            stop |= flags & COMMA_FLAG;
+            break;
+        }
+        if ((flags & OWS) !== 0) {
+            if (whitespace === -1)
+                whitespace = index;
+        }
+        else {
+            whitespace = -1;
+        }
+        typeFlags |= (code & NON_ASCII) | flags;
+        index++;
+    }
+    const valueEnd = whitespace === -1 ? index : whitespace;
+    const value = header.slice(valueStart, valueEnd);
+    const type = (typeFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
+    if (index === len || stop !== 0) {
+        return { type, index, parameters: new NullObject() };
+    }
+    return parseParameters(header, type, index, len, stopFlags);
+}
+/**
+ * Parses the parameters of a `Content-Type` header starting at the given index.
+ */
+function parseParameters(header, type, index, len, stopFlags) {
+    const parameters = new NullObject();
+    parameter: while (index < len) {
+        index++; // Skip over ;
+        while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
+            index++;
+        }
+        const keyStart = index;
+        let keyFlags = 0;
+        let keyWhitespace = -1;
+        while (index < len) {
+            const code = header.charCodeAt(index);
+            const flags = CHAR_MAP[code];
+            if ((flags & stopFlags) !== 0) {
+                if ((flags & COMMA_FLAG) !== 0)
+                    break parameter;
+                continue parameter;
+            }
+            if (code === EQ) {
+                const keyEnd = keyWhitespace === -1 ? index : keyWhitespace;
+                const value = header.slice(keyStart, keyEnd);
+                const key = (keyFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
+                index++;
+                while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
+                    index++;
+                }
+                if (index < len && header.charCodeAt(index) === DQUOTE) {
+                    const quotedStart = ++index;
+                    let escaped = false;
+                    while (index < len) {
+                        const code = header.charCodeAt(index);
+                        if (code === DQUOTE) {
+                            if (parameters[key] === undefined) {
+                                parameters[key] = escaped
+                                    ? unescapeQuotedPairs(header, quotedStart, index)
+                                    : header.slice(quotedStart, index);
+                            }
+                            index++;
+                            let stop = 0;
+                            // Discard characters between quote and delimiter.
+                            while (index < len) {
+                                const code = header.charCodeAt(index);
+                                const flags = CHAR_MAP[code];
+                                if ((flags & stopFlags) !== 0) {
+                                    stop = flags & COMMA_FLAG;
+                                    break;
+                                }
+                                index++;
+                            }
+                            if (stop !== 0)
+                                break parameter;
+                            continue parameter;
+                        }
+                        if (code === BSLASH && index + 1 < len) {
+                            escaped = true;
+                            index += 2;
+                            continue;
+                        }
+                        index++;
+                    }
+                    continue parameter;
+                }
+                const valueStart = index;
+                let stop = 0;
+                let valueWhitespace = -1;
+                while (index < len) {
+                    const code = header.charCodeAt(index);
+                    const flags = CHAR_MAP[code];
+                    if ((flags & stopFlags) !== 0) {
+                        stop = flags & COMMA_FLAG;
+                        break;
+                    }
+                    if ((flags & OWS) !== 0) {
+                        if (valueWhitespace === -1)
+                            valueWhitespace = index;
+                    }
+                    else {
+                        valueWhitespace = -1;
+                    }
+                    index++;
+                }
+                if (parameters[key] === undefined) {
+                    const valueEnd = valueWhitespace === -1 ? index : valueWhitespace;
+                    parameters[key] = header.slice(valueStart, valueEnd);
+                }
+                if (stop !== 0)
+                    break parameter;
+                continue parameter;
+            }
+            if ((flags & OWS) !== 0) {
+                if (keyWhitespace === -1)
+                    keyWhitespace = index;
+            }
+            else {
+                keyWhitespace = -1;
+            }
+            keyFlags |= (code & NON_ASCII) | flags;
+            index++;
+        }
+    }
+    return { type, index, parameters };
+}
+/**
+ * Remove backslashes from quoted pairs in a known-terminated quoted string body.
+ */
+function unescapeQuotedPairs(str, start, end) {
+    let result = "";
+    for (let index = start; index < end; index++) {
+        if (str.charCodeAt(index) === BSLASH) {
+            result += str.slice(start, index);
+            start = ++index;
+        }
+    }
+    return result + str.slice(start, end);
+}
+//# sourceMappingURL=index.js.map
+;// CONCATENATED MODULE: ./node_modules/json-with-bigint/json-with-bigint.js
+const intRegex = /^-?\d+$/;
+const noiseValue = /^-?\d+n+$/; // Noise - strings that match the custom format before being converted to it
+const originalStringify = JSON.stringify;
+const originalParse = JSON.parse;
+const customFormat = /^-?\d+n$/;
+
+const bigIntsStringify = /([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g;
+const noiseStringify = /([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g;
+
+/**
+ * @typedef {(this: any, key: string | number | undefined, value: any) => any} Replacer
+ * @typedef {(key: string | number | undefined, value: any, context?: { source: string }) => any} Reviver
+ */
+
+/**
+ * Checks if a value is unstringifiable according to native JSON.stringify rules.
+ *
+ * @param {any} val The value to check.
+ * @returns {boolean} True if the value is undefined, a function, or a symbol.
+ */
+const isUnstringifiable = (val) =>
+  val === undefined || typeof val === "function" || typeof val === "symbol";
+
+/**
+ * Checks if a value is a native JSON.rawJSON object (Node.js 22+).
+ *
+ * @param {any} val The value to check.
+ * @returns {boolean} True if the value is a RawJSON instance.
+ */
+const isRawJSON = (val) =>
+  val !== null &&
+  typeof val === "object" &&
+  val.constructor &&
+  val.constructor.name === "RawJSON";
+
+/**
+ * Iteratively converts a JS value to a JSON string.
+ * Used as a fallback when the native JSON.stringify hits the Maximum Call Stack size.
+ * Fully compliant with JSON formatting (space), replacers, and toJSON behaviors.
+ *
+ * @param {any} rootValue The value to stringify.
+ * @param {Replacer | Array<string | number> | null} [replacer] User's custom replacer function.
+ * @param {string | number} [spaceParam] Indentation for pretty-printing.
+ * @returns {string | undefined} The generated JSON string.
+ */
+const stringifyIteratively = (rootValue, replacer, spaceParam) => {
+  let space = "";
+
+  if (typeof spaceParam === "number") {
+    space = " ".repeat(Math.min(10, Math.max(0, Math.floor(spaceParam))));
+  } else if (typeof spaceParam === "string") {
+    space = spaceParam.slice(0, 10);
+  }
+
+  const isFunctionReplacer = typeof replacer === "function";
+  const propertyList = Array.isArray(replacer)
+    ? new Set(replacer.map(String))
+    : null;
+
+  /**
+   * Prepares a value for stringification by resolving toJSON, handling BigInts,
+   * applying custom replacers, and unwrapping primitive objects.
+   *
+   * @param {object|Array} parent The parent object or array holding the value.
+   * @param {string} key The key associated with the value.
+   * @param {any} val The raw value to process.
+   * @returns {any} The processed value ready for stringification.
+   */
+  const prepareVal = (parent, key, val) => {
+    const isObject = val !== null && typeof val === "object";
+    const hasToJSON = isObject && typeof val.toJSON === "function";
+
+    if (hasToJSON) {
+      val = val.toJSON(key);
+    }
+
+    const isNoise = typeof val === "string" && noiseValue.test(val);
+
+    if (isNoise) return val + "n";
+
+    const isBigInt = typeof val === "bigint";
+
+    if (isBigInt) {
+      const supportsRawJSON = "rawJSON" in JSON;
+
+      if (supportsRawJSON) return JSON.rawJSON(val.toString());
+
+      return val.toString() + "n";
+    }
+
+    if (isFunctionReplacer) {
+      val = replacer.call(parent, key, val);
+    }
+
+    const isPostReplacerObject = val !== null && typeof val === "object";
+
+    if (isPostReplacerObject) {
+      const isPrimitiveWrapper =
+        val instanceof Number ||
+        val instanceof String ||
+        val instanceof Boolean;
+
+      if (isPrimitiveWrapper) {
+        val = val.valueOf();
+      }
+    }
+
+    return val;
+  };
+
+  const rootProcessed = prepareVal({ "": rootValue }, "", rootValue);
+
+  if (isUnstringifiable(rootProcessed)) {
+    return undefined;
+  }
+
+  const isRootPrimitive =
+    rootProcessed === null || typeof rootProcessed !== "object";
+  const isRootNativeRawJSON = isRawJSON(rootProcessed);
+
+  if (isRootPrimitive || isRootNativeRawJSON) {
+    return originalStringify(rootProcessed);
+  }
+
+  const chunks = [];
+  let level = 0;
+
+  const stack = [
+    {
+      parent: { "": rootProcessed },
+      key: "",
+      val: rootProcessed,
+      isArray: Array.isArray(rootProcessed),
+      keys: Array.isArray(rootProcessed) ? null : Object.keys(rootProcessed),
+      index: 0,
+      first: true,
+    },
+  ];
+
+  const visited = new WeakSet([rootProcessed]);
+
+  while (stack.length > 0) {
+    const node = stack[stack.length - 1];
+
+    if (node.index === 0) {
+      chunks.push(node.isArray ? "[" : "{");
+      level++;
+    }
+
+    let isDone = false;
+
+    if (node.isArray) {
+      if (node.index < node.val.length) {
+        if (!node.first) chunks.push(",");
+
+        if (space) chunks.push("\n" + space.repeat(level));
+
+        const childRaw = node.val[node.index];
+        const childVal = prepareVal(node.val, String(node.index), childRaw);
+
+        if (isUnstringifiable(childVal)) {
+          chunks.push("null");
+          node.first = false;
+          node.index++;
+        } else {
+          const isComplexObject =
+            childVal !== null && typeof childVal === "object";
+          const isNativeRaw = isRawJSON(childVal);
+
+          if (isComplexObject && !isNativeRaw) {
+            if (visited.has(childVal)) {
+              throw new TypeError("Converting circular structure to JSON");
+            }
+
+            visited.add(childVal);
+
+            stack.push({
+              parent: node.val,
+              key: String(node.index),
+              val: childVal,
+              isArray: Array.isArray(childVal),
+              keys: Array.isArray(childVal) ? null : Object.keys(childVal),
+              index: 0,
+              first: true,
+            });
+
+            node.first = false;
+            node.index++;
+          } else {
+            chunks.push(originalStringify(childVal));
+            node.first = false;
+            node.index++;
+          }
+        }
+      } else {
+        isDone = true;
+      }
+    } else {
+      while (node.index < node.keys.length) {
+        const k = node.keys[node.index++];
+
+        const isFilteredOutByArray = propertyList && !propertyList.has(k);
+
+        if (isFilteredOutByArray) continue;
+
+        const childRaw = node.val[k];
+        const childVal = prepareVal(node.val, k, childRaw);
+
+        if (isUnstringifiable(childVal)) continue;
+
+        if (!node.first) chunks.push(",");
+
+        if (space) {
+          chunks.push("\n" + space.repeat(level) + originalStringify(k) + ": ");
+        } else {
+          chunks.push(originalStringify(k) + ":");
+        }
+
+        const isComplexObject =
+          childVal !== null && typeof childVal === "object";
+        const isNativeRaw = isRawJSON(childVal);
+
+        if (isComplexObject && !isNativeRaw) {
+          if (visited.has(childVal)) {
+            throw new TypeError("Converting circular structure to JSON");
+          }
+
+          visited.add(childVal);
+
+          stack.push({
+            parent: node.val,
+            key: k,
+            val: childVal,
+            isArray: Array.isArray(childVal),
+            keys: Array.isArray(childVal) ? null : Object.keys(childVal),
+            index: 0,
+            first: true,
+          });
+
+          node.first = false;
+
+          break; // Stop current loop level to process the newly pushed stack node
+        } else {
+          chunks.push(originalStringify(childVal));
+          node.first = false;
+        }
+      }
+
+      const isNodeFullyProcessed =
+        node.index >= node.keys.length && stack[stack.length - 1] === node;
+
+      if (isNodeFullyProcessed) {
+        isDone = true;
+      }
+    }
+
+    if (isDone) {
+      level--;
+
+      if (!node.first && space) chunks.push("\n" + space.repeat(level));
+
+      chunks.push(node.isArray ? "]" : "}");
+      visited.delete(node.val);
+      stack.pop();
+    }
+  }
+
+  return chunks.join("");
+};
+
+/**
+ * Converts a JavaScript value to a JSON string.
+ *
+ * Supports serialization of BigInt values using two strategies:
+ * 1. Custom format "123n" → "123" (universal fallback)
+ * 2. Native JSON.rawJSON() (Node.js 22+, fastest) when available
+ *
+ * All other values are serialized exactly like native JSON.stringify().
+ *
+ * @param {*} value The value to convert to a JSON string.
+ * @param {Replacer | Array<string | number> | null} [replacer]
+ * A function that alters the behavior of the stringification process,
+ * or an array of strings/numbers to indicate properties to exclude.
+ * @param {string | number} [space]
+ * A string or number to specify indentation or pretty-printing.
+ * @returns {string} The JSON string representation.
+ */
+const JSONStringify = (value, replacer, space) => {
+  try {
+    const supportsRawJSON = "rawJSON" in JSON;
+
+    if (supportsRawJSON) {
+      return originalStringify(
+        value,
+        (key, val) => {
+          if (typeof val === "bigint") return JSON.rawJSON(val.toString());
+
+          const hasFunctionReplacer = typeof replacer === "function";
+
+          if (hasFunctionReplacer) return replacer(key, val);
+
+          const isKeyInArrayReplacer =
+            Array.isArray(replacer) && replacer.includes(key);
+
+          if (isKeyInArrayReplacer) return val;
+
+          return val;
+        },
+        space,
+      );
+    }
+
+    if (!value) return originalStringify(value, replacer, space);
+
+    const convertedToCustomJSON = originalStringify(
+      value,
+      (key, val) => {
+        const isNoise = typeof val === "string" && noiseValue.test(val);
+
+        if (isNoise) return val.toString() + "n"; // Mark noise values with additional "n" to offset the deletion of one "n" during the processing
+
+        if (typeof val === "bigint") return val.toString() + "n";
+
+        const hasFunctionReplacer = typeof replacer === "function";
+
+        if (hasFunctionReplacer) return replacer(key, val);
+
+        const isKeyInArrayReplacer =
+          Array.isArray(replacer) && replacer.includes(key);
+
+        if (isKeyInArrayReplacer) return val;
+
+        return val;
+      },
+      space,
+    );
+
+    const processedJSON = convertedToCustomJSON.replace(
+      bigIntsStringify,
+      "$1$2$3",
+    ); // Delete one "n" off the end of every BigInt value
+
+    const denoisedJSON = processedJSON.replace(noiseStringify, "$1$2$3"); // Remove one "n" off the end of every noisy string
+
+    return denoisedJSON;
+  } catch (error) {
+    if (error instanceof RangeError) {
+      const convertedJSON = stringifyIteratively(value, replacer, space);
+
+      if (convertedJSON === undefined) return undefined;
+
+      const supportsRawJSON = "rawJSON" in JSON;
+
+      if (supportsRawJSON) return convertedJSON;
+
+      const processedJSON = convertedJSON.replace(bigIntsStringify, "$1$2$3");
+
+      return processedJSON.replace(noiseStringify, "$1$2$3");
+    }
+
+    throw error;
+  }
+};
+
+const featureCache = new Map();
+
+/**
+ * Detects if the current JSON.parse implementation supports the context.source feature.
+ *
+ * Uses toString() fingerprinting to cache results and automatically detect runtime
+ * replacements of JSON.parse (polyfills, mocks, etc.).
+ *
+ * @returns {boolean} true if context.source is supported, false otherwise.
+ */
+const isContextSourceSupported = () => {
+  const parseFingerprint = JSON.parse.toString();
+
+  if (featureCache.has(parseFingerprint)) {
+    return featureCache.get(parseFingerprint);
+  }
+
+  try {
+    const result = JSON.parse(
+      "1",
+      (_, __, context) => !!context?.source && context.source === "1",
+    );
+    featureCache.set(parseFingerprint, result);
+
+    return result;
+  } catch {
+    featureCache.set(parseFingerprint, false);
+
+    return false;
+  }
+};
+
+/**
+ * Reviver function that converts custom-format BigInt strings back to BigInt values.
+ * Also handles "noise" strings that accidentally match the BigInt format.
+ *
+ * @param {string | number | undefined} key The object key.
+ * @param {*} value The value being parsed.
+ * @param {object} [context] Parse context (if supported by JSON.parse).
+ * @param {Reviver} [userReviver] User's custom reviver function.
+ * @returns {any} The transformed value.
+ */
+const convertMarkedBigIntsReviver = (key, value, context, userReviver) => {
+  const isCustomFormatBigInt =
+    typeof value === "string" && customFormat.test(value);
+
+  if (isCustomFormatBigInt) return BigInt(value.slice(0, -1));
+
+  const isNoiseValue = typeof value === "string" && noiseValue.test(value);
+  if (isNoiseValue) return value.slice(0, -1);
+
+  const hasUserReviver = typeof userReviver === "function";
+
+  if (!hasUserReviver) return value;
+
+  return userReviver(key, value, context);
+};
+
+/**
+ * Fast JSON.parse implementation (~2x faster than classic fallback).
+ * Uses JSON.parse's context.source feature to detect integers and convert
+ * large numbers directly to BigInt without string manipulation.
+ *
+ * Does not support legacy custom format from v1 of this library.
+ *
+ * @param {string} text JSON string to parse.
+ * @param {Reviver} [reviver] Transform function to apply to each value.
+ * @returns {any} Parsed JavaScript value.
+ */
+const JSONParseV2 = (text, reviver) => {
+  return JSON.parse(text, (key, value, context) => {
+    const isNumber = typeof value === "number";
+    const isOutOfBounds =
+      value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER;
+    const isBigNumber = isNumber && isOutOfBounds;
+    const isInt = context && intRegex.test(context.source);
+    const isBigInt = isBigNumber && isInt;
+
+    if (isBigInt) return BigInt(context.source);
+
+    const hasCustomReviver = typeof reviver === "function";
+
+    if (!hasCustomReviver) return value;
+
+    return reviver(key, value, context);
+  });
+};
+
+const MAX_INT = Number.MAX_SAFE_INTEGER.toString();
+const MAX_DIGITS = MAX_INT.length;
+const stringsOrLargeNumbers =
+  /"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g;
+const noiseValueWithQuotes = /^"-?\d+n+"$/; // Noise - strings that match the custom format before being converted to it
+
+/**
+ * Iteratively traverses the parsed object bottom-up (post-order),
+ * emulating the native JSON.parse reviver behavior.
+ * This avoids Call Stack overflows (RangeError) on deeply nested structures.
+ *
+ * @param {any} parsed The natively parsed JSON object.
+ * @param {Reviver} [userReviver] User's custom reviver function.
+ * @returns {any} The fully processed object.
+ */
+const applyReviverIteratively = (parsed, userReviver) => {
+  const rootHolder = { "": parsed };
+  const stack = [{ parent: rootHolder, key: "", visited: false }];
+
+  while (stack.length > 0) {
+    const node = stack[stack.length - 1];
+
+    if (!node.visited) {
+      node.visited = true;
+
+      const value = node.parent[node.key];
+      const isComplexObject = value !== null && typeof value === "object";
+
+      if (isComplexObject) {
+        const keys = Object.keys(value);
+
+        for (let i = keys.length - 1; i >= 0; i--) {
+          stack.push({ parent: value, key: keys[i], visited: false });
+        }
+      }
+    } else {
+      const { parent, key } = node;
+      let value = parent[key];
+
+      if (typeof value === "string") {
+        const isCustomFormatBigInt = customFormat.test(value);
+
+        if (isCustomFormatBigInt) {
+          value = BigInt(value.slice(0, -1));
+        } else {
+          const isNoise = noiseValue.test(value);
+
+          if (isNoise) value = value.slice(0, -1);
+        }
+      }
+
+      const hasUserReviver = typeof userReviver === "function";
+
+      if (hasUserReviver) {
+        value = userReviver.call(parent, key, value);
+      }
+
+      const isDeleted = value === undefined;
+
+      if (isDeleted) {
+        delete parent[key];
+      } else {
+        parent[key] = value;
+      }
+
+      stack.pop();
+    }
+  }
+
+  return rootHolder[""];
+};
+
+/**
+ * Pre-processes the JSON string to mark large numbers with an 'n' suffix.
+ *
+ * @param {string} text The raw JSON string.
+ * @returns {string} The serialized string with marked BigInts.
+ */
+const serializeBigInts = (text) => {
+  return text.replace(
+    stringsOrLargeNumbers,
+    (match, digits, fractional, exponential) => {
+      const isString = match[0] === '"';
+      const isNoise = isString && noiseValueWithQuotes.test(match);
+
+      if (isNoise) return match.substring(0, match.length - 1) + 'n"'; // Mark noise values with additional "n" to offset the deletion of one "n" during the processing
+
+      const hasFractionalOrExponential = fractional || exponential;
+
+      // With a fixed number of digits, we can correctly use lexicographical comparison to do a numeric comparison
+      const isLessThanMaxSafeInt =
+        digits &&
+        (digits.length < MAX_DIGITS ||
+          (digits.length === MAX_DIGITS && digits <= MAX_INT));
+
+      const isStandardValue =
+        isString || hasFractionalOrExponential || isLessThanMaxSafeInt;
+
+      if (isStandardValue) return match;
+
+      return '"' + match + 'n"';
+    },
+  );
+};
+
+/**
+ * Converts a JSON string into a JavaScript value.
+ *
+ * Supports parsing of large integers using two strategies:
+ * 1. Classic fallback: Marks large numbers with "123n" format, then converts to BigInt
+ * 2. Fast path (JSONParseV2): Uses context.source feature (~2x faster) when available
+ *
+ * All other JSON values are parsed exactly like native JSON.parse().
+ *
+ * @param {string} text A valid JSON string.
+ * @param {Reviver} [reviver]
+ * A function that transforms the results. This function is called for each member
+ * of the object. If a member contains nested objects, the nested objects are
+ * transformed before the parent object is.
+ * @returns {any} The parsed JavaScript value.
+ * @throws {SyntaxError} If text is not valid JSON.
+ */
+const JSONParse = (text, reviver) => {
+  if (!text) return originalParse(text, reviver);
+
+  try {
+    if (isContextSourceSupported()) return JSONParseV2(text, reviver); // Shortcut to a faster (2x) and simpler version
+
+    // Find and mark big numbers with "n"
+    const serializedData = serializeBigInts(text);
+
+    return originalParse(serializedData, (key, value, context) =>
+      convertMarkedBigIntsReviver(key, value, context, reviver),
+    );
+  } catch (error) {
+    if (error instanceof RangeError) {
+      const serializedData = serializeBigInts(text);
+      const parsed = originalParse(serializedData);
+
+      return applyReviverIteratively(parsed, reviver);
+    }
+
+    throw error;
+  }
+};
+
+
+
+;// CONCATENATED MODULE: ./node_modules/@octokit/request-error/dist-src/index.js
+class RequestError extends Error {
+  name;
+  /**
+   * http status code
+   */
+  status;
+  /**
+   * Request options that lead to the error.
+   */
+  request;
+  /**
+   * Response object if a response was received
+   */
+  response;
+  constructor(message, statusCode, options) {
+    super(message, { cause: options.cause });
+    this.name = "HttpError";
+    this.status = Number.parseInt(statusCode);
+    if (Number.isNaN(this.status)) {
+      this.status = 0;
+    }
+    /* v8 ignore else -- @preserve -- Bug with vitest coverage where it sees an else branch that doesn't exist */
+    if ("response" in options) {
+      this.response = options.response;
+    }
+    const requestCopy = Object.assign({}, options.request);
+    if (options.request.headers.authorization) {
+      requestCopy.headers = Object.assign({}, options.request.headers, {
+        authorization: options.request.headers.authorization.replace(
+          /(?<! ) .*$/,
+          " [REDACTED]"
+        )
+      });
+    }
+    requestCopy.url = requestCopy.url.replace(/\bclient_secret=\w+/g, "client_secret=[REDACTED]").replace(/\baccess_token=\w+/g, "access_token=[REDACTED]");
+    this.request = requestCopy;
+  }
+}
+
+
+;// CONCATENATED MODULE: ./node_modules/@octokit/request/dist-bundle/index.js
+// pkg/dist-src/index.js
+
+
+// pkg/dist-src/defaults.js
+
+
+// pkg/dist-src/version.js
+var dist_bundle_VERSION = "10.0.16";
+
+// pkg/dist-src/defaults.js
+var defaults_default = {
+  headers: {
+    "user-agent": `octokit-request.js/${dist_bundle_VERSION} ${getUserAgent()}`
+  }
+};
+
+// pkg/dist-src/fetch-wrapper.js
+
+
+
+// pkg/dist-src/is-plain-object.js
+function dist_bundle_isPlainObject(value) {
+  if (typeof value !== "object" || value === null) return false;
+  if (Object.prototype.toString.call(value) !== "[object Object]") return false;
+  const proto = Object.getPrototypeOf(value);
+  if (proto === null) return true;
+  const Ctor = Object.prototype.hasOwnProperty.call(proto, "constructor") && proto.constructor;
+  return typeof Ctor === "function" && Ctor instanceof Ctor && Function.prototype.call(Ctor) === Function.prototype.call(value);
+}
+
+// pkg/dist-src/fetch-wrapper.js
+
+var noop = () => "";
+async function fetchWrapper(requestOptions) {
+  const fetch = requestOptions.request?.fetch || globalThis.fetch;
+  if (!fetch) {
+    throw new Error(
+      "fetch is not set. Please pass a fetch implementation as new Octokit({ request: { fetch }}). Learn more at https://github.com/octokit/octokit.js/#fetch-missing"
+    );
+  }
+  const log = requestOptions.request?.log || console;
+  const parseSuccessResponseBody = requestOptions.request?.parseSuccessResponseBody !== false;
+  const body = dist_bundle_isPlainObject(requestOptions.body) || Array.isArray(requestOptions.body) ? JSONStringify(requestOptions.body) : requestOptions.body;
+  const requestHeaders = Object.fromEntries(
+    Object.entries(requestOptions.headers).map(([name, value]) => [
+      name,
+      String(value)
+    ])
+  );
+  let fetchResponse;
+  try {
+    fetchResponse = await fetch(requestOptions.url, {
+      method: requestOptions.method,
+      body,
+      redirect: requestOptions.request?.redirect,
+      headers: requestHeaders,
+      signal: requestOptions.request?.signal,
+      // duplex must be set if request.body is ReadableStream or Async Iterables.
+      // See https://fetch.spec.whatwg.org/#dom-requestinit-duplex.
+      ...requestOptions.body && { duplex: "half" }
+    });
+  } catch (error) {
+    let message = "Unknown Error";
+    if (error instanceof Error) {
+      if (error.name === "AbortError") {
+        error.status = 500;
+        throw error;
+      }
+      message = error.message;
+      if (error.name === "TypeError" && "cause" in error) {
+        if (error.cause instanceof Error) {
+          message = error.cause.message;
+        } else if (typeof error.cause === "string") {
+          message = error.cause;
+        }
+      }
+    }
+    const requestError = new RequestError(message, 500, {
+      request: requestOptions
+    });
+    requestError.cause = error;
+    throw requestError;
+  }
+  const status = fetchResponse.status;
+  const url = fetchResponse.url;
+  const responseHeaders = {};
+  for (const [key, value] of fetchResponse.headers) {
+    responseHeaders[key] = value;
+  }
+  const octokitResponse = {
+    url,
+    status,
+    headers: responseHeaders,
+    data: ""
+  };
+  if ("deprecation" in responseHeaders) {
+    const matches = responseHeaders.link && responseHeaders.link.match(/<([^<>]+)>; rel="deprecation"/);
+    const deprecationLink = matches && matches.pop();
+    log.warn(
+      `[@octokit/request] "${requestOptions.method} ${requestOptions.url}" is deprecated. It is scheduled to be removed on ${responseHeaders.sunset}${deprecationLink ? `. See ${deprecationLink}` : ""}`
+    );
+  }
+  if (status === 204 || status === 205) {
+    return octokitResponse;
+  }
+  if (requestOptions.method === "HEAD") {
+    if (status < 400) {
+      return octokitResponse;
+    }
+    throw new RequestError(fetchResponse.statusText, status, {
+      response: octokitResponse,
+      request: requestOptions
+    });
+  }
+  if (status === 304) {
+    octokitResponse.data = await getResponseData(fetchResponse);
+    throw new RequestError("Not modified", status, {
+      response: octokitResponse,
+      request: requestOptions
+    });
+  }
+  if (status >= 400) {
+    octokitResponse.data = await getResponseData(fetchResponse);
+    throw new RequestError(toErrorMessage(octokitResponse.data), status, {
+      response: octokitResponse,
+      request: requestOptions
+    });
+  }
+  octokitResponse.data = parseSuccessResponseBody ? await getResponseData(fetchResponse) : fetchResponse.body;
+  return octokitResponse;
+}
+async function getResponseData(response) {
+  const contentType = response.headers.get("content-type");
+  if (!contentType) {
+    return response.text().catch(noop);
+  }
+  const mimetype = dist_parse(contentType);
+  if (isJSONResponse(mimetype)) {
+    let text = "";
+    try {
+      text = await response.text();
+      return JSONParse(text);
+    } catch (err) {
+      return text;
+    }
+  } else if (mimetype.type.startsWith("text/") || // `application/octet-stream` is the canonical "arbitrary binary" type
+  // (RFC 2046) and must never be decoded as text, even when the response
+  // carries a (misleading) `charset=utf-8` parameter — see #751.
+  mimetype.parameters.charset?.toLowerCase() === "utf-8" && mimetype.type !== "application/octet-stream") {
+    return response.text().catch(noop);
+  } else {
+    return response.arrayBuffer().catch(
+      /* v8 ignore next -- @preserve */
+      () => new ArrayBuffer(0)
+    );
+  }
+}
+function isJSONResponse(mimetype) {
+  return mimetype.type === "application/json" || mimetype.type === "application/scim+json";
+}
+function toErrorMessage(data) {
+  if (typeof data === "string") {
+    return data;
+  }
+  if (data instanceof ArrayBuffer) {
+    return "Unknown error";
+  }
+  if (typeof data === "object" && data !== null && "message" in data) {
+    const objectData = data;
+    const suffix = "documentation_url" in objectData ? ` - ${objectData.documentation_url}` : "";
+    return Array.isArray(objectData.errors) ? `${objectData.message}: ${objectData.errors.map((v) => JSON.stringify(v)).join(", ")}${suffix}` : `${objectData.message}${suffix}`;
+  }
+  return `Unknown error: ${JSON.stringify(data)}`;
+}
+
+// pkg/dist-src/with-defaults.js
+function dist_bundle_withDefaults(oldEndpoint, newDefaults) {
+  const endpoint2 = oldEndpoint.defaults(newDefaults);
+  const newApi = function(route, parameters) {
+    const endpointOptions = endpoint2.merge(route, parameters);
+    if (!endpointOptions.request || !endpointOptions.request.hook) {
+      return fetchWrapper(endpoint2.parse(endpointOptions));
+    }
+    const request2 = (route2, parameters2) => {
+      return fetchWrapper(
+        endpoint2.parse(endpoint2.merge(route2, parameters2))
+      );
+    };
+    Object.assign(request2, {
+      endpoint: endpoint2,
+      defaults: dist_bundle_withDefaults.bind(null, endpoint2)
+    });
+    return endpointOptions.request.hook(request2, endpointOptions);
+  };
+  return Object.assign(newApi, {
+    endpoint: endpoint2,
+    defaults: dist_bundle_withDefaults.bind(null, endpoint2)
+  });
+}
+
+// pkg/dist-src/index.js
+var request = dist_bundle_withDefaults(endpoint, defaults_default);
+
+/* v8 ignore next -- @preserve */
+/* v8 ignore else -- @preserve */
+
+;// CONCATENATED MODULE: ./node_modules/@octokit/graphql/dist-bundle/index.js
+// pkg/dist-src/index.js
+
+
+
+// pkg/dist-src/version.js
+var graphql_dist_bundle_VERSION = "0.0.0-development";
+
+// pkg/dist-src/with-defaults.js
+
+
+// pkg/dist-src/graphql.js
+
+
+// pkg/dist-src/error.js
+function _buildMessageForResponseErrors(data) {
+  return `Request failed due to following response errors:
+` + data.errors.map((e) => ` - ${e.message}`).join("\n");
+}
+var GraphqlResponseError = class extends Error {
+  constructor(request2, headers, response) {
+    super(_buildMessageForResponseErrors(response));
+    this.request = request2;
+    this.headers = headers;
+    this.response = response;
+    this.errors = response.errors;
+    this.data = response.data;
+    if (Error.captureStackTrace) {
+      Error.captureStackTrace(this, this.constructor);
+    }
+  }
+  request;
+  headers;
+  response;
+  name = "GraphqlResponseError";
+  errors;
+  data;
+};
+
+// pkg/dist-src/graphql.js
+var NON_VARIABLE_OPTIONS = [
+  "method",
+  "baseUrl",
+  "url",
+  "headers",
+  "request",
+  "query",
+  "mediaType",
+  "operationName"
+];
+var FORBIDDEN_VARIABLE_OPTIONS = ["query", "method", "url"];
+var GHES_V3_SUFFIX_REGEX = /\/api\/v3\/?$/;
+function graphql(request2, query, options) {
+  if (options) {
+    if (typeof query === "string" && "query" in options) {
+      return Promise.reject(
+        new Error(`[@octokit/graphql] "query" cannot be used as variable name`)
+      );
+    }
+    for (const key in options) {
+      if (!FORBIDDEN_VARIABLE_OPTIONS.includes(key)) continue;
+      return Promise.reject(
+        new Error(
+          `[@octokit/graphql] "${key}" cannot be used as variable name`
+        )
+      );
+    }
+  }
+  const parsedOptions = typeof query === "string" ? Object.assign({ query }, options) : query;
+  const requestOptions = Object.keys(
+    parsedOptions
+  ).reduce((result, key) => {
+    if (NON_VARIABLE_OPTIONS.includes(key)) {
+      result[key] = parsedOptions[key];
+      return result;
+    }
+    if (!result.variables) {
+      result.variables = {};
+    }
+    result.variables[key] = parsedOptions[key];
+    return result;
+  }, {});
+  const baseUrl = parsedOptions.baseUrl || request2.endpoint.DEFAULTS.baseUrl;
+  if (GHES_V3_SUFFIX_REGEX.test(baseUrl)) {
+    requestOptions.url = baseUrl.replace(GHES_V3_SUFFIX_REGEX, "/api/graphql");
+  }
+  return request2(requestOptions).then((response) => {
+    if (response.data.errors) {
+      const headers = {};
+      for (const key of Object.keys(response.headers)) {
+        headers[key] = response.headers[key];
+      }
+      throw new GraphqlResponseError(
+        requestOptions,
+        headers,
+        response.data
+      );
+    }
+    return response.data.data;
+  });
+}
+
+// pkg/dist-src/with-defaults.js
+function graphql_dist_bundle_withDefaults(request2, newDefaults) {
+  const newRequest = request2.defaults(newDefaults);
+  const newApi = (query, options) => {
+    return graphql(newRequest, query, options);
+  };
+  return Object.assign(newApi, {
+    defaults: graphql_dist_bundle_withDefaults.bind(null, newRequest),
+    endpoint: newRequest.endpoint
+  });
+}
+
+// pkg/dist-src/index.js
+var graphql2 = graphql_dist_bundle_withDefaults(request, {
+  headers: {
+    "user-agent": `octokit-graphql.js/${graphql_dist_bundle_VERSION} ${getUserAgent()}`
+  },
+  method: "POST",
+  url: "/graphql"
+});
+function withCustomRequest(customRequest) {
+  return graphql_dist_bundle_withDefaults(customRequest, {
+    method: "POST",
+    url: "/graphql"
+  });
+}
+
+/* v8 ignore if -- @preserve */
+
+;// CONCATENATED MODULE: ./node_modules/@octokit/auth-token/dist-bundle/index.js
+// pkg/dist-src/is-jwt.js
+var b64url = "(?:[a-zA-Z0-9_-]+)";
+var sep = "\\.";
+var jwtRE = new RegExp(`^${b64url}${sep}${b64url}${sep}${b64url}$`);
+var isJWT = jwtRE.test.bind(jwtRE);
+
+// pkg/dist-src/auth.js
+async function auth(token) {
+  const isApp = isJWT(token);
+  const isInstallation = token.startsWith("v1.") || token.startsWith("ghs_");
+  const isUserToServer = token.startsWith("ghu_");
+  const tokenType = isApp ? "app" : isInstallation ? "installation" : isUserToServer ? "user-to-server" : "oauth";
+  return {
+    type: "token",
+    token,
+    tokenType
+  };
+}
+
+// pkg/dist-src/with-authorization-prefix.js
+function withAuthorizationPrefix(token) {
+  if (token.split(/\./).length === 3) {
+    return `bearer ${token}`;
+  }
+  return `token ${token}`;
+}
+
+// pkg/dist-src/hook.js
+async function hook(token, request, route, parameters) {
+  const endpoint = request.endpoint.merge(
+    route,
+    parameters
+  );
+  endpoint.headers.authorization = withAuthorizationPrefix(token);
+  return request(endpoint);
+}
+
+// pkg/dist-src/index.js
+var createTokenAuth = function createTokenAuth2(token) {
+  if (!token) {
+    throw new Error("[@octokit/auth-token] No token passed to createTokenAuth");
+  }
+  if (typeof token !== "string") {
+    throw new Error(
+      "[@octokit/auth-token] Token passed to createTokenAuth is not a string"
+    );
+  }
+  token = token.replace(/^(token|bearer) +/i, "");
+  return Object.assign(auth.bind(null, token), {
+    hook: hook.bind(null, token)
+  });
+};
+
+
+;// CONCATENATED MODULE: ./node_modules/@octokit/core/dist-src/version.js
+const version_VERSION = "7.0.8";
+
+
+;// CONCATENATED MODULE: ./node_modules/@octokit/core/dist-src/index.js
+
+
+
+
+
+
+const dist_src_noop = () => {
+};
+const consoleWarn = console.warn.bind(console);
+const consoleError = console.error.bind(console);
+function createLogger(logger = {}) {
+  if (typeof logger.debug !== "function") {
+    logger.debug = dist_src_noop;
+  }
+  if (typeof logger.info !== "function") {
+    logger.info = dist_src_noop;
+  }
+  if (typeof logger.warn !== "function") {
+    logger.warn = consoleWarn;
+  }
+  if (typeof logger.error !== "function") {
+    logger.error = consoleError;
+  }
+  return logger;
+}
+const userAgentTrail = `octokit-core.js/${version_VERSION} ${getUserAgent()}`;
+class Octokit {
+  static VERSION = version_VERSION;
+  static defaults(defaults) {
+    const OctokitWithDefaults = class extends this {
+      constructor(...args) {
+        const options = args[0] || {};
+        if (typeof defaults === "function") {
+          super(defaults(options));
+          return;
+        }
+        super(
+          Object.assign(
+            {},
+            defaults,
+            options,
+            options.userAgent && defaults.userAgent ? {
+              userAgent: `${options.userAgent} ${defaults.userAgent}`
+            } : null
+          )
+        );
+      }
+    };
+    return OctokitWithDefaults;
+  }
+  static plugins = [];
+  /**
+   * Attach a plugin (or many) to your Octokit instance.
+   *
+   * @example
+   * const API = Octokit.plugin(plugin1, plugin2, plugin3, ...)
+   */
+  static plugin(...newPlugins) {
+    const currentPlugins = this.plugins;
+    const NewOctokit = class extends this {
+      static plugins = currentPlugins.concat(
+        newPlugins.filter((plugin) => !currentPlugins.includes(plugin))
+      );
+    };
+    return NewOctokit;
+  }
+  constructor(options = {}) {
+    const hook = new before_after_hook.Collection();
+    const requestDefaults = {
+      baseUrl: request.endpoint.DEFAULTS.baseUrl,
+      headers: {},
+      request: Object.assign({}, options.request, {
+        // @ts-ignore internal usage only, no need to type
+        hook: hook.bind(null, "request")
+      }),
+      mediaType: {
+        previews: [],
+        format: ""
+      }
+    };
+    requestDefaults.headers["user-agent"] = options.userAgent ? `${options.userAgent} ${userAgentTrail}` : userAgentTrail;
+    if (options.baseUrl) {
+      requestDefaults.baseUrl = options.baseUrl;
+    }
+    if (options.previews) {
+      requestDefaults.mediaType.previews = options.previews;
+    }
+    if (options.timeZone) {
+      requestDefaults.headers["time-zone"] = options.timeZone;
+    }
+    this.request = request.defaults(requestDefaults);
+    this.graphql = withCustomRequest(this.request).defaults(requestDefaults);
+    this.log = createLogger(options.log);
+    this.hook = hook;
+    if (!options.authStrategy) {
+      if (!options.auth) {
+        this.auth = async () => ({
+          type: "unauthenticated"
+        });
+      } else {
+        const auth = createTokenAuth(options.auth);
+        hook.wrap("request", auth.hook);
+        this.auth = auth;
+      }
+    } else {
+      const { authStrategy, ...otherOptions } = options;
+      const auth = authStrategy(
+        Object.assign(
+          {
+            request: this.request,
+            log: this.log,
+            // we pass the current octokit instance as well as its constructor options
+            // to allow for authentication strategies that return a new octokit instance
+            // that shares the same internal state as the current one. The original
+            // requirement for this was the "event-octokit" authentication strategy
+            // of https://github.com/probot/octokit-auth-probot.
+            octokit: this,
+            octokitOptions: otherOptions
+          },
+          options.auth
+        )
+      );
+      hook.wrap("request", auth.hook);
+      this.auth = auth;
+    }
+    const classConstructor = this.constructor;
+    for (let i = 0; i < classConstructor.plugins.length; ++i) {
+      Object.assign(this, classConstructor.plugins[i](this, options));
+    }
+  }
+  // assigned during constructor
+  request;
+  graphql;
+  log;
+  hook;
+  // TODO: type `octokit.auth` based on passed options.authStrategy
+  auth;
+}
+
+
+;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/version.js
+const dist_src_version_VERSION = "17.0.0";
+
+//# sourceMappingURL=version.js.map
+
+;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/generated/endpoints.js
+const Endpoints = {
+  actions: {
+    addCustomLabelsToSelfHostedRunnerForOrg: [
+      "POST /orgs/{org}/actions/runners/{runner_id}/labels"
+    ],
+    addCustomLabelsToSelfHostedRunnerForRepo: [
+      "POST /repos/{owner}/{repo}/actions/runners/{runner_id}/labels"
+    ],
+    addRepoAccessToSelfHostedRunnerGroupInOrg: [
+      "PUT /orgs/{org}/actions/runner-groups/{runner_group_id}/repositories/{repository_id}"
+    ],
+    addSelectedRepoToOrgSecret: [
+      "PUT /orgs/{org}/actions/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    addSelectedRepoToOrgVariable: [
+      "PUT /orgs/{org}/actions/variables/{name}/repositories/{repository_id}"
+    ],
+    approveWorkflowRun: [
+      "POST /repos/{owner}/{repo}/actions/runs/{run_id}/approve"
+    ],
+    cancelWorkflowRun: [
+      "POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel"
+    ],
+    createEnvironmentVariable: [
+      "POST /repos/{owner}/{repo}/environments/{environment_name}/variables"
+    ],
+    createHostedRunnerForOrg: ["POST /orgs/{org}/actions/hosted-runners"],
+    createOrUpdateEnvironmentSecret: [
+      "PUT /repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}"
+    ],
+    createOrUpdateOrgSecret: ["PUT /orgs/{org}/actions/secrets/{secret_name}"],
+    createOrUpdateRepoSecret: [
+      "PUT /repos/{owner}/{repo}/actions/secrets/{secret_name}"
+    ],
+    createOrgVariable: ["POST /orgs/{org}/actions/variables"],
+    createRegistrationTokenForOrg: [
+      "POST /orgs/{org}/actions/runners/registration-token"
+    ],
+    createRegistrationTokenForRepo: [
+      "POST /repos/{owner}/{repo}/actions/runners/registration-token"
+    ],
+    createRemoveTokenForOrg: ["POST /orgs/{org}/actions/runners/remove-token"],
+    createRemoveTokenForRepo: [
+      "POST /repos/{owner}/{repo}/actions/runners/remove-token"
+    ],
+    createRepoVariable: ["POST /repos/{owner}/{repo}/actions/variables"],
+    createWorkflowDispatch: [
+      "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches"
+    ],
+    deleteActionsCacheById: [
+      "DELETE /repos/{owner}/{repo}/actions/caches/{cache_id}"
+    ],
+    deleteActionsCacheByKey: [
+      "DELETE /repos/{owner}/{repo}/actions/caches{?key,ref}"
+    ],
+    deleteArtifact: [
+      "DELETE /repos/{owner}/{repo}/actions/artifacts/{artifact_id}"
+    ],
+    deleteCustomImageFromOrg: [
+      "DELETE /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}"
+    ],
+    deleteCustomImageVersionFromOrg: [
+      "DELETE /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}/versions/{version}"
+    ],
+    deleteEnvironmentSecret: [
+      "DELETE /repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}"
+    ],
+    deleteEnvironmentVariable: [
+      "DELETE /repos/{owner}/{repo}/environments/{environment_name}/variables/{name}"
+    ],
+    deleteHostedRunnerForOrg: [
+      "DELETE /orgs/{org}/actions/hosted-runners/{hosted_runner_id}"
+    ],
+    deleteOrgSecret: ["DELETE /orgs/{org}/actions/secrets/{secret_name}"],
+    deleteOrgVariable: ["DELETE /orgs/{org}/actions/variables/{name}"],
+    deleteRepoSecret: [
+      "DELETE /repos/{owner}/{repo}/actions/secrets/{secret_name}"
+    ],
+    deleteRepoVariable: [
+      "DELETE /repos/{owner}/{repo}/actions/variables/{name}"
+    ],
+    deleteSelfHostedRunnerFromOrg: [
+      "DELETE /orgs/{org}/actions/runners/{runner_id}"
+    ],
+    deleteSelfHostedRunnerFromRepo: [
+      "DELETE /repos/{owner}/{repo}/actions/runners/{runner_id}"
+    ],
+    deleteWorkflowRun: ["DELETE /repos/{owner}/{repo}/actions/runs/{run_id}"],
+    deleteWorkflowRunLogs: [
+      "DELETE /repos/{owner}/{repo}/actions/runs/{run_id}/logs"
+    ],
+    disableSelectedRepositoryGithubActionsOrganization: [
+      "DELETE /orgs/{org}/actions/permissions/repositories/{repository_id}"
+    ],
+    disableWorkflow: [
+      "PUT /repos/{owner}/{repo}/actions/workflows/{workflow_id}/disable"
+    ],
+    downloadArtifact: [
+      "GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/{archive_format}"
+    ],
+    downloadJobLogsForWorkflowRun: [
+      "GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs"
+    ],
+    downloadWorkflowRunAttemptLogs: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/logs"
+    ],
+    downloadWorkflowRunLogs: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/logs"
+    ],
+    enableSelectedRepositoryGithubActionsOrganization: [
+      "PUT /orgs/{org}/actions/permissions/repositories/{repository_id}"
+    ],
+    enableWorkflow: [
+      "PUT /repos/{owner}/{repo}/actions/workflows/{workflow_id}/enable"
+    ],
+    forceCancelWorkflowRun: [
+      "POST /repos/{owner}/{repo}/actions/runs/{run_id}/force-cancel"
+    ],
+    generateRunnerJitconfigForOrg: [
+      "POST /orgs/{org}/actions/runners/generate-jitconfig"
+    ],
+    generateRunnerJitconfigForRepo: [
+      "POST /repos/{owner}/{repo}/actions/runners/generate-jitconfig"
+    ],
+    getActionsCacheList: ["GET /repos/{owner}/{repo}/actions/caches"],
+    getActionsCacheUsage: ["GET /repos/{owner}/{repo}/actions/cache/usage"],
+    getActionsCacheUsageByRepoForOrg: [
+      "GET /orgs/{org}/actions/cache/usage-by-repository"
+    ],
+    getActionsCacheUsageForOrg: ["GET /orgs/{org}/actions/cache/usage"],
+    getAllowedActionsOrganization: [
+      "GET /orgs/{org}/actions/permissions/selected-actions"
+    ],
+    getAllowedActionsRepository: [
+      "GET /repos/{owner}/{repo}/actions/permissions/selected-actions"
+    ],
+    getArtifact: ["GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}"],
+    getCustomImageForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}"
+    ],
+    getCustomImageVersionForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}/versions/{version}"
+    ],
+    getCustomOidcSubClaimForRepo: [
+      "GET /repos/{owner}/{repo}/actions/oidc/customization/sub"
+    ],
+    getEnvironmentPublicKey: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/secrets/public-key"
+    ],
+    getEnvironmentSecret: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}"
+    ],
+    getEnvironmentVariable: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/variables/{name}"
+    ],
+    getGithubActionsDefaultWorkflowPermissionsOrganization: [
+      "GET /orgs/{org}/actions/permissions/workflow"
+    ],
+    getGithubActionsDefaultWorkflowPermissionsRepository: [
+      "GET /repos/{owner}/{repo}/actions/permissions/workflow"
+    ],
+    getGithubActionsPermissionsOrganization: [
+      "GET /orgs/{org}/actions/permissions"
+    ],
+    getGithubActionsPermissionsRepository: [
+      "GET /repos/{owner}/{repo}/actions/permissions"
+    ],
+    getHostedRunnerForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/{hosted_runner_id}"
+    ],
+    getHostedRunnersGithubOwnedImagesForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/images/github-owned"
+    ],
+    getHostedRunnersLimitsForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/limits"
+    ],
+    getHostedRunnersMachineSpecsForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/machine-sizes"
+    ],
+    getHostedRunnersPartnerImagesForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/images/partner"
+    ],
+    getHostedRunnersPlatformsForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/platforms"
+    ],
+    getJobForWorkflowRun: ["GET /repos/{owner}/{repo}/actions/jobs/{job_id}"],
+    getOrgPublicKey: ["GET /orgs/{org}/actions/secrets/public-key"],
+    getOrgSecret: ["GET /orgs/{org}/actions/secrets/{secret_name}"],
+    getOrgVariable: ["GET /orgs/{org}/actions/variables/{name}"],
+    getPendingDeploymentsForRun: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/pending_deployments"
+    ],
+    getRepoPermissions: [
+      "GET /repos/{owner}/{repo}/actions/permissions",
+      {},
+      { renamed: ["actions", "getGithubActionsPermissionsRepository"] }
+    ],
+    getRepoPublicKey: ["GET /repos/{owner}/{repo}/actions/secrets/public-key"],
+    getRepoSecret: ["GET /repos/{owner}/{repo}/actions/secrets/{secret_name}"],
+    getRepoVariable: ["GET /repos/{owner}/{repo}/actions/variables/{name}"],
+    getReviewsForRun: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/approvals"
+    ],
+    getSelfHostedRunnerForOrg: ["GET /orgs/{org}/actions/runners/{runner_id}"],
+    getSelfHostedRunnerForRepo: [
+      "GET /repos/{owner}/{repo}/actions/runners/{runner_id}"
+    ],
+    getWorkflow: ["GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}"],
+    getWorkflowAccessToRepository: [
+      "GET /repos/{owner}/{repo}/actions/permissions/access"
+    ],
+    getWorkflowRun: ["GET /repos/{owner}/{repo}/actions/runs/{run_id}"],
+    getWorkflowRunAttempt: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}"
+    ],
+    getWorkflowRunUsage: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/timing"
+    ],
+    getWorkflowUsage: [
+      "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/timing"
+    ],
+    listArtifactsForRepo: ["GET /repos/{owner}/{repo}/actions/artifacts"],
+    listCustomImageVersionsForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}/versions"
+    ],
+    listCustomImagesForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/images/custom"
+    ],
+    listEnvironmentSecrets: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/secrets"
+    ],
+    listEnvironmentVariables: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/variables"
+    ],
+    listGithubHostedRunnersInGroupForOrg: [
+      "GET /orgs/{org}/actions/runner-groups/{runner_group_id}/hosted-runners"
+    ],
+    listHostedRunnersForOrg: ["GET /orgs/{org}/actions/hosted-runners"],
+    listJobsForWorkflowRun: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs"
+    ],
+    listJobsForWorkflowRunAttempt: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs"
+    ],
+    listLabelsForSelfHostedRunnerForOrg: [
+      "GET /orgs/{org}/actions/runners/{runner_id}/labels"
+    ],
+    listLabelsForSelfHostedRunnerForRepo: [
+      "GET /repos/{owner}/{repo}/actions/runners/{runner_id}/labels"
+    ],
+    listOrgSecrets: ["GET /orgs/{org}/actions/secrets"],
+    listOrgVariables: ["GET /orgs/{org}/actions/variables"],
+    listRepoOrganizationSecrets: [
+      "GET /repos/{owner}/{repo}/actions/organization-secrets"
+    ],
+    listRepoOrganizationVariables: [
+      "GET /repos/{owner}/{repo}/actions/organization-variables"
+    ],
+    listRepoSecrets: ["GET /repos/{owner}/{repo}/actions/secrets"],
+    listRepoVariables: ["GET /repos/{owner}/{repo}/actions/variables"],
+    listRepoWorkflows: ["GET /repos/{owner}/{repo}/actions/workflows"],
+    listRunnerApplicationsForOrg: ["GET /orgs/{org}/actions/runners/downloads"],
+    listRunnerApplicationsForRepo: [
+      "GET /repos/{owner}/{repo}/actions/runners/downloads"
+    ],
+    listSelectedReposForOrgSecret: [
+      "GET /orgs/{org}/actions/secrets/{secret_name}/repositories"
+    ],
+    listSelectedReposForOrgVariable: [
+      "GET /orgs/{org}/actions/variables/{name}/repositories"
+    ],
+    listSelectedRepositoriesEnabledGithubActionsOrganization: [
+      "GET /orgs/{org}/actions/permissions/repositories"
+    ],
+    listSelfHostedRunnersForOrg: ["GET /orgs/{org}/actions/runners"],
+    listSelfHostedRunnersForRepo: ["GET /repos/{owner}/{repo}/actions/runners"],
+    listWorkflowRunArtifacts: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts"
+    ],
+    listWorkflowRuns: [
+      "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs"
+    ],
+    listWorkflowRunsForRepo: ["GET /repos/{owner}/{repo}/actions/runs"],
+    reRunJobForWorkflowRun: [
+      "POST /repos/{owner}/{repo}/actions/jobs/{job_id}/rerun"
+    ],
+    reRunWorkflow: ["POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun"],
+    reRunWorkflowFailedJobs: [
+      "POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs"
+    ],
+    removeAllCustomLabelsFromSelfHostedRunnerForOrg: [
+      "DELETE /orgs/{org}/actions/runners/{runner_id}/labels"
+    ],
+    removeAllCustomLabelsFromSelfHostedRunnerForRepo: [
+      "DELETE /repos/{owner}/{repo}/actions/runners/{runner_id}/labels"
+    ],
+    removeCustomLabelFromSelfHostedRunnerForOrg: [
+      "DELETE /orgs/{org}/actions/runners/{runner_id}/labels/{name}"
+    ],
+    removeCustomLabelFromSelfHostedRunnerForRepo: [
+      "DELETE /repos/{owner}/{repo}/actions/runners/{runner_id}/labels/{name}"
+    ],
+    removeSelectedRepoFromOrgSecret: [
+      "DELETE /orgs/{org}/actions/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    removeSelectedRepoFromOrgVariable: [
+      "DELETE /orgs/{org}/actions/variables/{name}/repositories/{repository_id}"
+    ],
+    reviewCustomGatesForRun: [
+      "POST /repos/{owner}/{repo}/actions/runs/{run_id}/deployment_protection_rule"
+    ],
+    reviewPendingDeploymentsForRun: [
+      "POST /repos/{owner}/{repo}/actions/runs/{run_id}/pending_deployments"
+    ],
+    setAllowedActionsOrganization: [
+      "PUT /orgs/{org}/actions/permissions/selected-actions"
+    ],
+    setAllowedActionsRepository: [
+      "PUT /repos/{owner}/{repo}/actions/permissions/selected-actions"
+    ],
+    setCustomLabelsForSelfHostedRunnerForOrg: [
+      "PUT /orgs/{org}/actions/runners/{runner_id}/labels"
+    ],
+    setCustomLabelsForSelfHostedRunnerForRepo: [
+      "PUT /repos/{owner}/{repo}/actions/runners/{runner_id}/labels"
+    ],
+    setCustomOidcSubClaimForRepo: [
+      "PUT /repos/{owner}/{repo}/actions/oidc/customization/sub"
+    ],
+    setGithubActionsDefaultWorkflowPermissionsOrganization: [
+      "PUT /orgs/{org}/actions/permissions/workflow"
+    ],
+    setGithubActionsDefaultWorkflowPermissionsRepository: [
+      "PUT /repos/{owner}/{repo}/actions/permissions/workflow"
+    ],
+    setGithubActionsPermissionsOrganization: [
+      "PUT /orgs/{org}/actions/permissions"
+    ],
+    setGithubActionsPermissionsRepository: [
+      "PUT /repos/{owner}/{repo}/actions/permissions"
+    ],
+    setSelectedReposForOrgSecret: [
+      "PUT /orgs/{org}/actions/secrets/{secret_name}/repositories"
+    ],
+    setSelectedReposForOrgVariable: [
+      "PUT /orgs/{org}/actions/variables/{name}/repositories"
+    ],
+    setSelectedRepositoriesEnabledGithubActionsOrganization: [
+      "PUT /orgs/{org}/actions/permissions/repositories"
+    ],
+    setWorkflowAccessToRepository: [
+      "PUT /repos/{owner}/{repo}/actions/permissions/access"
+    ],
+    updateEnvironmentVariable: [
+      "PATCH /repos/{owner}/{repo}/environments/{environment_name}/variables/{name}"
+    ],
+    updateHostedRunnerForOrg: [
+      "PATCH /orgs/{org}/actions/hosted-runners/{hosted_runner_id}"
+    ],
+    updateOrgVariable: ["PATCH /orgs/{org}/actions/variables/{name}"],
+    updateRepoVariable: [
+      "PATCH /repos/{owner}/{repo}/actions/variables/{name}"
+    ]
+  },
+  activity: {
+    checkRepoIsStarredByAuthenticatedUser: ["GET /user/starred/{owner}/{repo}"],
+    deleteRepoSubscription: ["DELETE /repos/{owner}/{repo}/subscription"],
+    deleteThreadSubscription: [
+      "DELETE /notifications/threads/{thread_id}/subscription"
+    ],
+    getFeeds: ["GET /feeds"],
+    getRepoSubscription: ["GET /repos/{owner}/{repo}/subscription"],
+    getThread: ["GET /notifications/threads/{thread_id}"],
+    getThreadSubscriptionForAuthenticatedUser: [
+      "GET /notifications/threads/{thread_id}/subscription"
+    ],
+    listEventsForAuthenticatedUser: ["GET /users/{username}/events"],
+    listNotificationsForAuthenticatedUser: ["GET /notifications"],
+    listOrgEventsForAuthenticatedUser: [
+      "GET /users/{username}/events/orgs/{org}"
+    ],
+    listPublicEvents: ["GET /events"],
+    listPublicEventsForRepoNetwork: ["GET /networks/{owner}/{repo}/events"],
+    listPublicEventsForUser: ["GET /users/{username}/events/public"],
+    listPublicOrgEvents: ["GET /orgs/{org}/events"],
+    listReceivedEventsForUser: ["GET /users/{username}/received_events"],
+    listReceivedPublicEventsForUser: [
+      "GET /users/{username}/received_events/public"
+    ],
+    listRepoEvents: ["GET /repos/{owner}/{repo}/events"],
+    listRepoNotificationsForAuthenticatedUser: [
+      "GET /repos/{owner}/{repo}/notifications"
+    ],
+    listReposStarredByAuthenticatedUser: ["GET /user/starred"],
+    listReposStarredByUser: ["GET /users/{username}/starred"],
+    listReposWatchedByUser: ["GET /users/{username}/subscriptions"],
+    listStargazersForRepo: ["GET /repos/{owner}/{repo}/stargazers"],
+    listWatchedReposForAuthenticatedUser: ["GET /user/subscriptions"],
+    listWatchersForRepo: ["GET /repos/{owner}/{repo}/subscribers"],
+    markNotificationsAsRead: ["PUT /notifications"],
+    markRepoNotificationsAsRead: ["PUT /repos/{owner}/{repo}/notifications"],
+    markThreadAsDone: ["DELETE /notifications/threads/{thread_id}"],
+    markThreadAsRead: ["PATCH /notifications/threads/{thread_id}"],
+    setRepoSubscription: ["PUT /repos/{owner}/{repo}/subscription"],
+    setThreadSubscription: [
+      "PUT /notifications/threads/{thread_id}/subscription"
+    ],
+    starRepoForAuthenticatedUser: ["PUT /user/starred/{owner}/{repo}"],
+    unstarRepoForAuthenticatedUser: ["DELETE /user/starred/{owner}/{repo}"]
+  },
+  apps: {
+    addRepoToInstallation: [
+      "PUT /user/installations/{installation_id}/repositories/{repository_id}",
+      {},
+      { renamed: ["apps", "addRepoToInstallationForAuthenticatedUser"] }
+    ],
+    addRepoToInstallationForAuthenticatedUser: [
+      "PUT /user/installations/{installation_id}/repositories/{repository_id}"
+    ],
+    checkToken: ["POST /applications/{client_id}/token"],
+    createFromManifest: ["POST /app-manifests/{code}/conversions"],
+    createInstallationAccessToken: [
+      "POST /app/installations/{installation_id}/access_tokens"
+    ],
+    deleteAuthorization: ["DELETE /applications/{client_id}/grant"],
+    deleteInstallation: ["DELETE /app/installations/{installation_id}"],
+    deleteToken: ["DELETE /applications/{client_id}/token"],
+    getAuthenticated: ["GET /app"],
+    getBySlug: ["GET /apps/{app_slug}"],
+    getInstallation: ["GET /app/installations/{installation_id}"],
+    getOrgInstallation: ["GET /orgs/{org}/installation"],
+    getRepoInstallation: ["GET /repos/{owner}/{repo}/installation"],
+    getSubscriptionPlanForAccount: [
+      "GET /marketplace_listing/accounts/{account_id}"
+    ],
+    getSubscriptionPlanForAccountStubbed: [
+      "GET /marketplace_listing/stubbed/accounts/{account_id}"
+    ],
+    getUserInstallation: ["GET /users/{username}/installation"],
+    getWebhookConfigForApp: ["GET /app/hook/config"],
+    getWebhookDelivery: ["GET /app/hook/deliveries/{delivery_id}"],
+    listAccountsForPlan: ["GET /marketplace_listing/plans/{plan_id}/accounts"],
+    listAccountsForPlanStubbed: [
+      "GET /marketplace_listing/stubbed/plans/{plan_id}/accounts"
+    ],
+    listInstallationReposForAuthenticatedUser: [
+      "GET /user/installations/{installation_id}/repositories"
+    ],
+    listInstallationRequestsForAuthenticatedApp: [
+      "GET /app/installation-requests"
+    ],
+    listInstallations: ["GET /app/installations"],
+    listInstallationsForAuthenticatedUser: ["GET /user/installations"],
+    listPlans: ["GET /marketplace_listing/plans"],
+    listPlansStubbed: ["GET /marketplace_listing/stubbed/plans"],
+    listReposAccessibleToInstallation: ["GET /installation/repositories"],
+    listSubscriptionsForAuthenticatedUser: ["GET /user/marketplace_purchases"],
+    listSubscriptionsForAuthenticatedUserStubbed: [
+      "GET /user/marketplace_purchases/stubbed"
+    ],
+    listWebhookDeliveries: ["GET /app/hook/deliveries"],
+    redeliverWebhookDelivery: [
+      "POST /app/hook/deliveries/{delivery_id}/attempts"
+    ],
+    removeRepoFromInstallation: [
+      "DELETE /user/installations/{installation_id}/repositories/{repository_id}",
+      {},
+      { renamed: ["apps", "removeRepoFromInstallationForAuthenticatedUser"] }
+    ],
+    removeRepoFromInstallationForAuthenticatedUser: [
+      "DELETE /user/installations/{installation_id}/repositories/{repository_id}"
+    ],
+    resetToken: ["PATCH /applications/{client_id}/token"],
+    revokeInstallationAccessToken: ["DELETE /installation/token"],
+    scopeToken: ["POST /applications/{client_id}/token/scoped"],
+    suspendInstallation: ["PUT /app/installations/{installation_id}/suspended"],
+    unsuspendInstallation: [
+      "DELETE /app/installations/{installation_id}/suspended"
+    ],
+    updateWebhookConfigForApp: ["PATCH /app/hook/config"]
+  },
+  billing: {
+    getGithubActionsBillingOrg: ["GET /orgs/{org}/settings/billing/actions"],
+    getGithubActionsBillingUser: [
+      "GET /users/{username}/settings/billing/actions"
+    ],
+    getGithubBillingPremiumRequestUsageReportOrg: [
+      "GET /organizations/{org}/settings/billing/premium_request/usage"
+    ],
+    getGithubBillingPremiumRequestUsageReportUser: [
+      "GET /users/{username}/settings/billing/premium_request/usage"
+    ],
+    getGithubBillingUsageReportOrg: [
+      "GET /organizations/{org}/settings/billing/usage"
+    ],
+    getGithubBillingUsageReportUser: [
+      "GET /users/{username}/settings/billing/usage"
+    ],
+    getGithubPackagesBillingOrg: ["GET /orgs/{org}/settings/billing/packages"],
+    getGithubPackagesBillingUser: [
+      "GET /users/{username}/settings/billing/packages"
+    ],
+    getSharedStorageBillingOrg: [
+      "GET /orgs/{org}/settings/billing/shared-storage"
+    ],
+    getSharedStorageBillingUser: [
+      "GET /users/{username}/settings/billing/shared-storage"
+    ]
+  },
+  campaigns: {
+    createCampaign: ["POST /orgs/{org}/campaigns"],
+    deleteCampaign: ["DELETE /orgs/{org}/campaigns/{campaign_number}"],
+    getCampaignSummary: ["GET /orgs/{org}/campaigns/{campaign_number}"],
+    listOrgCampaigns: ["GET /orgs/{org}/campaigns"],
+    updateCampaign: ["PATCH /orgs/{org}/campaigns/{campaign_number}"]
+  },
+  checks: {
+    create: ["POST /repos/{owner}/{repo}/check-runs"],
+    createSuite: ["POST /repos/{owner}/{repo}/check-suites"],
+    get: ["GET /repos/{owner}/{repo}/check-runs/{check_run_id}"],
+    getSuite: ["GET /repos/{owner}/{repo}/check-suites/{check_suite_id}"],
+    listAnnotations: [
+      "GET /repos/{owner}/{repo}/check-runs/{check_run_id}/annotations"
+    ],
+    listForRef: ["GET /repos/{owner}/{repo}/commits/{ref}/check-runs"],
+    listForSuite: [
+      "GET /repos/{owner}/{repo}/check-suites/{check_suite_id}/check-runs"
+    ],
+    listSuitesForRef: ["GET /repos/{owner}/{repo}/commits/{ref}/check-suites"],
+    rerequestRun: [
+      "POST /repos/{owner}/{repo}/check-runs/{check_run_id}/rerequest"
+    ],
+    rerequestSuite: [
+      "POST /repos/{owner}/{repo}/check-suites/{check_suite_id}/rerequest"
+    ],
+    setSuitesPreferences: [
+      "PATCH /repos/{owner}/{repo}/check-suites/preferences"
+    ],
+    update: ["PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}"]
+  },
+  codeScanning: {
+    commitAutofix: [
+      "POST /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/autofix/commits"
+    ],
+    createAutofix: [
+      "POST /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/autofix"
+    ],
+    createVariantAnalysis: [
+      "POST /repos/{owner}/{repo}/code-scanning/codeql/variant-analyses"
+    ],
+    deleteAnalysis: [
+      "DELETE /repos/{owner}/{repo}/code-scanning/analyses/{analysis_id}{?confirm_delete}"
+    ],
+    deleteCodeqlDatabase: [
+      "DELETE /repos/{owner}/{repo}/code-scanning/codeql/databases/{language}"
+    ],
+    getAlert: [
+      "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}",
+      {},
+      { renamedParameters: { alert_id: "alert_number" } }
+    ],
+    getAnalysis: [
+      "GET /repos/{owner}/{repo}/code-scanning/analyses/{analysis_id}"
+    ],
+    getAutofix: [
+      "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/autofix"
+    ],
+    getCodeqlDatabase: [
+      "GET /repos/{owner}/{repo}/code-scanning/codeql/databases/{language}"
+    ],
+    getDefaultSetup: ["GET /repos/{owner}/{repo}/code-scanning/default-setup"],
+    getSarif: ["GET /repos/{owner}/{repo}/code-scanning/sarifs/{sarif_id}"],
+    getVariantAnalysis: [
+      "GET /repos/{owner}/{repo}/code-scanning/codeql/variant-analyses/{codeql_variant_analysis_id}"
+    ],
+    getVariantAnalysisRepoTask: [
+      "GET /repos/{owner}/{repo}/code-scanning/codeql/variant-analyses/{codeql_variant_analysis_id}/repos/{repo_owner}/{repo_name}"
+    ],
+    listAlertInstances: [
+      "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/instances"
+    ],
+    listAlertsForOrg: ["GET /orgs/{org}/code-scanning/alerts"],
+    listAlertsForRepo: ["GET /repos/{owner}/{repo}/code-scanning/alerts"],
+    listAlertsInstances: [
+      "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/instances",
+      {},
+      { renamed: ["codeScanning", "listAlertInstances"] }
+    ],
+    listCodeqlDatabases: [
+      "GET /repos/{owner}/{repo}/code-scanning/codeql/databases"
+    ],
+    listRecentAnalyses: ["GET /repos/{owner}/{repo}/code-scanning/analyses"],
+    updateAlert: [
+      "PATCH /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}"
+    ],
+    updateDefaultSetup: [
+      "PATCH /repos/{owner}/{repo}/code-scanning/default-setup"
+    ],
+    uploadSarif: ["POST /repos/{owner}/{repo}/code-scanning/sarifs"]
+  },
+  codeSecurity: {
+    attachConfiguration: [
+      "POST /orgs/{org}/code-security/configurations/{configuration_id}/attach"
+    ],
+    attachEnterpriseConfiguration: [
+      "POST /enterprises/{enterprise}/code-security/configurations/{configuration_id}/attach"
+    ],
+    createConfiguration: ["POST /orgs/{org}/code-security/configurations"],
+    createConfigurationForEnterprise: [
+      "POST /enterprises/{enterprise}/code-security/configurations"
+    ],
+    deleteConfiguration: [
+      "DELETE /orgs/{org}/code-security/configurations/{configuration_id}"
+    ],
+    deleteConfigurationForEnterprise: [
+      "DELETE /enterprises/{enterprise}/code-security/configurations/{configuration_id}"
+    ],
+    detachConfiguration: [
+      "DELETE /orgs/{org}/code-security/configurations/detach"
+    ],
+    getConfiguration: [
+      "GET /orgs/{org}/code-security/configurations/{configuration_id}"
+    ],
+    getConfigurationForRepository: [
+      "GET /repos/{owner}/{repo}/code-security-configuration"
+    ],
+    getConfigurationsForEnterprise: [
+      "GET /enterprises/{enterprise}/code-security/configurations"
+    ],
+    getConfigurationsForOrg: ["GET /orgs/{org}/code-security/configurations"],
+    getDefaultConfigurations: [
+      "GET /orgs/{org}/code-security/configurations/defaults"
+    ],
+    getDefaultConfigurationsForEnterprise: [
+      "GET /enterprises/{enterprise}/code-security/configurations/defaults"
+    ],
+    getRepositoriesForConfiguration: [
+      "GET /orgs/{org}/code-security/configurations/{configuration_id}/repositories"
+    ],
+    getRepositoriesForEnterpriseConfiguration: [
+      "GET /enterprises/{enterprise}/code-security/configurations/{configuration_id}/repositories"
+    ],
+    getSingleConfigurationForEnterprise: [
+      "GET /enterprises/{enterprise}/code-security/configurations/{configuration_id}"
+    ],
+    setConfigurationAsDefault: [
+      "PUT /orgs/{org}/code-security/configurations/{configuration_id}/defaults"
+    ],
+    setConfigurationAsDefaultForEnterprise: [
+      "PUT /enterprises/{enterprise}/code-security/configurations/{configuration_id}/defaults"
+    ],
+    updateConfiguration: [
+      "PATCH /orgs/{org}/code-security/configurations/{configuration_id}"
+    ],
+    updateEnterpriseConfiguration: [
+      "PATCH /enterprises/{enterprise}/code-security/configurations/{configuration_id}"
+    ]
+  },
+  codesOfConduct: {
+    getAllCodesOfConduct: ["GET /codes_of_conduct"],
+    getConductCode: ["GET /codes_of_conduct/{key}"]
+  },
+  codespaces: {
+    addRepositoryForSecretForAuthenticatedUser: [
+      "PUT /user/codespaces/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    addSelectedRepoToOrgSecret: [
+      "PUT /orgs/{org}/codespaces/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    checkPermissionsForDevcontainer: [
+      "GET /repos/{owner}/{repo}/codespaces/permissions_check"
+    ],
+    codespaceMachinesForAuthenticatedUser: [
+      "GET /user/codespaces/{codespace_name}/machines"
+    ],
+    createForAuthenticatedUser: ["POST /user/codespaces"],
+    createOrUpdateOrgSecret: [
+      "PUT /orgs/{org}/codespaces/secrets/{secret_name}"
+    ],
+    createOrUpdateRepoSecret: [
+      "PUT /repos/{owner}/{repo}/codespaces/secrets/{secret_name}"
+    ],
+    createOrUpdateSecretForAuthenticatedUser: [
+      "PUT /user/codespaces/secrets/{secret_name}"
+    ],
+    createWithPrForAuthenticatedUser: [
+      "POST /repos/{owner}/{repo}/pulls/{pull_number}/codespaces"
+    ],
+    createWithRepoForAuthenticatedUser: [
+      "POST /repos/{owner}/{repo}/codespaces"
+    ],
+    deleteForAuthenticatedUser: ["DELETE /user/codespaces/{codespace_name}"],
+    deleteFromOrganization: [
+      "DELETE /orgs/{org}/members/{username}/codespaces/{codespace_name}"
+    ],
+    deleteOrgSecret: ["DELETE /orgs/{org}/codespaces/secrets/{secret_name}"],
+    deleteRepoSecret: [
+      "DELETE /repos/{owner}/{repo}/codespaces/secrets/{secret_name}"
+    ],
+    deleteSecretForAuthenticatedUser: [
+      "DELETE /user/codespaces/secrets/{secret_name}"
+    ],
+    exportForAuthenticatedUser: [
+      "POST /user/codespaces/{codespace_name}/exports"
+    ],
+    getCodespacesForUserInOrg: [
+      "GET /orgs/{org}/members/{username}/codespaces"
+    ],
+    getExportDetailsForAuthenticatedUser: [
+      "GET /user/codespaces/{codespace_name}/exports/{export_id}"
+    ],
+    getForAuthenticatedUser: ["GET /user/codespaces/{codespace_name}"],
+    getOrgPublicKey: ["GET /orgs/{org}/codespaces/secrets/public-key"],
+    getOrgSecret: ["GET /orgs/{org}/codespaces/secrets/{secret_name}"],
+    getPublicKeyForAuthenticatedUser: [
+      "GET /user/codespaces/secrets/public-key"
+    ],
+    getRepoPublicKey: [
+      "GET /repos/{owner}/{repo}/codespaces/secrets/public-key"
+    ],
+    getRepoSecret: [
+      "GET /repos/{owner}/{repo}/codespaces/secrets/{secret_name}"
+    ],
+    getSecretForAuthenticatedUser: [
+      "GET /user/codespaces/secrets/{secret_name}"
+    ],
+    listDevcontainersInRepositoryForAuthenticatedUser: [
+      "GET /repos/{owner}/{repo}/codespaces/devcontainers"
+    ],
+    listForAuthenticatedUser: ["GET /user/codespaces"],
+    listInOrganization: [
+      "GET /orgs/{org}/codespaces",
+      {},
+      { renamedParameters: { org_id: "org" } }
+    ],
+    listInRepositoryForAuthenticatedUser: [
+      "GET /repos/{owner}/{repo}/codespaces"
+    ],
+    listOrgSecrets: ["GET /orgs/{org}/codespaces/secrets"],
+    listRepoSecrets: ["GET /repos/{owner}/{repo}/codespaces/secrets"],
+    listRepositoriesForSecretForAuthenticatedUser: [
+      "GET /user/codespaces/secrets/{secret_name}/repositories"
+    ],
+    listSecretsForAuthenticatedUser: ["GET /user/codespaces/secrets"],
+    listSelectedReposForOrgSecret: [
+      "GET /orgs/{org}/codespaces/secrets/{secret_name}/repositories"
+    ],
+    preFlightWithRepoForAuthenticatedUser: [
+      "GET /repos/{owner}/{repo}/codespaces/new"
+    ],
+    publishForAuthenticatedUser: [
+      "POST /user/codespaces/{codespace_name}/publish"
+    ],
+    removeRepositoryForSecretForAuthenticatedUser: [
+      "DELETE /user/codespaces/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    removeSelectedRepoFromOrgSecret: [
+      "DELETE /orgs/{org}/codespaces/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    repoMachinesForAuthenticatedUser: [
+      "GET /repos/{owner}/{repo}/codespaces/machines"
+    ],
+    setRepositoriesForSecretForAuthenticatedUser: [
+      "PUT /user/codespaces/secrets/{secret_name}/repositories"
+    ],
+    setSelectedReposForOrgSecret: [
+      "PUT /orgs/{org}/codespaces/secrets/{secret_name}/repositories"
+    ],
+    startForAuthenticatedUser: ["POST /user/codespaces/{codespace_name}/start"],
+    stopForAuthenticatedUser: ["POST /user/codespaces/{codespace_name}/stop"],
+    stopInOrganization: [
+      "POST /orgs/{org}/members/{username}/codespaces/{codespace_name}/stop"
+    ],
+    updateForAuthenticatedUser: ["PATCH /user/codespaces/{codespace_name}"]
+  },
+  copilot: {
+    addCopilotSeatsForTeams: [
+      "POST /orgs/{org}/copilot/billing/selected_teams"
+    ],
+    addCopilotSeatsForUsers: [
+      "POST /orgs/{org}/copilot/billing/selected_users"
+    ],
+    cancelCopilotSeatAssignmentForTeams: [
+      "DELETE /orgs/{org}/copilot/billing/selected_teams"
+    ],
+    cancelCopilotSeatAssignmentForUsers: [
+      "DELETE /orgs/{org}/copilot/billing/selected_users"
+    ],
+    copilotMetricsForOrganization: ["GET /orgs/{org}/copilot/metrics"],
+    copilotMetricsForTeam: ["GET /orgs/{org}/team/{team_slug}/copilot/metrics"],
+    getCopilotOrganizationDetails: ["GET /orgs/{org}/copilot/billing"],
+    getCopilotSeatDetailsForUser: [
+      "GET /orgs/{org}/members/{username}/copilot"
+    ],
+    listCopilotSeats: ["GET /orgs/{org}/copilot/billing/seats"]
+  },
+  credentials: { revoke: ["POST /credentials/revoke"] },
+  dependabot: {
+    addSelectedRepoToOrgSecret: [
+      "PUT /orgs/{org}/dependabot/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    createOrUpdateOrgSecret: [
+      "PUT /orgs/{org}/dependabot/secrets/{secret_name}"
+    ],
+    createOrUpdateRepoSecret: [
+      "PUT /repos/{owner}/{repo}/dependabot/secrets/{secret_name}"
+    ],
+    deleteOrgSecret: ["DELETE /orgs/{org}/dependabot/secrets/{secret_name}"],
+    deleteRepoSecret: [
+      "DELETE /repos/{owner}/{repo}/dependabot/secrets/{secret_name}"
+    ],
+    getAlert: ["GET /repos/{owner}/{repo}/dependabot/alerts/{alert_number}"],
+    getOrgPublicKey: ["GET /orgs/{org}/dependabot/secrets/public-key"],
+    getOrgSecret: ["GET /orgs/{org}/dependabot/secrets/{secret_name}"],
+    getRepoPublicKey: [
+      "GET /repos/{owner}/{repo}/dependabot/secrets/public-key"
+    ],
+    getRepoSecret: [
+      "GET /repos/{owner}/{repo}/dependabot/secrets/{secret_name}"
+    ],
+    listAlertsForEnterprise: [
+      "GET /enterprises/{enterprise}/dependabot/alerts"
+    ],
+    listAlertsForOrg: ["GET /orgs/{org}/dependabot/alerts"],
+    listAlertsForRepo: ["GET /repos/{owner}/{repo}/dependabot/alerts"],
+    listOrgSecrets: ["GET /orgs/{org}/dependabot/secrets"],
+    listRepoSecrets: ["GET /repos/{owner}/{repo}/dependabot/secrets"],
+    listSelectedReposForOrgSecret: [
+      "GET /orgs/{org}/dependabot/secrets/{secret_name}/repositories"
+    ],
+    removeSelectedRepoFromOrgSecret: [
+      "DELETE /orgs/{org}/dependabot/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    repositoryAccessForOrg: [
+      "GET /organizations/{org}/dependabot/repository-access"
+    ],
+    setRepositoryAccessDefaultLevel: [
+      "PUT /organizations/{org}/dependabot/repository-access/default-level"
+    ],
+    setSelectedReposForOrgSecret: [
+      "PUT /orgs/{org}/dependabot/secrets/{secret_name}/repositories"
+    ],
+    updateAlert: [
+      "PATCH /repos/{owner}/{repo}/dependabot/alerts/{alert_number}"
+    ],
+    updateRepositoryAccessForOrg: [
+      "PATCH /organizations/{org}/dependabot/repository-access"
+    ]
+  },
+  dependencyGraph: {
+    createRepositorySnapshot: [
+      "POST /repos/{owner}/{repo}/dependency-graph/snapshots"
+    ],
+    diffRange: [
+      "GET /repos/{owner}/{repo}/dependency-graph/compare/{basehead}"
+    ],
+    exportSbom: ["GET /repos/{owner}/{repo}/dependency-graph/sbom"]
+  },
+  emojis: { get: ["GET /emojis"] },
+  enterpriseTeamMemberships: {
+    add: [
+      "PUT /enterprises/{enterprise}/teams/{enterprise-team}/memberships/{username}"
+    ],
+    bulkAdd: [
+      "POST /enterprises/{enterprise}/teams/{enterprise-team}/memberships/add"
+    ],
+    bulkRemove: [
+      "POST /enterprises/{enterprise}/teams/{enterprise-team}/memberships/remove"
+    ],
+    get: [
+      "GET /enterprises/{enterprise}/teams/{enterprise-team}/memberships/{username}"
+    ],
+    list: ["GET /enterprises/{enterprise}/teams/{enterprise-team}/memberships"],
+    remove: [
+      "DELETE /enterprises/{enterprise}/teams/{enterprise-team}/memberships/{username}"
+    ]
+  },
+  enterpriseTeamOrganizations: {
+    add: [
+      "PUT /enterprises/{enterprise}/teams/{enterprise-team}/organizations/{org}"
+    ],
+    bulkAdd: [
+      "POST /enterprises/{enterprise}/teams/{enterprise-team}/organizations/add"
+    ],
+    bulkRemove: [
+      "POST /enterprises/{enterprise}/teams/{enterprise-team}/organizations/remove"
+    ],
+    delete: [
+      "DELETE /enterprises/{enterprise}/teams/{enterprise-team}/organizations/{org}"
+    ],
+    getAssignment: [
+      "GET /enterprises/{enterprise}/teams/{enterprise-team}/organizations/{org}"
+    ],
+    getAssignments: [
+      "GET /enterprises/{enterprise}/teams/{enterprise-team}/organizations"
+    ]
+  },
+  enterpriseTeams: {
+    create: ["POST /enterprises/{enterprise}/teams"],
+    delete: ["DELETE /enterprises/{enterprise}/teams/{team_slug}"],
+    get: ["GET /enterprises/{enterprise}/teams/{team_slug}"],
+    list: ["GET /enterprises/{enterprise}/teams"],
+    update: ["PATCH /enterprises/{enterprise}/teams/{team_slug}"]
+  },
+  gists: {
+    checkIsStarred: ["GET /gists/{gist_id}/star"],
+    create: ["POST /gists"],
+    createComment: ["POST /gists/{gist_id}/comments"],
+    delete: ["DELETE /gists/{gist_id}"],
+    deleteComment: ["DELETE /gists/{gist_id}/comments/{comment_id}"],
+    fork: ["POST /gists/{gist_id}/forks"],
+    get: ["GET /gists/{gist_id}"],
+    getComment: ["GET /gists/{gist_id}/comments/{comment_id}"],
+    getRevision: ["GET /gists/{gist_id}/{sha}"],
+    list: ["GET /gists"],
+    listComments: ["GET /gists/{gist_id}/comments"],
+    listCommits: ["GET /gists/{gist_id}/commits"],
+    listForUser: ["GET /users/{username}/gists"],
+    listForks: ["GET /gists/{gist_id}/forks"],
+    listPublic: ["GET /gists/public"],
+    listStarred: ["GET /gists/starred"],
+    star: ["PUT /gists/{gist_id}/star"],
+    unstar: ["DELETE /gists/{gist_id}/star"],
+    update: ["PATCH /gists/{gist_id}"],
+    updateComment: ["PATCH /gists/{gist_id}/comments/{comment_id}"]
+  },
+  git: {
+    createBlob: ["POST /repos/{owner}/{repo}/git/blobs"],
+    createCommit: ["POST /repos/{owner}/{repo}/git/commits"],
+    createRef: ["POST /repos/{owner}/{repo}/git/refs"],
+    createTag: ["POST /repos/{owner}/{repo}/git/tags"],
+    createTree: ["POST /repos/{owner}/{repo}/git/trees"],
+    deleteRef: ["DELETE /repos/{owner}/{repo}/git/refs/{ref}"],
+    getBlob: ["GET /repos/{owner}/{repo}/git/blobs/{file_sha}"],
+    getCommit: ["GET /repos/{owner}/{repo}/git/commits/{commit_sha}"],
+    getRef: ["GET /repos/{owner}/{repo}/git/ref/{ref}"],
+    getTag: ["GET /repos/{owner}/{repo}/git/tags/{tag_sha}"],
+    getTree: ["GET /repos/{owner}/{repo}/git/trees/{tree_sha}"],
+    listMatchingRefs: ["GET /repos/{owner}/{repo}/git/matching-refs/{ref}"],
+    updateRef: ["PATCH /repos/{owner}/{repo}/git/refs/{ref}"]
+  },
+  gitignore: {
+    getAllTemplates: ["GET /gitignore/templates"],
+    getTemplate: ["GET /gitignore/templates/{name}"]
+  },
+  hostedCompute: {
+    createNetworkConfigurationForOrg: [
+      "POST /orgs/{org}/settings/network-configurations"
+    ],
+    deleteNetworkConfigurationFromOrg: [
+      "DELETE /orgs/{org}/settings/network-configurations/{network_configuration_id}"
+    ],
+    getNetworkConfigurationForOrg: [
+      "GET /orgs/{org}/settings/network-configurations/{network_configuration_id}"
+    ],
+    getNetworkSettingsForOrg: [
+      "GET /orgs/{org}/settings/network-settings/{network_settings_id}"
+    ],
+    listNetworkConfigurationsForOrg: [
+      "GET /orgs/{org}/settings/network-configurations"
+    ],
+    updateNetworkConfigurationForOrg: [
+      "PATCH /orgs/{org}/settings/network-configurations/{network_configuration_id}"
+    ]
+  },
+  interactions: {
+    getRestrictionsForAuthenticatedUser: ["GET /user/interaction-limits"],
+    getRestrictionsForOrg: ["GET /orgs/{org}/interaction-limits"],
+    getRestrictionsForRepo: ["GET /repos/{owner}/{repo}/interaction-limits"],
+    getRestrictionsForYourPublicRepos: [
+      "GET /user/interaction-limits",
+      {},
+      { renamed: ["interactions", "getRestrictionsForAuthenticatedUser"] }
+    ],
+    removeRestrictionsForAuthenticatedUser: ["DELETE /user/interaction-limits"],
+    removeRestrictionsForOrg: ["DELETE /orgs/{org}/interaction-limits"],
+    removeRestrictionsForRepo: [
+      "DELETE /repos/{owner}/{repo}/interaction-limits"
+    ],
+    removeRestrictionsForYourPublicRepos: [
+      "DELETE /user/interaction-limits",
+      {},
+      { renamed: ["interactions", "removeRestrictionsForAuthenticatedUser"] }
+    ],
+    setRestrictionsForAuthenticatedUser: ["PUT /user/interaction-limits"],
+    setRestrictionsForOrg: ["PUT /orgs/{org}/interaction-limits"],
+    setRestrictionsForRepo: ["PUT /repos/{owner}/{repo}/interaction-limits"],
+    setRestrictionsForYourPublicRepos: [
+      "PUT /user/interaction-limits",
+      {},
+      { renamed: ["interactions", "setRestrictionsForAuthenticatedUser"] }
+    ]
+  },
+  issues: {
+    addAssignees: [
+      "POST /repos/{owner}/{repo}/issues/{issue_number}/assignees"
+    ],
+    addBlockedByDependency: [
+      "POST /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocked_by"
+    ],
+    addLabels: ["POST /repos/{owner}/{repo}/issues/{issue_number}/labels"],
+    addSubIssue: [
+      "POST /repos/{owner}/{repo}/issues/{issue_number}/sub_issues"
+    ],
+    checkUserCanBeAssigned: ["GET /repos/{owner}/{repo}/assignees/{assignee}"],
+    checkUserCanBeAssignedToIssue: [
+      "GET /repos/{owner}/{repo}/issues/{issue_number}/assignees/{assignee}"
+    ],
+    create: ["POST /repos/{owner}/{repo}/issues"],
+    createComment: [
+      "POST /repos/{owner}/{repo}/issues/{issue_number}/comments"
+    ],
+    createLabel: ["POST /repos/{owner}/{repo}/labels"],
+    createMilestone: ["POST /repos/{owner}/{repo}/milestones"],
+    deleteComment: [
+      "DELETE /repos/{owner}/{repo}/issues/comments/{comment_id}"
+    ],
+    deleteLabel: ["DELETE /repos/{owner}/{repo}/labels/{name}"],
+    deleteMilestone: [
+      "DELETE /repos/{owner}/{repo}/milestones/{milestone_number}"
+    ],
+    get: ["GET /repos/{owner}/{repo}/issues/{issue_number}"],
+    getComment: ["GET /repos/{owner}/{repo}/issues/comments/{comment_id}"],
+    getEvent: ["GET /repos/{owner}/{repo}/issues/events/{event_id}"],
+    getLabel: ["GET /repos/{owner}/{repo}/labels/{name}"],
+    getMilestone: ["GET /repos/{owner}/{repo}/milestones/{milestone_number}"],
+    getParent: ["GET /repos/{owner}/{repo}/issues/{issue_number}/parent"],
+    list: ["GET /issues"],
+    listAssignees: ["GET /repos/{owner}/{repo}/assignees"],
+    listComments: ["GET /repos/{owner}/{repo}/issues/{issue_number}/comments"],
+    listCommentsForRepo: ["GET /repos/{owner}/{repo}/issues/comments"],
+    listDependenciesBlockedBy: [
+      "GET /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocked_by"
+    ],
+    listDependenciesBlocking: [
+      "GET /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocking"
+    ],
+    listEvents: ["GET /repos/{owner}/{repo}/issues/{issue_number}/events"],
+    listEventsForRepo: ["GET /repos/{owner}/{repo}/issues/events"],
+    listEventsForTimeline: [
+      "GET /repos/{owner}/{repo}/issues/{issue_number}/timeline"
+    ],
+    listForAuthenticatedUser: ["GET /user/issues"],
+    listForOrg: ["GET /orgs/{org}/issues"],
+    listForRepo: ["GET /repos/{owner}/{repo}/issues"],
+    listLabelsForMilestone: [
+      "GET /repos/{owner}/{repo}/milestones/{milestone_number}/labels"
+    ],
+    listLabelsForRepo: ["GET /repos/{owner}/{repo}/labels"],
+    listLabelsOnIssue: [
+      "GET /repos/{owner}/{repo}/issues/{issue_number}/labels"
+    ],
+    listMilestones: ["GET /repos/{owner}/{repo}/milestones"],
+    listSubIssues: [
+      "GET /repos/{owner}/{repo}/issues/{issue_number}/sub_issues"
+    ],
+    lock: ["PUT /repos/{owner}/{repo}/issues/{issue_number}/lock"],
+    removeAllLabels: [
+      "DELETE /repos/{owner}/{repo}/issues/{issue_number}/labels"
+    ],
+    removeAssignees: [
+      "DELETE /repos/{owner}/{repo}/issues/{issue_number}/assignees"
+    ],
+    removeDependencyBlockedBy: [
+      "DELETE /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocked_by/{issue_id}"
+    ],
+    removeLabel: [
+      "DELETE /repos/{owner}/{repo}/issues/{issue_number}/labels/{name}"
+    ],
+    removeSubIssue: [
+      "DELETE /repos/{owner}/{repo}/issues/{issue_number}/sub_issue"
+    ],
+    reprioritizeSubIssue: [
+      "PATCH /repos/{owner}/{repo}/issues/{issue_number}/sub_issues/priority"
+    ],
+    setLabels: ["PUT /repos/{owner}/{repo}/issues/{issue_number}/labels"],
+    unlock: ["DELETE /repos/{owner}/{repo}/issues/{issue_number}/lock"],
+    update: ["PATCH /repos/{owner}/{repo}/issues/{issue_number}"],
+    updateComment: ["PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}"],
+    updateLabel: ["PATCH /repos/{owner}/{repo}/labels/{name}"],
+    updateMilestone: [
+      "PATCH /repos/{owner}/{repo}/milestones/{milestone_number}"
+    ]
+  },
+  licenses: {
+    get: ["GET /licenses/{license}"],
+    getAllCommonlyUsed: ["GET /licenses"],
+    getForRepo: ["GET /repos/{owner}/{repo}/license"]
+  },
+  markdown: {
+    render: ["POST /markdown"],
+    renderRaw: [
+      "POST /markdown/raw",
+      { headers: { "content-type": "text/plain; charset=utf-8" } }
+    ]
+  },
+  meta: {
+    get: ["GET /meta"],
+    getAllVersions: ["GET /versions"],
+    getOctocat: ["GET /octocat"],
+    getZen: ["GET /zen"],
+    root: ["GET /"]
+  },
+  migrations: {
+    deleteArchiveForAuthenticatedUser: [
+      "DELETE /user/migrations/{migration_id}/archive"
+    ],
+    deleteArchiveForOrg: [
+      "DELETE /orgs/{org}/migrations/{migration_id}/archive"
+    ],
+    downloadArchiveForOrg: [
+      "GET /orgs/{org}/migrations/{migration_id}/archive"
+    ],
+    getArchiveForAuthenticatedUser: [
+      "GET /user/migrations/{migration_id}/archive"
+    ],
+    getStatusForAuthenticatedUser: ["GET /user/migrations/{migration_id}"],
+    getStatusForOrg: ["GET /orgs/{org}/migrations/{migration_id}"],
+    listForAuthenticatedUser: ["GET /user/migrations"],
+    listForOrg: ["GET /orgs/{org}/migrations"],
+    listReposForAuthenticatedUser: [
+      "GET /user/migrations/{migration_id}/repositories"
+    ],
+    listReposForOrg: ["GET /orgs/{org}/migrations/{migration_id}/repositories"],
+    listReposForUser: [
+      "GET /user/migrations/{migration_id}/repositories",
+      {},
+      { renamed: ["migrations", "listReposForAuthenticatedUser"] }
+    ],
+    startForAuthenticatedUser: ["POST /user/migrations"],
+    startForOrg: ["POST /orgs/{org}/migrations"],
+    unlockRepoForAuthenticatedUser: [
+      "DELETE /user/migrations/{migration_id}/repos/{repo_name}/lock"
+    ],
+    unlockRepoForOrg: [
+      "DELETE /orgs/{org}/migrations/{migration_id}/repos/{repo_name}/lock"
+    ]
+  },
+  oidc: {
+    getOidcCustomSubTemplateForOrg: [
+      "GET /orgs/{org}/actions/oidc/customization/sub"
+    ],
+    updateOidcCustomSubTemplateForOrg: [
+      "PUT /orgs/{org}/actions/oidc/customization/sub"
+    ]
+  },
+  orgs: {
+    addSecurityManagerTeam: [
+      "PUT /orgs/{org}/security-managers/teams/{team_slug}",
+      {},
+      {
+        deprecated: "octokit.rest.orgs.addSecurityManagerTeam() is deprecated, see https://docs.github.com/rest/orgs/security-managers#add-a-security-manager-team"
+      }
+    ],
+    assignTeamToOrgRole: [
+      "PUT /orgs/{org}/organization-roles/teams/{team_slug}/{role_id}"
+    ],
+    assignUserToOrgRole: [
+      "PUT /orgs/{org}/organization-roles/users/{username}/{role_id}"
+    ],
+    blockUser: ["PUT /orgs/{org}/blocks/{username}"],
+    cancelInvitation: ["DELETE /orgs/{org}/invitations/{invitation_id}"],
+    checkBlockedUser: ["GET /orgs/{org}/blocks/{username}"],
+    checkMembershipForUser: ["GET /orgs/{org}/members/{username}"],
+    checkPublicMembershipForUser: ["GET /orgs/{org}/public_members/{username}"],
+    convertMemberToOutsideCollaborator: [
+      "PUT /orgs/{org}/outside_collaborators/{username}"
+    ],
+    createArtifactStorageRecord: [
+      "POST /orgs/{org}/artifacts/metadata/storage-record"
+    ],
+    createInvitation: ["POST /orgs/{org}/invitations"],
+    createIssueType: ["POST /orgs/{org}/issue-types"],
+    createWebhook: ["POST /orgs/{org}/hooks"],
+    customPropertiesForOrgsCreateOrUpdateOrganizationValues: [
+      "PATCH /organizations/{org}/org-properties/values"
+    ],
+    customPropertiesForOrgsGetOrganizationValues: [
+      "GET /organizations/{org}/org-properties/values"
+    ],
+    customPropertiesForReposCreateOrUpdateOrganizationDefinition: [
+      "PUT /orgs/{org}/properties/schema/{custom_property_name}"
+    ],
+    customPropertiesForReposCreateOrUpdateOrganizationDefinitions: [
+      "PATCH /orgs/{org}/properties/schema"
+    ],
+    customPropertiesForReposCreateOrUpdateOrganizationValues: [
+      "PATCH /orgs/{org}/properties/values"
+    ],
+    customPropertiesForReposDeleteOrganizationDefinition: [
+      "DELETE /orgs/{org}/properties/schema/{custom_property_name}"
+    ],
+    customPropertiesForReposGetOrganizationDefinition: [
+      "GET /orgs/{org}/properties/schema/{custom_property_name}"
+    ],
+    customPropertiesForReposGetOrganizationDefinitions: [
+      "GET /orgs/{org}/properties/schema"
+    ],
+    customPropertiesForReposGetOrganizationValues: [
+      "GET /orgs/{org}/properties/values"
+    ],
+    delete: ["DELETE /orgs/{org}"],
+    deleteAttestationsBulk: ["POST /orgs/{org}/attestations/delete-request"],
+    deleteAttestationsById: [
+      "DELETE /orgs/{org}/attestations/{attestation_id}"
+    ],
+    deleteAttestationsBySubjectDigest: [
+      "DELETE /orgs/{org}/attestations/digest/{subject_digest}"
+    ],
+    deleteIssueType: ["DELETE /orgs/{org}/issue-types/{issue_type_id}"],
+    deleteWebhook: ["DELETE /orgs/{org}/hooks/{hook_id}"],
+    disableSelectedRepositoryImmutableReleasesOrganization: [
+      "DELETE /orgs/{org}/settings/immutable-releases/repositories/{repository_id}"
+    ],
+    enableSelectedRepositoryImmutableReleasesOrganization: [
+      "PUT /orgs/{org}/settings/immutable-releases/repositories/{repository_id}"
+    ],
+    get: ["GET /orgs/{org}"],
+    getImmutableReleasesSettings: [
+      "GET /orgs/{org}/settings/immutable-releases"
+    ],
+    getImmutableReleasesSettingsRepositories: [
+      "GET /orgs/{org}/settings/immutable-releases/repositories"
+    ],
+    getMembershipForAuthenticatedUser: ["GET /user/memberships/orgs/{org}"],
+    getMembershipForUser: ["GET /orgs/{org}/memberships/{username}"],
+    getOrgRole: ["GET /orgs/{org}/organization-roles/{role_id}"],
+    getOrgRulesetHistory: ["GET /orgs/{org}/rulesets/{ruleset_id}/history"],
+    getOrgRulesetVersion: [
+      "GET /orgs/{org}/rulesets/{ruleset_id}/history/{version_id}"
+    ],
+    getWebhook: ["GET /orgs/{org}/hooks/{hook_id}"],
+    getWebhookConfigForOrg: ["GET /orgs/{org}/hooks/{hook_id}/config"],
+    getWebhookDelivery: [
+      "GET /orgs/{org}/hooks/{hook_id}/deliveries/{delivery_id}"
+    ],
+    list: ["GET /organizations"],
+    listAppInstallations: ["GET /orgs/{org}/installations"],
+    listArtifactStorageRecords: [
+      "GET /orgs/{org}/artifacts/{subject_digest}/metadata/storage-records"
+    ],
+    listAttestationRepositories: ["GET /orgs/{org}/attestations/repositories"],
+    listAttestations: ["GET /orgs/{org}/attestations/{subject_digest}"],
+    listAttestationsBulk: [
+      "POST /orgs/{org}/attestations/bulk-list{?per_page,before,after}"
+    ],
+    listBlockedUsers: ["GET /orgs/{org}/blocks"],
+    listFailedInvitations: ["GET /orgs/{org}/failed_invitations"],
+    listForAuthenticatedUser: ["GET /user/orgs"],
+    listForUser: ["GET /users/{username}/orgs"],
+    listInvitationTeams: ["GET /orgs/{org}/invitations/{invitation_id}/teams"],
+    listIssueTypes: ["GET /orgs/{org}/issue-types"],
+    listMembers: ["GET /orgs/{org}/members"],
+    listMembershipsForAuthenticatedUser: ["GET /user/memberships/orgs"],
+    listOrgRoleTeams: ["GET /orgs/{org}/organization-roles/{role_id}/teams"],
+    listOrgRoleUsers: ["GET /orgs/{org}/organization-roles/{role_id}/users"],
+    listOrgRoles: ["GET /orgs/{org}/organization-roles"],
+    listOrganizationFineGrainedPermissions: [
+      "GET /orgs/{org}/organization-fine-grained-permissions"
+    ],
+    listOutsideCollaborators: ["GET /orgs/{org}/outside_collaborators"],
+    listPatGrantRepositories: [
+      "GET /orgs/{org}/personal-access-tokens/{pat_id}/repositories"
+    ],
+    listPatGrantRequestRepositories: [
+      "GET /orgs/{org}/personal-access-token-requests/{pat_request_id}/repositories"
+    ],
+    listPatGrantRequests: ["GET /orgs/{org}/personal-access-token-requests"],
+    listPatGrants: ["GET /orgs/{org}/personal-access-tokens"],
+    listPendingInvitations: ["GET /orgs/{org}/invitations"],
+    listPublicMembers: ["GET /orgs/{org}/public_members"],
+    listSecurityManagerTeams: [
+      "GET /orgs/{org}/security-managers",
+      {},
+      {
+        deprecated: "octokit.rest.orgs.listSecurityManagerTeams() is deprecated, see https://docs.github.com/rest/orgs/security-managers#list-security-manager-teams"
+      }
+    ],
+    listWebhookDeliveries: ["GET /orgs/{org}/hooks/{hook_id}/deliveries"],
+    listWebhooks: ["GET /orgs/{org}/hooks"],
+    pingWebhook: ["POST /orgs/{org}/hooks/{hook_id}/pings"],
+    redeliverWebhookDelivery: [
+      "POST /orgs/{org}/hooks/{hook_id}/deliveries/{delivery_id}/attempts"
+    ],
+    removeMember: ["DELETE /orgs/{org}/members/{username}"],
+    removeMembershipForUser: ["DELETE /orgs/{org}/memberships/{username}"],
+    removeOutsideCollaborator: [
+      "DELETE /orgs/{org}/outside_collaborators/{username}"
+    ],
+    removePublicMembershipForAuthenticatedUser: [
+      "DELETE /orgs/{org}/public_members/{username}"
+    ],
+    removeSecurityManagerTeam: [
+      "DELETE /orgs/{org}/security-managers/teams/{team_slug}",
+      {},
+      {
+        deprecated: "octokit.rest.orgs.removeSecurityManagerTeam() is deprecated, see https://docs.github.com/rest/orgs/security-managers#remove-a-security-manager-team"
+      }
+    ],
+    reviewPatGrantRequest: [
+      "POST /orgs/{org}/personal-access-token-requests/{pat_request_id}"
+    ],
+    reviewPatGrantRequestsInBulk: [
+      "POST /orgs/{org}/personal-access-token-requests"
+    ],
+    revokeAllOrgRolesTeam: [
+      "DELETE /orgs/{org}/organization-roles/teams/{team_slug}"
+    ],
+    revokeAllOrgRolesUser: [
+      "DELETE /orgs/{org}/organization-roles/users/{username}"
+    ],
+    revokeOrgRoleTeam: [
+      "DELETE /orgs/{org}/organization-roles/teams/{team_slug}/{role_id}"
+    ],
+    revokeOrgRoleUser: [
+      "DELETE /orgs/{org}/organization-roles/users/{username}/{role_id}"
+    ],
+    setImmutableReleasesSettings: [
+      "PUT /orgs/{org}/settings/immutable-releases"
+    ],
+    setImmutableReleasesSettingsRepositories: [
+      "PUT /orgs/{org}/settings/immutable-releases/repositories"
+    ],
+    setMembershipForUser: ["PUT /orgs/{org}/memberships/{username}"],
+    setPublicMembershipForAuthenticatedUser: [
+      "PUT /orgs/{org}/public_members/{username}"
+    ],
+    unblockUser: ["DELETE /orgs/{org}/blocks/{username}"],
+    update: ["PATCH /orgs/{org}"],
+    updateIssueType: ["PUT /orgs/{org}/issue-types/{issue_type_id}"],
+    updateMembershipForAuthenticatedUser: [
+      "PATCH /user/memberships/orgs/{org}"
+    ],
+    updatePatAccess: ["POST /orgs/{org}/personal-access-tokens/{pat_id}"],
+    updatePatAccesses: ["POST /orgs/{org}/personal-access-tokens"],
+    updateWebhook: ["PATCH /orgs/{org}/hooks/{hook_id}"],
+    updateWebhookConfigForOrg: ["PATCH /orgs/{org}/hooks/{hook_id}/config"]
+  },
+  packages: {
+    deletePackageForAuthenticatedUser: [
+      "DELETE /user/packages/{package_type}/{package_name}"
+    ],
+    deletePackageForOrg: [
+      "DELETE /orgs/{org}/packages/{package_type}/{package_name}"
+    ],
+    deletePackageForUser: [
+      "DELETE /users/{username}/packages/{package_type}/{package_name}"
+    ],
+    deletePackageVersionForAuthenticatedUser: [
+      "DELETE /user/packages/{package_type}/{package_name}/versions/{package_version_id}"
+    ],
+    deletePackageVersionForOrg: [
+      "DELETE /orgs/{org}/packages/{package_type}/{package_name}/versions/{package_version_id}"
+    ],
+    deletePackageVersionForUser: [
+      "DELETE /users/{username}/packages/{package_type}/{package_name}/versions/{package_version_id}"
+    ],
+    getAllPackageVersionsForAPackageOwnedByAnOrg: [
+      "GET /orgs/{org}/packages/{package_type}/{package_name}/versions",
+      {},
+      { renamed: ["packages", "getAllPackageVersionsForPackageOwnedByOrg"] }
+    ],
+    getAllPackageVersionsForAPackageOwnedByTheAuthenticatedUser: [
+      "GET /user/packages/{package_type}/{package_name}/versions",
+      {},
+      {
+        renamed: [
+          "packages",
+          "getAllPackageVersionsForPackageOwnedByAuthenticatedUser"
+        ]
+      }
+    ],
+    getAllPackageVersionsForPackageOwnedByAuthenticatedUser: [
+      "GET /user/packages/{package_type}/{package_name}/versions"
+    ],
+    getAllPackageVersionsForPackageOwnedByOrg: [
+      "GET /orgs/{org}/packages/{package_type}/{package_name}/versions"
+    ],
+    getAllPackageVersionsForPackageOwnedByUser: [
+      "GET /users/{username}/packages/{package_type}/{package_name}/versions"
+    ],
+    getPackageForAuthenticatedUser: [
+      "GET /user/packages/{package_type}/{package_name}"
+    ],
+    getPackageForOrganization: [
+      "GET /orgs/{org}/packages/{package_type}/{package_name}"
+    ],
+    getPackageForUser: [
+      "GET /users/{username}/packages/{package_type}/{package_name}"
+    ],
+    getPackageVersionForAuthenticatedUser: [
+      "GET /user/packages/{package_type}/{package_name}/versions/{package_version_id}"
+    ],
+    getPackageVersionForOrganization: [
+      "GET /orgs/{org}/packages/{package_type}/{package_name}/versions/{package_version_id}"
+    ],
+    getPackageVersionForUser: [
+      "GET /users/{username}/packages/{package_type}/{package_name}/versions/{package_version_id}"
+    ],
+    listDockerMigrationConflictingPackagesForAuthenticatedUser: [
+      "GET /user/docker/conflicts"
+    ],
+    listDockerMigrationConflictingPackagesForOrganization: [
+      "GET /orgs/{org}/docker/conflicts"
+    ],
+    listDockerMigrationConflictingPackagesForUser: [
+      "GET /users/{username}/docker/conflicts"
+    ],
+    listPackagesForAuthenticatedUser: ["GET /user/packages"],
+    listPackagesForOrganization: ["GET /orgs/{org}/packages"],
+    listPackagesForUser: ["GET /users/{username}/packages"],
+    restorePackageForAuthenticatedUser: [
+      "POST /user/packages/{package_type}/{package_name}/restore{?token}"
+    ],
+    restorePackageForOrg: [
+      "POST /orgs/{org}/packages/{package_type}/{package_name}/restore{?token}"
+    ],
+    restorePackageForUser: [
+      "POST /users/{username}/packages/{package_type}/{package_name}/restore{?token}"
+    ],
+    restorePackageVersionForAuthenticatedUser: [
+      "POST /user/packages/{package_type}/{package_name}/versions/{package_version_id}/restore"
+    ],
+    restorePackageVersionForOrg: [
+      "POST /orgs/{org}/packages/{package_type}/{package_name}/versions/{package_version_id}/restore"
+    ],
+    restorePackageVersionForUser: [
+      "POST /users/{username}/packages/{package_type}/{package_name}/versions/{package_version_id}/restore"
+    ]
+  },
+  privateRegistries: {
+    createOrgPrivateRegistry: ["POST /orgs/{org}/private-registries"],
+    deleteOrgPrivateRegistry: [
+      "DELETE /orgs/{org}/private-registries/{secret_name}"
+    ],
+    getOrgPrivateRegistry: ["GET /orgs/{org}/private-registries/{secret_name}"],
+    getOrgPublicKey: ["GET /orgs/{org}/private-registries/public-key"],
+    listOrgPrivateRegistries: ["GET /orgs/{org}/private-registries"],
+    updateOrgPrivateRegistry: [
+      "PATCH /orgs/{org}/private-registries/{secret_name}"
+    ]
+  },
+  projects: {
+    addItemForOrg: ["POST /orgs/{org}/projectsV2/{project_number}/items"],
+    addItemForUser: [
+      "POST /users/{username}/projectsV2/{project_number}/items"
+    ],
+    deleteItemForOrg: [
+      "DELETE /orgs/{org}/projectsV2/{project_number}/items/{item_id}"
+    ],
+    deleteItemForUser: [
+      "DELETE /users/{username}/projectsV2/{project_number}/items/{item_id}"
+    ],
+    getFieldForOrg: [
+      "GET /orgs/{org}/projectsV2/{project_number}/fields/{field_id}"
+    ],
+    getFieldForUser: [
+      "GET /users/{username}/projectsV2/{project_number}/fields/{field_id}"
+    ],
+    getForOrg: ["GET /orgs/{org}/projectsV2/{project_number}"],
+    getForUser: ["GET /users/{username}/projectsV2/{project_number}"],
+    getOrgItem: ["GET /orgs/{org}/projectsV2/{project_number}/items/{item_id}"],
+    getUserItem: [
+      "GET /users/{username}/projectsV2/{project_number}/items/{item_id}"
+    ],
+    listFieldsForOrg: ["GET /orgs/{org}/projectsV2/{project_number}/fields"],
+    listFieldsForUser: [
+      "GET /users/{username}/projectsV2/{project_number}/fields"
+    ],
+    listForOrg: ["GET /orgs/{org}/projectsV2"],
+    listForUser: ["GET /users/{username}/projectsV2"],
+    listItemsForOrg: ["GET /orgs/{org}/projectsV2/{project_number}/items"],
+    listItemsForUser: [
+      "GET /users/{username}/projectsV2/{project_number}/items"
+    ],
+    updateItemForOrg: [
+      "PATCH /orgs/{org}/projectsV2/{project_number}/items/{item_id}"
+    ],
+    updateItemForUser: [
+      "PATCH /users/{username}/projectsV2/{project_number}/items/{item_id}"
+    ]
+  },
+  pulls: {
+    checkIfMerged: ["GET /repos/{owner}/{repo}/pulls/{pull_number}/merge"],
+    create: ["POST /repos/{owner}/{repo}/pulls"],
+    createReplyForReviewComment: [
+      "POST /repos/{owner}/{repo}/pulls/{pull_number}/comments/{comment_id}/replies"
+    ],
+    createReview: ["POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews"],
+    createReviewComment: [
+      "POST /repos/{owner}/{repo}/pulls/{pull_number}/comments"
+    ],
+    deletePendingReview: [
+      "DELETE /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}"
+    ],
+    deleteReviewComment: [
+      "DELETE /repos/{owner}/{repo}/pulls/comments/{comment_id}"
+    ],
+    dismissReview: [
+      "PUT /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/dismissals"
+    ],
+    get: ["GET /repos/{owner}/{repo}/pulls/{pull_number}"],
+    getReview: [
+      "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}"
+    ],
+    getReviewComment: ["GET /repos/{owner}/{repo}/pulls/comments/{comment_id}"],
+    list: ["GET /repos/{owner}/{repo}/pulls"],
+    listCommentsForReview: [
+      "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/comments"
+    ],
+    listCommits: ["GET /repos/{owner}/{repo}/pulls/{pull_number}/commits"],
+    listFiles: ["GET /repos/{owner}/{repo}/pulls/{pull_number}/files"],
+    listRequestedReviewers: [
+      "GET /repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"
+    ],
+    listReviewComments: [
+      "GET /repos/{owner}/{repo}/pulls/{pull_number}/comments"
+    ],
+    listReviewCommentsForRepo: ["GET /repos/{owner}/{repo}/pulls/comments"],
+    listReviews: ["GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews"],
+    merge: ["PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge"],
+    removeRequestedReviewers: [
+      "DELETE /repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"
+    ],
+    requestReviewers: [
+      "POST /repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"
+    ],
+    submitReview: [
+      "POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/events"
+    ],
+    update: ["PATCH /repos/{owner}/{repo}/pulls/{pull_number}"],
+    updateBranch: [
+      "PUT /repos/{owner}/{repo}/pulls/{pull_number}/update-branch"
+    ],
+    updateReview: [
+      "PUT /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}"
+    ],
+    updateReviewComment: [
+      "PATCH /repos/{owner}/{repo}/pulls/comments/{comment_id}"
+    ]
+  },
+  rateLimit: { get: ["GET /rate_limit"] },
+  reactions: {
+    createForCommitComment: [
+      "POST /repos/{owner}/{repo}/comments/{comment_id}/reactions"
+    ],
+    createForIssue: [
+      "POST /repos/{owner}/{repo}/issues/{issue_number}/reactions"
+    ],
+    createForIssueComment: [
+      "POST /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions"
+    ],
+    createForPullRequestReviewComment: [
+      "POST /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions"
+    ],
+    createForRelease: [
+      "POST /repos/{owner}/{repo}/releases/{release_id}/reactions"
+    ],
+    createForTeamDiscussionCommentInOrg: [
+      "POST /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}/reactions"
+    ],
+    createForTeamDiscussionInOrg: [
+      "POST /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/reactions"
+    ],
+    deleteForCommitComment: [
+      "DELETE /repos/{owner}/{repo}/comments/{comment_id}/reactions/{reaction_id}"
+    ],
+    deleteForIssue: [
+      "DELETE /repos/{owner}/{repo}/issues/{issue_number}/reactions/{reaction_id}"
+    ],
+    deleteForIssueComment: [
+      "DELETE /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions/{reaction_id}"
+    ],
+    deleteForPullRequestComment: [
+      "DELETE /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions/{reaction_id}"
+    ],
+    deleteForRelease: [
+      "DELETE /repos/{owner}/{repo}/releases/{release_id}/reactions/{reaction_id}"
+    ],
+    deleteForTeamDiscussion: [
+      "DELETE /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/reactions/{reaction_id}"
+    ],
+    deleteForTeamDiscussionComment: [
+      "DELETE /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}/reactions/{reaction_id}"
+    ],
+    listForCommitComment: [
+      "GET /repos/{owner}/{repo}/comments/{comment_id}/reactions"
+    ],
+    listForIssue: ["GET /repos/{owner}/{repo}/issues/{issue_number}/reactions"],
+    listForIssueComment: [
+      "GET /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions"
+    ],
+    listForPullRequestReviewComment: [
+      "GET /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions"
+    ],
+    listForRelease: [
+      "GET /repos/{owner}/{repo}/releases/{release_id}/reactions"
+    ],
+    listForTeamDiscussionCommentInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}/reactions"
+    ],
+    listForTeamDiscussionInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/reactions"
+    ]
+  },
+  repos: {
+    acceptInvitation: [
+      "PATCH /user/repository_invitations/{invitation_id}",
+      {},
+      { renamed: ["repos", "acceptInvitationForAuthenticatedUser"] }
+    ],
+    acceptInvitationForAuthenticatedUser: [
+      "PATCH /user/repository_invitations/{invitation_id}"
+    ],
+    addAppAccessRestrictions: [
+      "POST /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/apps",
+      {},
+      { mapToData: "apps" }
+    ],
+    addCollaborator: ["PUT /repos/{owner}/{repo}/collaborators/{username}"],
+    addStatusCheckContexts: [
+      "POST /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks/contexts",
+      {},
+      { mapToData: "contexts" }
+    ],
+    addTeamAccessRestrictions: [
+      "POST /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/teams",
+      {},
+      { mapToData: "teams" }
+    ],
+    addUserAccessRestrictions: [
+      "POST /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/users",
+      {},
+      { mapToData: "users" }
+    ],
+    cancelPagesDeployment: [
+      "POST /repos/{owner}/{repo}/pages/deployments/{pages_deployment_id}/cancel"
+    ],
+    checkAutomatedSecurityFixes: [
+      "GET /repos/{owner}/{repo}/automated-security-fixes"
+    ],
+    checkCollaborator: ["GET /repos/{owner}/{repo}/collaborators/{username}"],
+    checkImmutableReleases: ["GET /repos/{owner}/{repo}/immutable-releases"],
+    checkPrivateVulnerabilityReporting: [
+      "GET /repos/{owner}/{repo}/private-vulnerability-reporting"
+    ],
+    checkVulnerabilityAlerts: [
+      "GET /repos/{owner}/{repo}/vulnerability-alerts"
+    ],
+    codeownersErrors: ["GET /repos/{owner}/{repo}/codeowners/errors"],
+    compareCommits: ["GET /repos/{owner}/{repo}/compare/{base}...{head}"],
+    compareCommitsWithBasehead: [
+      "GET /repos/{owner}/{repo}/compare/{basehead}"
+    ],
+    createAttestation: ["POST /repos/{owner}/{repo}/attestations"],
+    createAutolink: ["POST /repos/{owner}/{repo}/autolinks"],
+    createCommitComment: [
+      "POST /repos/{owner}/{repo}/commits/{commit_sha}/comments"
+    ],
+    createCommitSignatureProtection: [
+      "POST /repos/{owner}/{repo}/branches/{branch}/protection/required_signatures"
+    ],
+    createCommitStatus: ["POST /repos/{owner}/{repo}/statuses/{sha}"],
+    createDeployKey: ["POST /repos/{owner}/{repo}/keys"],
+    createDeployment: ["POST /repos/{owner}/{repo}/deployments"],
+    createDeploymentBranchPolicy: [
+      "POST /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies"
+    ],
+    createDeploymentProtectionRule: [
+      "POST /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules"
+    ],
+    createDeploymentStatus: [
+      "POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
+    ],
+    createDispatchEvent: ["POST /repos/{owner}/{repo}/dispatches"],
+    createForAuthenticatedUser: ["POST /user/repos"],
+    createFork: ["POST /repos/{owner}/{repo}/forks"],
+    createInOrg: ["POST /orgs/{org}/repos"],
+    createOrUpdateEnvironment: [
+      "PUT /repos/{owner}/{repo}/environments/{environment_name}"
+    ],
+    createOrUpdateFileContents: ["PUT /repos/{owner}/{repo}/contents/{path}"],
+    createOrgRuleset: ["POST /orgs/{org}/rulesets"],
+    createPagesDeployment: ["POST /repos/{owner}/{repo}/pages/deployments"],
+    createPagesSite: ["POST /repos/{owner}/{repo}/pages"],
+    createRelease: ["POST /repos/{owner}/{repo}/releases"],
+    createRepoRuleset: ["POST /repos/{owner}/{repo}/rulesets"],
+    createUsingTemplate: [
+      "POST /repos/{template_owner}/{template_repo}/generate"
+    ],
+    createWebhook: ["POST /repos/{owner}/{repo}/hooks"],
+    customPropertiesForReposCreateOrUpdateRepositoryValues: [
+      "PATCH /repos/{owner}/{repo}/properties/values"
+    ],
+    customPropertiesForReposGetRepositoryValues: [
+      "GET /repos/{owner}/{repo}/properties/values"
+    ],
+    declineInvitation: [
+      "DELETE /user/repository_invitations/{invitation_id}",
+      {},
+      { renamed: ["repos", "declineInvitationForAuthenticatedUser"] }
+    ],
+    declineInvitationForAuthenticatedUser: [
+      "DELETE /user/repository_invitations/{invitation_id}"
+    ],
+    delete: ["DELETE /repos/{owner}/{repo}"],
+    deleteAccessRestrictions: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/restrictions"
+    ],
+    deleteAdminBranchProtection: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/enforce_admins"
+    ],
+    deleteAnEnvironment: [
+      "DELETE /repos/{owner}/{repo}/environments/{environment_name}"
+    ],
+    deleteAutolink: ["DELETE /repos/{owner}/{repo}/autolinks/{autolink_id}"],
+    deleteBranchProtection: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection"
+    ],
+    deleteCommitComment: ["DELETE /repos/{owner}/{repo}/comments/{comment_id}"],
+    deleteCommitSignatureProtection: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/required_signatures"
+    ],
+    deleteDeployKey: ["DELETE /repos/{owner}/{repo}/keys/{key_id}"],
+    deleteDeployment: [
+      "DELETE /repos/{owner}/{repo}/deployments/{deployment_id}"
+    ],
+    deleteDeploymentBranchPolicy: [
+      "DELETE /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies/{branch_policy_id}"
+    ],
+    deleteFile: ["DELETE /repos/{owner}/{repo}/contents/{path}"],
+    deleteInvitation: [
+      "DELETE /repos/{owner}/{repo}/invitations/{invitation_id}"
+    ],
+    deleteOrgRuleset: ["DELETE /orgs/{org}/rulesets/{ruleset_id}"],
+    deletePagesSite: ["DELETE /repos/{owner}/{repo}/pages"],
+    deletePullRequestReviewProtection: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/required_pull_request_reviews"
+    ],
+    deleteRelease: ["DELETE /repos/{owner}/{repo}/releases/{release_id}"],
+    deleteReleaseAsset: [
+      "DELETE /repos/{owner}/{repo}/releases/assets/{asset_id}"
+    ],
+    deleteRepoRuleset: ["DELETE /repos/{owner}/{repo}/rulesets/{ruleset_id}"],
+    deleteWebhook: ["DELETE /repos/{owner}/{repo}/hooks/{hook_id}"],
+    disableAutomatedSecurityFixes: [
+      "DELETE /repos/{owner}/{repo}/automated-security-fixes"
+    ],
+    disableDeploymentProtectionRule: [
+      "DELETE /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules/{protection_rule_id}"
+    ],
+    disableImmutableReleases: [
+      "DELETE /repos/{owner}/{repo}/immutable-releases"
+    ],
+    disablePrivateVulnerabilityReporting: [
+      "DELETE /repos/{owner}/{repo}/private-vulnerability-reporting"
+    ],
+    disableVulnerabilityAlerts: [
+      "DELETE /repos/{owner}/{repo}/vulnerability-alerts"
+    ],
+    downloadArchive: [
+      "GET /repos/{owner}/{repo}/zipball/{ref}",
+      {},
+      { renamed: ["repos", "downloadZipballArchive"] }
+    ],
+    downloadTarballArchive: ["GET /repos/{owner}/{repo}/tarball/{ref}"],
+    downloadZipballArchive: ["GET /repos/{owner}/{repo}/zipball/{ref}"],
+    enableAutomatedSecurityFixes: [
+      "PUT /repos/{owner}/{repo}/automated-security-fixes"
+    ],
+    enableImmutableReleases: ["PUT /repos/{owner}/{repo}/immutable-releases"],
+    enablePrivateVulnerabilityReporting: [
+      "PUT /repos/{owner}/{repo}/private-vulnerability-reporting"
+    ],
+    enableVulnerabilityAlerts: [
+      "PUT /repos/{owner}/{repo}/vulnerability-alerts"
+    ],
+    generateReleaseNotes: [
+      "POST /repos/{owner}/{repo}/releases/generate-notes"
+    ],
+    get: ["GET /repos/{owner}/{repo}"],
+    getAccessRestrictions: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/restrictions"
+    ],
+    getAdminBranchProtection: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/enforce_admins"
+    ],
+    getAllDeploymentProtectionRules: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules"
+    ],
+    getAllEnvironments: ["GET /repos/{owner}/{repo}/environments"],
+    getAllStatusCheckContexts: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks/contexts"
+    ],
+    getAllTopics: ["GET /repos/{owner}/{repo}/topics"],
+    getAppsWithAccessToProtectedBranch: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/apps"
+    ],
+    getAutolink: ["GET /repos/{owner}/{repo}/autolinks/{autolink_id}"],
+    getBranch: ["GET /repos/{owner}/{repo}/branches/{branch}"],
+    getBranchProtection: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection"
+    ],
+    getBranchRules: ["GET /repos/{owner}/{repo}/rules/branches/{branch}"],
+    getClones: ["GET /repos/{owner}/{repo}/traffic/clones"],
+    getCodeFrequencyStats: ["GET /repos/{owner}/{repo}/stats/code_frequency"],
+    getCollaboratorPermissionLevel: [
+      "GET /repos/{owner}/{repo}/collaborators/{username}/permission"
+    ],
+    getCombinedStatusForRef: ["GET /repos/{owner}/{repo}/commits/{ref}/status"],
+    getCommit: ["GET /repos/{owner}/{repo}/commits/{ref}"],
+    getCommitActivityStats: ["GET /repos/{owner}/{repo}/stats/commit_activity"],
+    getCommitComment: ["GET /repos/{owner}/{repo}/comments/{comment_id}"],
+    getCommitSignatureProtection: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/required_signatures"
+    ],
+    getCommunityProfileMetrics: ["GET /repos/{owner}/{repo}/community/profile"],
+    getContent: ["GET /repos/{owner}/{repo}/contents/{path}"],
+    getContributorsStats: ["GET /repos/{owner}/{repo}/stats/contributors"],
+    getCustomDeploymentProtectionRule: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules/{protection_rule_id}"
+    ],
+    getDeployKey: ["GET /repos/{owner}/{repo}/keys/{key_id}"],
+    getDeployment: ["GET /repos/{owner}/{repo}/deployments/{deployment_id}"],
+    getDeploymentBranchPolicy: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies/{branch_policy_id}"
+    ],
+    getDeploymentStatus: [
+      "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses/{status_id}"
+    ],
+    getEnvironment: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}"
+    ],
+    getLatestPagesBuild: ["GET /repos/{owner}/{repo}/pages/builds/latest"],
+    getLatestRelease: ["GET /repos/{owner}/{repo}/releases/latest"],
+    getOrgRuleSuite: ["GET /orgs/{org}/rulesets/rule-suites/{rule_suite_id}"],
+    getOrgRuleSuites: ["GET /orgs/{org}/rulesets/rule-suites"],
+    getOrgRuleset: ["GET /orgs/{org}/rulesets/{ruleset_id}"],
+    getOrgRulesets: ["GET /orgs/{org}/rulesets"],
+    getPages: ["GET /repos/{owner}/{repo}/pages"],
+    getPagesBuild: ["GET /repos/{owner}/{repo}/pages/builds/{build_id}"],
+    getPagesDeployment: [
+      "GET /repos/{owner}/{repo}/pages/deployments/{pages_deployment_id}"
+    ],
+    getPagesHealthCheck: ["GET /repos/{owner}/{repo}/pages/health"],
+    getParticipationStats: ["GET /repos/{owner}/{repo}/stats/participation"],
+    getPullRequestReviewProtection: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/required_pull_request_reviews"
+    ],
+    getPunchCardStats: ["GET /repos/{owner}/{repo}/stats/punch_card"],
+    getReadme: ["GET /repos/{owner}/{repo}/readme"],
+    getReadmeInDirectory: ["GET /repos/{owner}/{repo}/readme/{dir}"],
+    getRelease: ["GET /repos/{owner}/{repo}/releases/{release_id}"],
+    getReleaseAsset: ["GET /repos/{owner}/{repo}/releases/assets/{asset_id}"],
+    getReleaseByTag: ["GET /repos/{owner}/{repo}/releases/tags/{tag}"],
+    getRepoRuleSuite: [
+      "GET /repos/{owner}/{repo}/rulesets/rule-suites/{rule_suite_id}"
+    ],
+    getRepoRuleSuites: ["GET /repos/{owner}/{repo}/rulesets/rule-suites"],
+    getRepoRuleset: ["GET /repos/{owner}/{repo}/rulesets/{ruleset_id}"],
+    getRepoRulesetHistory: [
+      "GET /repos/{owner}/{repo}/rulesets/{ruleset_id}/history"
+    ],
+    getRepoRulesetVersion: [
+      "GET /repos/{owner}/{repo}/rulesets/{ruleset_id}/history/{version_id}"
+    ],
+    getRepoRulesets: ["GET /repos/{owner}/{repo}/rulesets"],
+    getStatusChecksProtection: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks"
+    ],
+    getTeamsWithAccessToProtectedBranch: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/teams"
+    ],
+    getTopPaths: ["GET /repos/{owner}/{repo}/traffic/popular/paths"],
+    getTopReferrers: ["GET /repos/{owner}/{repo}/traffic/popular/referrers"],
+    getUsersWithAccessToProtectedBranch: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/users"
+    ],
+    getViews: ["GET /repos/{owner}/{repo}/traffic/views"],
+    getWebhook: ["GET /repos/{owner}/{repo}/hooks/{hook_id}"],
+    getWebhookConfigForRepo: [
+      "GET /repos/{owner}/{repo}/hooks/{hook_id}/config"
+    ],
+    getWebhookDelivery: [
+      "GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries/{delivery_id}"
+    ],
+    listActivities: ["GET /repos/{owner}/{repo}/activity"],
+    listAttestations: [
+      "GET /repos/{owner}/{repo}/attestations/{subject_digest}"
+    ],
+    listAutolinks: ["GET /repos/{owner}/{repo}/autolinks"],
+    listBranches: ["GET /repos/{owner}/{repo}/branches"],
+    listBranchesForHeadCommit: [
+      "GET /repos/{owner}/{repo}/commits/{commit_sha}/branches-where-head"
+    ],
+    listCollaborators: ["GET /repos/{owner}/{repo}/collaborators"],
+    listCommentsForCommit: [
+      "GET /repos/{owner}/{repo}/commits/{commit_sha}/comments"
+    ],
+    listCommitCommentsForRepo: ["GET /repos/{owner}/{repo}/comments"],
+    listCommitStatusesForRef: [
+      "GET /repos/{owner}/{repo}/commits/{ref}/statuses"
+    ],
+    listCommits: ["GET /repos/{owner}/{repo}/commits"],
+    listContributors: ["GET /repos/{owner}/{repo}/contributors"],
+    listCustomDeploymentRuleIntegrations: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules/apps"
+    ],
+    listDeployKeys: ["GET /repos/{owner}/{repo}/keys"],
+    listDeploymentBranchPolicies: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies"
+    ],
+    listDeploymentStatuses: [
+      "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
+    ],
+    listDeployments: ["GET /repos/{owner}/{repo}/deployments"],
+    listForAuthenticatedUser: ["GET /user/repos"],
+    listForOrg: ["GET /orgs/{org}/repos"],
+    listForUser: ["GET /users/{username}/repos"],
+    listForks: ["GET /repos/{owner}/{repo}/forks"],
+    listInvitations: ["GET /repos/{owner}/{repo}/invitations"],
+    listInvitationsForAuthenticatedUser: ["GET /user/repository_invitations"],
+    listLanguages: ["GET /repos/{owner}/{repo}/languages"],
+    listPagesBuilds: ["GET /repos/{owner}/{repo}/pages/builds"],
+    listPublic: ["GET /repositories"],
+    listPullRequestsAssociatedWithCommit: [
+      "GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls"
+    ],
+    listReleaseAssets: [
+      "GET /repos/{owner}/{repo}/releases/{release_id}/assets"
+    ],
+    listReleases: ["GET /repos/{owner}/{repo}/releases"],
+    listTags: ["GET /repos/{owner}/{repo}/tags"],
+    listTeams: ["GET /repos/{owner}/{repo}/teams"],
+    listWebhookDeliveries: [
+      "GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries"
+    ],
+    listWebhooks: ["GET /repos/{owner}/{repo}/hooks"],
+    merge: ["POST /repos/{owner}/{repo}/merges"],
+    mergeUpstream: ["POST /repos/{owner}/{repo}/merge-upstream"],
+    pingWebhook: ["POST /repos/{owner}/{repo}/hooks/{hook_id}/pings"],
+    redeliverWebhookDelivery: [
+      "POST /repos/{owner}/{repo}/hooks/{hook_id}/deliveries/{delivery_id}/attempts"
+    ],
+    removeAppAccessRestrictions: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/apps",
+      {},
+      { mapToData: "apps" }
+    ],
+    removeCollaborator: [
+      "DELETE /repos/{owner}/{repo}/collaborators/{username}"
+    ],
+    removeStatusCheckContexts: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks/contexts",
+      {},
+      { mapToData: "contexts" }
+    ],
+    removeStatusCheckProtection: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks"
+    ],
+    removeTeamAccessRestrictions: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/teams",
+      {},
+      { mapToData: "teams" }
+    ],
+    removeUserAccessRestrictions: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/users",
+      {},
+      { mapToData: "users" }
+    ],
+    renameBranch: ["POST /repos/{owner}/{repo}/branches/{branch}/rename"],
+    replaceAllTopics: ["PUT /repos/{owner}/{repo}/topics"],
+    requestPagesBuild: ["POST /repos/{owner}/{repo}/pages/builds"],
+    setAdminBranchProtection: [
+      "POST /repos/{owner}/{repo}/branches/{branch}/protection/enforce_admins"
+    ],
+    setAppAccessRestrictions: [
+      "PUT /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/apps",
+      {},
+      { mapToData: "apps" }
+    ],
+    setStatusCheckContexts: [
+      "PUT /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks/contexts",
+      {},
+      { mapToData: "contexts" }
+    ],
+    setTeamAccessRestrictions: [
+      "PUT /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/teams",
+      {},
+      { mapToData: "teams" }
+    ],
+    setUserAccessRestrictions: [
+      "PUT /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/users",
+      {},
+      { mapToData: "users" }
+    ],
+    testPushWebhook: ["POST /repos/{owner}/{repo}/hooks/{hook_id}/tests"],
+    transfer: ["POST /repos/{owner}/{repo}/transfer"],
+    update: ["PATCH /repos/{owner}/{repo}"],
+    updateBranchProtection: [
+      "PUT /repos/{owner}/{repo}/branches/{branch}/protection"
+    ],
+    updateCommitComment: ["PATCH /repos/{owner}/{repo}/comments/{comment_id}"],
+    updateDeploymentBranchPolicy: [
+      "PUT /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies/{branch_policy_id}"
+    ],
+    updateInformationAboutPagesSite: ["PUT /repos/{owner}/{repo}/pages"],
+    updateInvitation: [
+      "PATCH /repos/{owner}/{repo}/invitations/{invitation_id}"
+    ],
+    updateOrgRuleset: ["PUT /orgs/{org}/rulesets/{ruleset_id}"],
+    updatePullRequestReviewProtection: [
+      "PATCH /repos/{owner}/{repo}/branches/{branch}/protection/required_pull_request_reviews"
+    ],
+    updateRelease: ["PATCH /repos/{owner}/{repo}/releases/{release_id}"],
+    updateReleaseAsset: [
+      "PATCH /repos/{owner}/{repo}/releases/assets/{asset_id}"
+    ],
+    updateRepoRuleset: ["PUT /repos/{owner}/{repo}/rulesets/{ruleset_id}"],
+    updateStatusCheckPotection: [
+      "PATCH /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks",
+      {},
+      { renamed: ["repos", "updateStatusCheckProtection"] }
+    ],
+    updateStatusCheckProtection: [
+      "PATCH /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks"
+    ],
+    updateWebhook: ["PATCH /repos/{owner}/{repo}/hooks/{hook_id}"],
+    updateWebhookConfigForRepo: [
+      "PATCH /repos/{owner}/{repo}/hooks/{hook_id}/config"
+    ],
+    uploadReleaseAsset: [
+      "POST /repos/{owner}/{repo}/releases/{release_id}/assets{?name,label}",
+      { baseUrl: "https://uploads.github.com" }
+    ]
+  },
+  search: {
+    code: ["GET /search/code"],
+    commits: ["GET /search/commits"],
+    issuesAndPullRequests: ["GET /search/issues"],
+    labels: ["GET /search/labels"],
+    repos: ["GET /search/repositories"],
+    topics: ["GET /search/topics"],
+    users: ["GET /search/users"]
+  },
+  secretScanning: {
+    createPushProtectionBypass: [
+      "POST /repos/{owner}/{repo}/secret-scanning/push-protection-bypasses"
+    ],
+    getAlert: [
+      "GET /repos/{owner}/{repo}/secret-scanning/alerts/{alert_number}"
+    ],
+    getScanHistory: ["GET /repos/{owner}/{repo}/secret-scanning/scan-history"],
+    listAlertsForOrg: ["GET /orgs/{org}/secret-scanning/alerts"],
+    listAlertsForRepo: ["GET /repos/{owner}/{repo}/secret-scanning/alerts"],
+    listLocationsForAlert: [
+      "GET /repos/{owner}/{repo}/secret-scanning/alerts/{alert_number}/locations"
+    ],
+    listOrgPatternConfigs: [
+      "GET /orgs/{org}/secret-scanning/pattern-configurations"
+    ],
+    updateAlert: [
+      "PATCH /repos/{owner}/{repo}/secret-scanning/alerts/{alert_number}"
+    ],
+    updateOrgPatternConfigs: [
+      "PATCH /orgs/{org}/secret-scanning/pattern-configurations"
+    ]
+  },
+  securityAdvisories: {
+    createFork: [
+      "POST /repos/{owner}/{repo}/security-advisories/{ghsa_id}/forks"
+    ],
+    createPrivateVulnerabilityReport: [
+      "POST /repos/{owner}/{repo}/security-advisories/reports"
+    ],
+    createRepositoryAdvisory: [
+      "POST /repos/{owner}/{repo}/security-advisories"
+    ],
+    createRepositoryAdvisoryCveRequest: [
+      "POST /repos/{owner}/{repo}/security-advisories/{ghsa_id}/cve"
+    ],
+    getGlobalAdvisory: ["GET /advisories/{ghsa_id}"],
+    getRepositoryAdvisory: [
+      "GET /repos/{owner}/{repo}/security-advisories/{ghsa_id}"
+    ],
+    listGlobalAdvisories: ["GET /advisories"],
+    listOrgRepositoryAdvisories: ["GET /orgs/{org}/security-advisories"],
+    listRepositoryAdvisories: ["GET /repos/{owner}/{repo}/security-advisories"],
+    updateRepositoryAdvisory: [
+      "PATCH /repos/{owner}/{repo}/security-advisories/{ghsa_id}"
+    ]
+  },
+  teams: {
+    addOrUpdateMembershipForUserInOrg: [
+      "PUT /orgs/{org}/teams/{team_slug}/memberships/{username}"
+    ],
+    addOrUpdateRepoPermissionsInOrg: [
+      "PUT /orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}"
+    ],
+    checkPermissionsForRepoInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}"
+    ],
+    create: ["POST /orgs/{org}/teams"],
+    createDiscussionCommentInOrg: [
+      "POST /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments"
+    ],
+    createDiscussionInOrg: ["POST /orgs/{org}/teams/{team_slug}/discussions"],
+    deleteDiscussionCommentInOrg: [
+      "DELETE /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}"
+    ],
+    deleteDiscussionInOrg: [
+      "DELETE /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}"
+    ],
+    deleteInOrg: ["DELETE /orgs/{org}/teams/{team_slug}"],
+    getByName: ["GET /orgs/{org}/teams/{team_slug}"],
+    getDiscussionCommentInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}"
+    ],
+    getDiscussionInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}"
+    ],
+    getMembershipForUserInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/memberships/{username}"
+    ],
+    list: ["GET /orgs/{org}/teams"],
+    listChildInOrg: ["GET /orgs/{org}/teams/{team_slug}/teams"],
+    listDiscussionCommentsInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments"
+    ],
+    listDiscussionsInOrg: ["GET /orgs/{org}/teams/{team_slug}/discussions"],
+    listForAuthenticatedUser: ["GET /user/teams"],
+    listMembersInOrg: ["GET /orgs/{org}/teams/{team_slug}/members"],
+    listPendingInvitationsInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/invitations"
+    ],
+    listReposInOrg: ["GET /orgs/{org}/teams/{team_slug}/repos"],
+    removeMembershipForUserInOrg: [
+      "DELETE /orgs/{org}/teams/{team_slug}/memberships/{username}"
+    ],
+    removeRepoInOrg: [
+      "DELETE /orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}"
+    ],
+    updateDiscussionCommentInOrg: [
+      "PATCH /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}"
+    ],
+    updateDiscussionInOrg: [
+      "PATCH /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}"
+    ],
+    updateInOrg: ["PATCH /orgs/{org}/teams/{team_slug}"]
+  },
+  users: {
+    addEmailForAuthenticated: [
+      "POST /user/emails",
+      {},
+      { renamed: ["users", "addEmailForAuthenticatedUser"] }
+    ],
+    addEmailForAuthenticatedUser: ["POST /user/emails"],
+    addSocialAccountForAuthenticatedUser: ["POST /user/social_accounts"],
+    block: ["PUT /user/blocks/{username}"],
+    checkBlocked: ["GET /user/blocks/{username}"],
+    checkFollowingForUser: ["GET /users/{username}/following/{target_user}"],
+    checkPersonIsFollowedByAuthenticated: ["GET /user/following/{username}"],
+    createGpgKeyForAuthenticated: [
+      "POST /user/gpg_keys",
+      {},
+      { renamed: ["users", "createGpgKeyForAuthenticatedUser"] }
+    ],
+    createGpgKeyForAuthenticatedUser: ["POST /user/gpg_keys"],
+    createPublicSshKeyForAuthenticated: [
+      "POST /user/keys",
+      {},
+      { renamed: ["users", "createPublicSshKeyForAuthenticatedUser"] }
+    ],
+    createPublicSshKeyForAuthenticatedUser: ["POST /user/keys"],
+    createSshSigningKeyForAuthenticatedUser: ["POST /user/ssh_signing_keys"],
+    deleteAttestationsBulk: [
+      "POST /users/{username}/attestations/delete-request"
+    ],
+    deleteAttestationsById: [
+      "DELETE /users/{username}/attestations/{attestation_id}"
+    ],
+    deleteAttestationsBySubjectDigest: [
+      "DELETE /users/{username}/attestations/digest/{subject_digest}"
+    ],
+    deleteEmailForAuthenticated: [
+      "DELETE /user/emails",
+      {},
+      { renamed: ["users", "deleteEmailForAuthenticatedUser"] }
+    ],
+    deleteEmailForAuthenticatedUser: ["DELETE /user/emails"],
+    deleteGpgKeyForAuthenticated: [
+      "DELETE /user/gpg_keys/{gpg_key_id}",
+      {},
+      { renamed: ["users", "deleteGpgKeyForAuthenticatedUser"] }
+    ],
+    deleteGpgKeyForAuthenticatedUser: ["DELETE /user/gpg_keys/{gpg_key_id}"],
+    deletePublicSshKeyForAuthenticated: [
+      "DELETE /user/keys/{key_id}",
+      {},
+      { renamed: ["users", "deletePublicSshKeyForAuthenticatedUser"] }
+    ],
+    deletePublicSshKeyForAuthenticatedUser: ["DELETE /user/keys/{key_id}"],
+    deleteSocialAccountForAuthenticatedUser: ["DELETE /user/social_accounts"],
+    deleteSshSigningKeyForAuthenticatedUser: [
+      "DELETE /user/ssh_signing_keys/{ssh_signing_key_id}"
+    ],
+    follow: ["PUT /user/following/{username}"],
+    getAuthenticated: ["GET /user"],
+    getById: ["GET /user/{account_id}"],
+    getByUsername: ["GET /users/{username}"],
+    getContextForUser: ["GET /users/{username}/hovercard"],
+    getGpgKeyForAuthenticated: [
+      "GET /user/gpg_keys/{gpg_key_id}",
+      {},
+      { renamed: ["users", "getGpgKeyForAuthenticatedUser"] }
+    ],
+    getGpgKeyForAuthenticatedUser: ["GET /user/gpg_keys/{gpg_key_id}"],
+    getPublicSshKeyForAuthenticated: [
+      "GET /user/keys/{key_id}",
+      {},
+      { renamed: ["users", "getPublicSshKeyForAuthenticatedUser"] }
+    ],
+    getPublicSshKeyForAuthenticatedUser: ["GET /user/keys/{key_id}"],
+    getSshSigningKeyForAuthenticatedUser: [
+      "GET /user/ssh_signing_keys/{ssh_signing_key_id}"
+    ],
+    list: ["GET /users"],
+    listAttestations: ["GET /users/{username}/attestations/{subject_digest}"],
+    listAttestationsBulk: [
+      "POST /users/{username}/attestations/bulk-list{?per_page,before,after}"
+    ],
+    listBlockedByAuthenticated: [
+      "GET /user/blocks",
+      {},
+      { renamed: ["users", "listBlockedByAuthenticatedUser"] }
+    ],
+    listBlockedByAuthenticatedUser: ["GET /user/blocks"],
+    listEmailsForAuthenticated: [
+      "GET /user/emails",
+      {},
+      { renamed: ["users", "listEmailsForAuthenticatedUser"] }
+    ],
+    listEmailsForAuthenticatedUser: ["GET /user/emails"],
+    listFollowedByAuthenticated: [
+      "GET /user/following",
+      {},
+      { renamed: ["users", "listFollowedByAuthenticatedUser"] }
+    ],
+    listFollowedByAuthenticatedUser: ["GET /user/following"],
+    listFollowersForAuthenticatedUser: ["GET /user/followers"],
+    listFollowersForUser: ["GET /users/{username}/followers"],
+    listFollowingForUser: ["GET /users/{username}/following"],
+    listGpgKeysForAuthenticated: [
+      "GET /user/gpg_keys",
+      {},
+      { renamed: ["users", "listGpgKeysForAuthenticatedUser"] }
+    ],
+    listGpgKeysForAuthenticatedUser: ["GET /user/gpg_keys"],
+    listGpgKeysForUser: ["GET /users/{username}/gpg_keys"],
+    listPublicEmailsForAuthenticated: [
+      "GET /user/public_emails",
+      {},
+      { renamed: ["users", "listPublicEmailsForAuthenticatedUser"] }
+    ],
+    listPublicEmailsForAuthenticatedUser: ["GET /user/public_emails"],
+    listPublicKeysForUser: ["GET /users/{username}/keys"],
+    listPublicSshKeysForAuthenticated: [
+      "GET /user/keys",
+      {},
+      { renamed: ["users", "listPublicSshKeysForAuthenticatedUser"] }
+    ],
+    listPublicSshKeysForAuthenticatedUser: ["GET /user/keys"],
+    listSocialAccountsForAuthenticatedUser: ["GET /user/social_accounts"],
+    listSocialAccountsForUser: ["GET /users/{username}/social_accounts"],
+    listSshSigningKeysForAuthenticatedUser: ["GET /user/ssh_signing_keys"],
+    listSshSigningKeysForUser: ["GET /users/{username}/ssh_signing_keys"],
+    setPrimaryEmailVisibilityForAuthenticated: [
+      "PATCH /user/email/visibility",
+      {},
+      { renamed: ["users", "setPrimaryEmailVisibilityForAuthenticatedUser"] }
+    ],
+    setPrimaryEmailVisibilityForAuthenticatedUser: [
+      "PATCH /user/email/visibility"
+    ],
+    unblock: ["DELETE /user/blocks/{username}"],
+    unfollow: ["DELETE /user/following/{username}"],
+    updateAuthenticated: ["PATCH /user"]
+  }
+};
+var endpoints_default = Endpoints;
+
+//# sourceMappingURL=endpoints.js.map
+
+;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/endpoints-to-methods.js
+
+const endpointMethodsMap = /* @__PURE__ */ new Map();
+for (const [scope, endpoints] of Object.entries(endpoints_default)) {
+  for (const [methodName, endpoint] of Object.entries(endpoints)) {
+    const [route, defaults, decorations] = endpoint;
+    const [method, url] = route.split(/ /);
+    const endpointDefaults = Object.assign(
+      {
+        method,
+        url
+      },
+      defaults
+    );
+    if (!endpointMethodsMap.has(scope)) {
+      endpointMethodsMap.set(scope, /* @__PURE__ */ new Map());
+    }
+    endpointMethodsMap.get(scope).set(methodName, {
+      scope,
+      methodName,
+      endpointDefaults,
+      decorations
+    });
+  }
+}
+const handler = {
+  has({ scope }, methodName) {
+    return endpointMethodsMap.get(scope).has(methodName);
+  },
+  getOwnPropertyDescriptor(target, methodName) {
+    return {
+      value: this.get(target, methodName),
+      // ensures method is in the cache
+      configurable: true,
+      writable: true,
+      enumerable: true
+    };
+  },
+  defineProperty(target, methodName, descriptor) {
+    Object.defineProperty(target.cache, methodName, descriptor);
+    return true;
+  },
+  deleteProperty(target, methodName) {
+    delete target.cache[methodName];
+    return true;
+  },
+  ownKeys({ scope }) {
+    return [...endpointMethodsMap.get(scope).keys()];
+  },
+  set(target, methodName, value) {
+    return target.cache[methodName] = value;
+  },
+  get({ octokit, scope, cache }, methodName) {
+    if (cache[methodName]) {
+      return cache[methodName];
+    }
+    const method = endpointMethodsMap.get(scope).get(methodName);
+    if (!method) {
+      return void 0;
+    }
+    const { endpointDefaults, decorations } = method;
+    if (decorations) {
+      cache[methodName] = decorate(
+        octokit,
+        scope,
+        methodName,
+        endpointDefaults,
+        decorations
+      );
+    } else {
+      cache[methodName] = octokit.request.defaults(endpointDefaults);
+    }
+    return cache[methodName];
+  }
+};
+function endpointsToMethods(octokit) {
+  const newMethods = {};
+  for (const scope of endpointMethodsMap.keys()) {
+    newMethods[scope] = new Proxy({ octokit, scope, cache: {} }, handler);
+  }
+  return newMethods;
+}
+function decorate(octokit, scope, methodName, defaults, decorations) {
+  const requestWithDefaults = octokit.request.defaults(defaults);
+  function withDecorations(...args) {
+    let options = requestWithDefaults.endpoint.merge(...args);
+    if (decorations.mapToData) {
+      options = Object.assign({}, options, {
+        data: options[decorations.mapToData],
+        [decorations.mapToData]: void 0
+      });
+      return requestWithDefaults(options);
+    }
+    if (decorations.renamed) {
+      const [newScope, newMethodName] = decorations.renamed;
+      octokit.log.warn(
+        `octokit.${scope}.${methodName}() has been renamed to octokit.${newScope}.${newMethodName}()`
+      );
+    }
+    if (decorations.deprecated) {
+      octokit.log.warn(decorations.deprecated);
+    }
+    if (decorations.renamedParameters) {
+      const options2 = requestWithDefaults.endpoint.merge(...args);
+      for (const [name, alias] of Object.entries(
+        decorations.renamedParameters
+      )) {
+        if (name in options2) {
+          octokit.log.warn(
+            `"${name}" parameter is deprecated for "octokit.${scope}.${methodName}()". Use "${alias}" instead`
+          );
+          if (!(alias in options2)) {
+            options2[alias] = options2[name];
+          }
+          delete options2[name];
+        }
+      }
+      return requestWithDefaults(options2);
+    }
+    return requestWithDefaults(...args);
+  }
+  return Object.assign(withDecorations, requestWithDefaults);
+}
+
+//# sourceMappingURL=endpoints-to-methods.js.map
+
+;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/index.js
+
+
+function restEndpointMethods(octokit) {
+  const api = endpointsToMethods(octokit);
+  return {
+    rest: api
+  };
+}
+restEndpointMethods.VERSION = dist_src_version_VERSION;
+function legacyRestEndpointMethods(octokit) {
+  const api = endpointsToMethods(octokit);
+  return {
+    ...api,
+    rest: api
+  };
+}
+legacyRestEndpointMethods.VERSION = dist_src_version_VERSION;
+
+//# sourceMappingURL=index.js.map
+
+;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-paginate-rest/dist-bundle/index.js
+// pkg/dist-src/version.js
+var plugin_paginate_rest_dist_bundle_VERSION = "0.0.0-development";
+
+// pkg/dist-src/normalize-paginated-list-response.js
+function normalizePaginatedListResponse(response) {
+  if (!response.data) {
+    return {
+      ...response,
+      data: []
+    };
+  }
+  const responseNeedsNormalization = ("total_count" in response.data || "total_commits" in response.data) && !("url" in response.data);
+  if (!responseNeedsNormalization) return response;
+  const incompleteResults = response.data.incomplete_results;
+  const repositorySelection = response.data.repository_selection;
+  const totalCount = response.data.total_count;
+  const totalCommits = response.data.total_commits;
+  delete response.data.incomplete_results;
+  delete response.data.repository_selection;
+  delete response.data.total_count;
+  delete response.data.total_commits;
+  const namespaceKey = Object.keys(response.data)[0];
+  const data = response.data[namespaceKey];
+  response.data = data;
+  if (typeof incompleteResults !== "undefined") {
+    response.data.incomplete_results = incompleteResults;
+  }
+  if (typeof repositorySelection !== "undefined") {
+    response.data.repository_selection = repositorySelection;
+  }
+  response.data.total_count = totalCount;
+  response.data.total_commits = totalCommits;
+  return response;
+}
+
+// pkg/dist-src/iterator.js
+function iterator(octokit, route, parameters) {
+  const options = typeof route === "function" ? route.endpoint(parameters) : octokit.request.endpoint(route, parameters);
+  const requestMethod = typeof route === "function" ? route : octokit.request;
+  const method = options.method;
+  const headers = options.headers;
+  let url = options.url;
+  return {
+    [Symbol.asyncIterator]: () => ({
+      async next() {
+        if (!url) return { done: true };
+        try {
+          const response = await requestMethod({ method, url, headers });
+          const normalizedResponse = normalizePaginatedListResponse(response);
+          url = ((normalizedResponse.headers.link || "").match(
+            /<([^<>]+)>;\s*rel="next"/
+          ) || [])[1];
+          if (!url && "total_commits" in normalizedResponse.data) {
+            const parsedUrl = new URL(normalizedResponse.url);
+            const params = parsedUrl.searchParams;
+            const page = parseInt(params.get("page") || "1", 10);
+            const per_page = parseInt(params.get("per_page") || "250", 10);
+            if (page * per_page < normalizedResponse.data.total_commits) {
+              params.set("page", String(page + 1));
+              url = parsedUrl.toString();
+            }
+          }
+          return { value: normalizedResponse };
+        } catch (error) {
+          if (error.status !== 409) throw error;
+          url = "";
+          return {
+            value: {
+              status: 200,
+              headers: {},
+              data: []
+            }
+          };
+        }
+      }
+    })
+  };
+}
+
+// pkg/dist-src/paginate.js
+function paginate(octokit, route, parameters, mapFn) {
+  if (typeof parameters === "function") {
+    mapFn = parameters;
+    parameters = void 0;
+  }
+  return gather(
+    octokit,
+    [],
+    iterator(octokit, route, parameters)[Symbol.asyncIterator](),
+    mapFn
+  );
+}
+function gather(octokit, results, iterator2, mapFn) {
+  return iterator2.next().then((result) => {
+    if (result.done) {
+      return results;
+    }
+    let earlyExit = false;
+    function done() {
+      earlyExit = true;
+    }
+    results = results.concat(
+      mapFn ? mapFn(result.value, done) : result.value.data
+    );
+    if (earlyExit) {
+      return results;
+    }
+    return gather(octokit, results, iterator2, mapFn);
+  });
+}
+
+// pkg/dist-src/compose-paginate.js
+var composePaginateRest = Object.assign(paginate, {
+  iterator
+});
+
+// pkg/dist-src/generated/paginating-endpoints.js
+var paginatingEndpoints = (/* unused pure expression or super */ null && ([
+  "GET /advisories",
+  "GET /app/hook/deliveries",
+  "GET /app/installation-requests",
+  "GET /app/installations",
+  "GET /assignments/{assignment_id}/accepted_assignments",
+  "GET /classrooms",
+  "GET /classrooms/{classroom_id}/assignments",
+  "GET /enterprises/{enterprise}/code-security/configurations",
+  "GET /enterprises/{enterprise}/code-security/configurations/{configuration_id}/repositories",
+  "GET /enterprises/{enterprise}/dependabot/alerts",
+  "GET /enterprises/{enterprise}/teams",
+  "GET /enterprises/{enterprise}/teams/{enterprise-team}/memberships",
+  "GET /enterprises/{enterprise}/teams/{enterprise-team}/organizations",
+  "GET /events",
+  "GET /gists",
+  "GET /gists/public",
+  "GET /gists/starred",
+  "GET /gists/{gist_id}/comments",
+  "GET /gists/{gist_id}/commits",
+  "GET /gists/{gist_id}/forks",
+  "GET /installation/repositories",
+  "GET /issues",
+  "GET /licenses",
+  "GET /marketplace_listing/plans",
+  "GET /marketplace_listing/plans/{plan_id}/accounts",
+  "GET /marketplace_listing/stubbed/plans",
+  "GET /marketplace_listing/stubbed/plans/{plan_id}/accounts",
+  "GET /networks/{owner}/{repo}/events",
+  "GET /notifications",
+  "GET /organizations",
+  "GET /organizations/{org}/dependabot/repository-access",
+  "GET /orgs/{org}/actions/cache/usage-by-repository",
+  "GET /orgs/{org}/actions/hosted-runners",
+  "GET /orgs/{org}/actions/permissions/repositories",
+  "GET /orgs/{org}/actions/permissions/self-hosted-runners/repositories",
+  "GET /orgs/{org}/actions/runner-groups",
+  "GET /orgs/{org}/actions/runner-groups/{runner_group_id}/hosted-runners",
+  "GET /orgs/{org}/actions/runner-groups/{runner_group_id}/repositories",
+  "GET /orgs/{org}/actions/runner-groups/{runner_group_id}/runners",
+  "GET /orgs/{org}/actions/runners",
+  "GET /orgs/{org}/actions/secrets",
+  "GET /orgs/{org}/actions/secrets/{secret_name}/repositories",
+  "GET /orgs/{org}/actions/variables",
+  "GET /orgs/{org}/actions/variables/{name}/repositories",
+  "GET /orgs/{org}/attestations/repositories",
+  "GET /orgs/{org}/attestations/{subject_digest}",
+  "GET /orgs/{org}/blocks",
+  "GET /orgs/{org}/campaigns",
+  "GET /orgs/{org}/code-scanning/alerts",
+  "GET /orgs/{org}/code-security/configurations",
+  "GET /orgs/{org}/code-security/configurations/{configuration_id}/repositories",
+  "GET /orgs/{org}/codespaces",
+  "GET /orgs/{org}/codespaces/secrets",
+  "GET /orgs/{org}/codespaces/secrets/{secret_name}/repositories",
+  "GET /orgs/{org}/copilot/billing/seats",
+  "GET /orgs/{org}/copilot/metrics",
+  "GET /orgs/{org}/dependabot/alerts",
+  "GET /orgs/{org}/dependabot/secrets",
+  "GET /orgs/{org}/dependabot/secrets/{secret_name}/repositories",
+  "GET /orgs/{org}/events",
+  "GET /orgs/{org}/failed_invitations",
+  "GET /orgs/{org}/hooks",
+  "GET /orgs/{org}/hooks/{hook_id}/deliveries",
+  "GET /orgs/{org}/insights/api/route-stats/{actor_type}/{actor_id}",
+  "GET /orgs/{org}/insights/api/subject-stats",
+  "GET /orgs/{org}/insights/api/user-stats/{user_id}",
+  "GET /orgs/{org}/installations",
+  "GET /orgs/{org}/invitations",
+  "GET /orgs/{org}/invitations/{invitation_id}/teams",
+  "GET /orgs/{org}/issues",
+  "GET /orgs/{org}/members",
+  "GET /orgs/{org}/members/{username}/codespaces",
+  "GET /orgs/{org}/migrations",
+  "GET /orgs/{org}/migrations/{migration_id}/repositories",
+  "GET /orgs/{org}/organization-roles/{role_id}/teams",
+  "GET /orgs/{org}/organization-roles/{role_id}/users",
+  "GET /orgs/{org}/outside_collaborators",
+  "GET /orgs/{org}/packages",
+  "GET /orgs/{org}/packages/{package_type}/{package_name}/versions",
+  "GET /orgs/{org}/personal-access-token-requests",
+  "GET /orgs/{org}/personal-access-token-requests/{pat_request_id}/repositories",
+  "GET /orgs/{org}/personal-access-tokens",
+  "GET /orgs/{org}/personal-access-tokens/{pat_id}/repositories",
+  "GET /orgs/{org}/private-registries",
+  "GET /orgs/{org}/projects",
+  "GET /orgs/{org}/projectsV2",
+  "GET /orgs/{org}/projectsV2/{project_number}/fields",
+  "GET /orgs/{org}/projectsV2/{project_number}/items",
+  "GET /orgs/{org}/properties/values",
+  "GET /orgs/{org}/public_members",
+  "GET /orgs/{org}/repos",
+  "GET /orgs/{org}/rulesets",
+  "GET /orgs/{org}/rulesets/rule-suites",
+  "GET /orgs/{org}/rulesets/{ruleset_id}/history",
+  "GET /orgs/{org}/secret-scanning/alerts",
+  "GET /orgs/{org}/security-advisories",
+  "GET /orgs/{org}/settings/immutable-releases/repositories",
+  "GET /orgs/{org}/settings/network-configurations",
+  "GET /orgs/{org}/team/{team_slug}/copilot/metrics",
+  "GET /orgs/{org}/teams",
+  "GET /orgs/{org}/teams/{team_slug}/discussions",
+  "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments",
+  "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}/reactions",
+  "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/reactions",
+  "GET /orgs/{org}/teams/{team_slug}/invitations",
+  "GET /orgs/{org}/teams/{team_slug}/members",
+  "GET /orgs/{org}/teams/{team_slug}/projects",
+  "GET /orgs/{org}/teams/{team_slug}/repos",
+  "GET /orgs/{org}/teams/{team_slug}/teams",
+  "GET /projects/{project_id}/collaborators",
+  "GET /repos/{owner}/{repo}/actions/artifacts",
+  "GET /repos/{owner}/{repo}/actions/caches",
+  "GET /repos/{owner}/{repo}/actions/organization-secrets",
+  "GET /repos/{owner}/{repo}/actions/organization-variables",
+  "GET /repos/{owner}/{repo}/actions/runners",
+  "GET /repos/{owner}/{repo}/actions/runs",
+  "GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts",
+  "GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs",
+  "GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs",
+  "GET /repos/{owner}/{repo}/actions/secrets",
+  "GET /repos/{owner}/{repo}/actions/variables",
+  "GET /repos/{owner}/{repo}/actions/workflows",
+  "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs",
+  "GET /repos/{owner}/{repo}/activity",
+  "GET /repos/{owner}/{repo}/assignees",
+  "GET /repos/{owner}/{repo}/attestations/{subject_digest}",
+  "GET /repos/{owner}/{repo}/branches",
+  "GET /repos/{owner}/{repo}/check-runs/{check_run_id}/annotations",
+  "GET /repos/{owner}/{repo}/check-suites/{check_suite_id}/check-runs",
+  "GET /repos/{owner}/{repo}/code-scanning/alerts",
+  "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/instances",
+  "GET /repos/{owner}/{repo}/code-scanning/analyses",
+  "GET /repos/{owner}/{repo}/codespaces",
+  "GET /repos/{owner}/{repo}/codespaces/devcontainers",
+  "GET /repos/{owner}/{repo}/codespaces/secrets",
+  "GET /repos/{owner}/{repo}/collaborators",
+  "GET /repos/{owner}/{repo}/comments",
+  "GET /repos/{owner}/{repo}/comments/{comment_id}/reactions",
+  "GET /repos/{owner}/{repo}/commits",
+  "GET /repos/{owner}/{repo}/commits/{commit_sha}/comments",
+  "GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls",
+  "GET /repos/{owner}/{repo}/commits/{ref}/check-runs",
+  "GET /repos/{owner}/{repo}/commits/{ref}/check-suites",
+  "GET /repos/{owner}/{repo}/commits/{ref}/status",
+  "GET /repos/{owner}/{repo}/commits/{ref}/statuses",
+  "GET /repos/{owner}/{repo}/compare/{basehead}",
+  "GET /repos/{owner}/{repo}/compare/{base}...{head}",
+  "GET /repos/{owner}/{repo}/contributors",
+  "GET /repos/{owner}/{repo}/dependabot/alerts",
+  "GET /repos/{owner}/{repo}/dependabot/secrets",
+  "GET /repos/{owner}/{repo}/deployments",
+  "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses",
+  "GET /repos/{owner}/{repo}/environments",
+  "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies",
+  "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules/apps",
+  "GET /repos/{owner}/{repo}/environments/{environment_name}/secrets",
+  "GET /repos/{owner}/{repo}/environments/{environment_name}/variables",
+  "GET /repos/{owner}/{repo}/events",
+  "GET /repos/{owner}/{repo}/forks",
+  "GET /repos/{owner}/{repo}/hooks",
+  "GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries",
+  "GET /repos/{owner}/{repo}/invitations",
+  "GET /repos/{owner}/{repo}/issues",
+  "GET /repos/{owner}/{repo}/issues/comments",
+  "GET /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions",
+  "GET /repos/{owner}/{repo}/issues/events",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/comments",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocked_by",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocking",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/events",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/labels",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/reactions",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/sub_issues",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/timeline",
+  "GET /repos/{owner}/{repo}/keys",
+  "GET /repos/{owner}/{repo}/labels",
+  "GET /repos/{owner}/{repo}/milestones",
+  "GET /repos/{owner}/{repo}/milestones/{milestone_number}/labels",
+  "GET /repos/{owner}/{repo}/notifications",
+  "GET /repos/{owner}/{repo}/pages/builds",
+  "GET /repos/{owner}/{repo}/projects",
+  "GET /repos/{owner}/{repo}/pulls",
+  "GET /repos/{owner}/{repo}/pulls/comments",
+  "GET /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions",
+  "GET /repos/{owner}/{repo}/pulls/{pull_number}/comments",
+  "GET /repos/{owner}/{repo}/pulls/{pull_number}/commits",
+  "GET /repos/{owner}/{repo}/pulls/{pull_number}/files",
+  "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews",
+  "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/comments",
+  "GET /repos/{owner}/{repo}/releases",
+  "GET /repos/{owner}/{repo}/releases/{release_id}/assets",
+  "GET /repos/{owner}/{repo}/releases/{release_id}/reactions",
+  "GET /repos/{owner}/{repo}/rules/branches/{branch}",
+  "GET /repos/{owner}/{repo}/rulesets",
+  "GET /repos/{owner}/{repo}/rulesets/rule-suites",
+  "GET /repos/{owner}/{repo}/rulesets/{ruleset_id}/history",
+  "GET /repos/{owner}/{repo}/secret-scanning/alerts",
+  "GET /repos/{owner}/{repo}/secret-scanning/alerts/{alert_number}/locations",
+  "GET /repos/{owner}/{repo}/security-advisories",
+  "GET /repos/{owner}/{repo}/stargazers",
+  "GET /repos/{owner}/{repo}/subscribers",
+  "GET /repos/{owner}/{repo}/tags",
+  "GET /repos/{owner}/{repo}/teams",
+  "GET /repos/{owner}/{repo}/topics",
+  "GET /repositories",
+  "GET /search/code",
+  "GET /search/commits",
+  "GET /search/issues",
+  "GET /search/labels",
+  "GET /search/repositories",
+  "GET /search/topics",
+  "GET /search/users",
+  "GET /teams/{team_id}/discussions",
+  "GET /teams/{team_id}/discussions/{discussion_number}/comments",
+  "GET /teams/{team_id}/discussions/{discussion_number}/comments/{comment_number}/reactions",
+  "GET /teams/{team_id}/discussions/{discussion_number}/reactions",
+  "GET /teams/{team_id}/invitations",
+  "GET /teams/{team_id}/members",
+  "GET /teams/{team_id}/projects",
+  "GET /teams/{team_id}/repos",
+  "GET /teams/{team_id}/teams",
+  "GET /user/blocks",
+  "GET /user/codespaces",
+  "GET /user/codespaces/secrets",
+  "GET /user/emails",
+  "GET /user/followers",
+  "GET /user/following",
+  "GET /user/gpg_keys",
+  "GET /user/installations",
+  "GET /user/installations/{installation_id}/repositories",
+  "GET /user/issues",
+  "GET /user/keys",
+  "GET /user/marketplace_purchases",
+  "GET /user/marketplace_purchases/stubbed",
+  "GET /user/memberships/orgs",
+  "GET /user/migrations",
+  "GET /user/migrations/{migration_id}/repositories",
+  "GET /user/orgs",
+  "GET /user/packages",
+  "GET /user/packages/{package_type}/{package_name}/versions",
+  "GET /user/public_emails",
+  "GET /user/repos",
+  "GET /user/repository_invitations",
+  "GET /user/social_accounts",
+  "GET /user/ssh_signing_keys",
+  "GET /user/starred",
+  "GET /user/subscriptions",
+  "GET /user/teams",
+  "GET /users",
+  "GET /users/{username}/attestations/{subject_digest}",
+  "GET /users/{username}/events",
+  "GET /users/{username}/events/orgs/{org}",
+  "GET /users/{username}/events/public",
+  "GET /users/{username}/followers",
+  "GET /users/{username}/following",
+  "GET /users/{username}/gists",
+  "GET /users/{username}/gpg_keys",
+  "GET /users/{username}/keys",
+  "GET /users/{username}/orgs",
+  "GET /users/{username}/packages",
+  "GET /users/{username}/projects",
+  "GET /users/{username}/projectsV2",
+  "GET /users/{username}/projectsV2/{project_number}/fields",
+  "GET /users/{username}/projectsV2/{project_number}/items",
+  "GET /users/{username}/received_events",
+  "GET /users/{username}/received_events/public",
+  "GET /users/{username}/repos",
+  "GET /users/{username}/social_accounts",
+  "GET /users/{username}/ssh_signing_keys",
+  "GET /users/{username}/starred",
+  "GET /users/{username}/subscriptions"
+]));
+
+// pkg/dist-src/paginating-endpoints.js
+function isPaginatingEndpoint(arg) {
+  if (typeof arg === "string") {
+    return paginatingEndpoints.includes(arg);
+  } else {
+    return false;
+  }
+}
+
+// pkg/dist-src/index.js
+function paginateRest(octokit) {
+  return {
+    paginate: Object.assign(paginate.bind(null, octokit), {
+      iterator: iterator.bind(null, octokit)
+    })
+  };
+}
+paginateRest.VERSION = plugin_paginate_rest_dist_bundle_VERSION;
+
+
+;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/utils.js
+
+
+// octokit + plugins
+
+
+
+const context = new Context();
+const baseUrl = getApiBaseUrl();
+const defaults = {
+    baseUrl,
+    request: {
+        agent: getProxyAgent(baseUrl),
+        fetch: getProxyFetch(baseUrl)
+    }
+};
+const GitHub = Octokit.plugin(restEndpointMethods, paginateRest).defaults(defaults);
+
+/**
+ * Convience function to correctly format Octokit Options to pass into the constructor.
+ *
+ * @param     token    the repo PAT or GITHUB_TOKEN
+ * @param     options  other options to set
+ */
+function getOctokitOptions(token, options) {
+    const opts = Object.assign({}, options || {}); // Shallow clone - don't mutate the object provided by the caller
+    // Auth
+    const auth = getAuthString(token, opts);
+    if (auth) {
+        opts.auth = auth;
+    }
+    // Orchestration ID
+    const userAgent = getUserAgentWithOrchestrationId(opts.userAgent);
+    if (userAgent) {
+        opts.userAgent = userAgent;
+    }
+    return opts;
+}
+//# sourceMappingURL=utils.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/github.js
+
+
+const github_context = new Context();
+/**
+ * Returns a hydrated octokit ready to use for GitHub Actions
+ *
+ * @param     token    the repo PAT or GITHUB_TOKEN
+ * @param     options  other options to set
+ */
+function getOctokit(token, options, ...additionalPlugins) {
+    const GitHubWithPlugins = GitHub.plugin(...additionalPlugins);
+    return new GitHubWithPlugins(getOctokitOptions(token, options));
+}
+//# sourceMappingURL=github.js.map
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
+;// CONCATENATED MODULE: ./lib/report/github.js
+
+
+const tries = 3;
+/** What a server asks us to wait at most; whoever wants more is not asked again. */
+const patienceMs = 10_000;
+/** Every request has an end: nothing that GitHub does may hold up a deploy. */
+function connectGitHub({ token, apiUrl, repository }, signal) {
+    const silent = { debug() { }, info() { }, warn() { }, error() { } };
+    const octokit = getOctokit(token, { baseUrl: apiUrl, userAgent: 'homelab-deploy', log: silent });
+    const [owner = '', repo = ''] = repository.split('/');
+    return {
+        async ask(route, parameters) {
+            const request = { signal: AbortSignal.any([AbortSignal.timeout(patienceMs), signal]) };
+            try {
+                return (await octokit.request(route, { owner, repo, ...parameters, request })).data;
+            }
+            catch (error) {
+                throw new Refusal(route, error);
+            }
+        },
+        async persist(work) {
+            for (let attempt = 1;; attempt++) {
+                try {
+                    return await work();
+                }
+                catch (error) {
+                    const wait = error instanceof Refusal && attempt < tries ? error.waitFor(attempt) : undefined;
+                    if (wait === undefined || signal.aborted)
+                        throw error;
+                    await (0,clock/* sleep */.yy)(wait, signal);
+                }
+            }
+        },
+    };
+}
+/** A sentence for people. */
+class Refusal extends Error {
+    #status;
+    #asked;
+    constructor(route, { status = 500, message = '', response }) {
+        const said = response?.data?.message || message.split('\n')[0];
+        super(`${route.replace('/repos/{owner}/{repo}', '')}: ${response ? `${status} ` : ''}${said}`);
+        this.#status = status;
+        this.#asked = Number(response?.headers?.['retry-after'] ?? 0);
+    }
+    /** The token may not do this, or what it is about does not exist for it. */
+    get forbidden() {
+        return [401, 403, 404].includes(this.#status);
+    }
+    /** Milliseconds until it is worth another try: a server that is ill or busy, never one that said no. */
+    waitFor(attempt) {
+        const busy = this.#status >= 500 || this.#status === 429 || (this.#status === 403 && this.#asked > 0);
+        if (!busy || this.#asked * 1_000 > patienceMs)
+            return undefined;
+        return this.#asked > 0 ? this.#asked * 1_000 : 500 * 2 ** attempt;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/report/nameless.js
+/** Where the application is found is meant to be told; and what the run itself is called. */
+const kept = new Set(['url', 'run', 'name', 'environment', 'repository', 'code', 'result', 'mode']);
+/**
+ * The same report without the names of its hosts. The runner hides what came from a secret in the log and in the
+ * summary, and in nothing that is sent to an API; and which inputs came from a secret, only the runner knows.
+ */
+function withoutHosts(report, hosts) {
+    const names = hosts
+        .flatMap((each, index) => each.map((name) => ({ name, called: hosts.length > 1 ? `host ${index + 1}` : 'the host' })))
+        .toSorted((a, b) => b.name.length - a.name.length)
+        .map(({ name, called }) => ({
+        pattern: new RegExp(`(?<![\\w.-])${name.replace(/[^\w]/g, '\\$&')}(?![\\w-]|\\.\\w)`, 'gi'),
+        called,
+    }));
+    const walk = (value) => {
+        if (typeof value === 'string')
+            return names.reduce((text, { pattern, called }) => text.replace(pattern, called), value);
+        if (Array.isArray(value))
+            return value.map(walk);
+        if (value === null || typeof value !== 'object')
+            return value;
+        return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, kept.has(key) ? each : walk(each)]));
+    };
+    return walk(report);
+}
+
+// EXTERNAL MODULE: ./lib/report/summary.js + 10 modules
+var summary = __nccwpck_require__(9614);
+;// CONCATENATED MODULE: ./lib/pipeline/tell-github.js
+
+
+
+
+
+
+
+
+/** The end of a job that was cancelled is seconds away; that of any other may wait for a slow answer, but not for ever. */
+const atMost = { cancelled: 2_000, usual: 40_000 };
+/**
+ * Begins what is to be told to GitHub, beside the run: the Deployment where one is asked for. What is returned ends it,
+ * or writes the comment. Nothing of this ever fails a deploy or holds it up.
+ */
+function tellGitHub(plan, outside) {
+    const { log } = outside;
+    const over = new AbortController();
+    const api = apiOf(plan, over.signal);
+    const opened = api && plan.report.deployment && plan.mode === 'deploy' ? tell_github_open(plan, api, outside) : undefined;
+    return async (shown) => {
+        if (api === undefined)
+            return {};
+        const limit = outside.signal.aborted ? atMost.cancelled : atMost.usual;
+        const timer = setTimeout(() => over.abort(new Error('it took too long')), limit);
+        try {
+            await opened?.then((id) => (id === undefined ? undefined : tell_github_close(api, id, shown, outside)));
+            if (plan.report.deployment && plan.mode === 'rollback')
+                await wentBack(plan, api, shown, outside);
+            if (plan.report.comment && plan.mode === 'plan')
+                await comment(plan, api, shown, outside);
+        }
+        catch (error) {
+            log.warning(cannot(error, plan.mode === 'plan' ? 'pull-requests' : 'deployments'));
+        }
+        // A token that may not read the repository is no reason to say anything: the page links to the comparison.
+        const wanted = plan.mode === 'deploy' && !outside.signal.aborted;
+        const commits = wanted ? await commitsFromGitHub(api, shown).catch(() => undefined) : undefined;
+        clearTimeout(timer);
+        return commits === undefined ? {} : { commits };
+    };
+}
+/** What `post` says of a Deployment that main could not end. */
+async function deploymentLost(plan, id, log) {
+    const api = apiOf(plan, AbortSignal.timeout(atMost.usual));
+    if (api === undefined)
+        return;
+    await api
+        .persist(() => sayLost(api, id, plan.run.url))
+        .catch((error) => log.warning(cannot(error, 'deployments')));
+}
+function apiOf({ secrets, run }, signal) {
+    const token = secrets['github-token']?.reveal();
+    if (token === undefined || run.repository === '')
+        return undefined;
+    return connectGitHub({ token, apiUrl: run.apiUrl, repository: run.repository }, signal);
+}
+async function tell_github_open(plan, api, { log, remember }) {
+    try {
+        const id = await api.persist(() => openDeployment(api, about(plan, plan.run.sha)));
+        if (id === undefined) {
+            log.info('GitHub has a Deployment for this job already, by its `environment:`. No second one is made.');
+            return undefined;
+        }
+        remember(String(id));
+        // Without this word it is pending until the last one comes, and only that one has to arrive.
+        await api
+            .persist(() => sayDeploying(api, id, plan.run.url))
+            .catch((error) => log.info(cannot(error, 'deployments')));
+        return id;
+    }
+    catch (error) {
+        log.warning(cannot(error, 'deployments'));
+        return undefined;
+    }
+}
+async function tell_github_close(api, id, shown, { remember }) {
+    try {
+        await api.persist(() => sayEnd(api, id, shown));
+    }
+    finally {
+        // What could not be said now, `post` does not know: it would call a good deploy lost.
+        remember('');
+    }
+}
+/** Which commit a rollback leads to, the host said; so its Deployment is made at the end, unless there was none to go to. */
+async function wentBack(plan, api, shown, outside) {
+    const commit = shown.after?.revision ?? '';
+    if (commit === '')
+        return;
+    const id = await api.persist(() => openDeployment(api, about(plan, commit)));
+    if (id !== undefined)
+        await tell_github_close(api, id, shown, outside);
+}
+function about({ mode, name, targets, run, report, values }, ref) {
+    const hosts = targets.map(({ address }) => (0,target/* showAddress */.m)(address)).join(', ');
+    const environment = report.environment || values['target'] || 'production';
+    const parts = [run.id, run.attempt, run.job, name, environment, hosts];
+    return {
+        ...{ ref, environment, runUrl: run.url, task: mode === 'rollback' ? 'rollback' : 'deploy' },
+        description: name,
+        key: (0,external_node_crypto_.createHash)('sha256').update(parts.join('\n')).digest('hex').slice(0, 20),
+    };
+}
+async function comment(plan, api, shown, { log, docsBase }) {
+    const { pull } = plan.run;
+    if (pull === undefined)
+        return log.info('`comment`: this run belongs to no pull request, so there is nowhere to write.');
+    if (pull.fork)
+        return log.info('`comment`: the pull request comes from a fork, whose runs may not write here.');
+    const marker = markerOf('plan', plan.name, plan.values['target'] ?? plan.report.environment);
+    const text = (0,summary/* renderSummary */.B)(withoutHosts(shown, namesOf(plan, shown)), { docsBase, maxBytes: commentLimit });
+    const done = await api.persist(() => putComment(api, pull.number, marker, text));
+    log.info(`The comment on pull request ${pull.number} is ${done}.`);
+}
+/** Every name by which a host may be called in what is shown: those of a hive are known to the report alone. */
+function namesOf({ targets }, { hosts }) {
+    const bare = (address) => address
+        .replace(/^[^@]*@/, '')
+        .replace(/:\d+$/, '')
+        .replace(/^\[(.*)\]$/, '$1');
+    const jumps = targets.flatMap(({ jump }) => (jump ? [(0,target/* showAddress */.m)(jump.address), jump.address.host] : []));
+    const names = hosts.map((address) => [address, address.replace(/^[^@]*@/, ''), bare(address)]);
+    return [...names, ...(jumps.length > 0 ? [jumps] : [])].map((each) => each.filter((name) => name !== ''));
+}
+function cannot(error, permission) {
+    const why = error instanceof Error ? error.message : String(error);
+    const hint = error instanceof Refusal && error.forbidden ? ` The job needs \`permissions: ${permission}: write\`.` : '';
+    return `GitHub was not told of this run, which changes nothing else. ${why}.${hint}`;
+}
+
+
+/***/ }),
+
 /***/ 1973:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -79407,6 +85796,8 @@ async function finishOn(target, plan, id, context) {
 
 // EXTERNAL MODULE: ./lib/pipeline/runner-secrets.js
 var runner_secrets = __nccwpck_require__(730);
+// EXTERNAL MODULE: ./lib/pipeline/tell-github.js + 28 modules
+var tell_github = __nccwpck_require__(9086);
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: external "node:path"
@@ -79472,6 +85863,7 @@ function isOurs(pid, folder) {
 
 
 
+
 /** Finishes whatever main could not: cancelled too hard, killed, out of time. Says so, and never fails the job again. */
 async function post(sink, load) {
     const temp = core/* getState */.Gu('temp');
@@ -79481,11 +85873,14 @@ async function post(sink, load) {
     await leave(core/* getState */.Gu('tailnet'), sink);
     const pending = JSON.parse(core/* getState */.Gu('pending') || '{}');
     const ids = [...new Set(Object.values(pending).filter(Boolean))];
-    if (ids.length === 0)
+    const deployment = Number(core/* getState */.Gu('deployment') || 0);
+    if (ids.length === 0 && deployment === 0)
         return 0;
     try {
         const loaded = load();
-        if ('plan' in loaded) {
+        if ('plan' in loaded && deployment > 0)
+            await (0,tell_github/* deploymentLost */.A)(loaded.plan, deployment, sink);
+        if ('plan' in loaded && ids.length > 0) {
             const idToken = (audience) => core/* getIDToken */.V9(audience);
             await finish(withNodes(loaded.plan), pending, { log: sink, idToken, rememberTailnet: () => { } });
         }
@@ -81724,6 +88119,7 @@ const stateScript = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
 printf 'current %s\n' "$(cat "$state/current" 2>/dev/null || :)" >&3
 [ ! -e "$state/pending.json" ] || printf 'pending %s\n' "$(sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$state/pending.json")" >&3
 for record in "$state"/releases/*/record.json; do [ ! -f "$record" ] || { printf 'release '; tr -d '\n' <"$record"; echo; } >&3; done
+[ ! -f "$state/ledger.jsonl" ] || tail -n 100 "$state/ledger.jsonl" | grep -F '"result":"deployed"' | tail -n 10 | sed 's/^/past /' >&3
 for images in "$state"/releases/*/compose/images; do [ ! -f "$images" ] || { id=\${images%/compose/images}; sed "s|.*[|]|digest \${id##*/} |" "$images" >&3; }; done
 for number in "$state"/releases/*/nix/generation; do [ ! -f "$number" ] || { id=\${number%/nix/generation}; echo "generation \${id##*/} $(cat "$number")" >&3; }; done
 `;
@@ -81739,13 +88135,14 @@ function parseState(text) {
         pending: values('pending')[0] ?? '',
         digests: values('digest'),
         generations: values('generation'),
+        past: values('past').flatMap(parseLine),
         releases: values('release')
-            .flatMap(parseRecord)
+            .flatMap(parseLine)
             .toSorted((a, b) => (a.at < b.at ? 1 : -1)),
     };
 }
 /** A record that was torn by a crash is no release to go back to, and no reason to stop. */
-function parseRecord(json) {
+function parseLine(json) {
     try {
         return [JSON.parse(json)];
     }
@@ -81808,6 +88205,115 @@ done
 /* harmony export */ });
 function showAddress({ user, host, port }) {
     return `${user}@${host.includes(':') ? `[${host}]` : host}${port === 22 ? '' : `:${port}`}`;
+}
+
+
+/***/ }),
+
+/***/ 8393:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   W: () => (/* binding */ errorPage),
+/* harmony export */   l: () => (/* binding */ annotationOf)
+/* harmony export */ });
+/* harmony import */ var _report_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5650);
+/* harmony import */ var _text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4639);
+/* harmony import */ var _verdict_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(975);
+
+
+
+/** GitHub cuts at 4,096 without a word, and the end is where the code and the link are. With the title: under 4,000. */
+const limit = 3_800;
+/** The page that explains a code. Its headings carry the bare code as their anchor. */
+function errorPage(docsBase, code) {
+    return docsBase === '' ? '' : `${docsBase.replace(/\/+$/, '')}/docs/errors.md#${code.toLowerCase()}`;
+}
+/** The one error annotation of a run: what failed, why, what to do. Undefined when the result is a good one. */
+function annotationOf(report, docsBase = '') {
+    if (_report_js__WEBPACK_IMPORTED_MODULE_0__/* .goodResults */ .u.has(report.result))
+        return undefined;
+    const { failure, rollbackFailure } = report;
+    const known = failure ?? rollbackFailure;
+    const title = (0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8)([(0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8)(report.name) || 'homelab-deploy', report.hosts[0]].filter(Boolean).join(' on '), 150);
+    const page = known ? errorPage(docsBase, known.code) : '';
+    const second = failure && rollbackFailure ? `${rollbackFailure.what} ${rollbackFailure.why}` : '';
+    const head = [(0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8)((0,_verdict_js__WEBPACK_IMPORTED_MODULE_2__/* .verdict */ .W)(report), 600), several('', known?.what, 600)];
+    const end = [
+        several('The rollback', (0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8)(second), 500),
+        // A host that is in neither state comes first.
+        several('What to do', rollbackFailure?.fix || failure?.fix, 1_200),
+        known ? `${(0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8)(known.code, 40)}${page && ` · ${page}`}` : '',
+    ];
+    // Why stands between, and gets what room the rest leaves: an input error lists every problem there.
+    const room = limit - [...head, ...end].reduce((sum, part) => sum + part.length + 1, 0);
+    const message = [...head, several('Why', known?.why, room), ...end].filter((part) => part !== '').join('\n');
+    return { title: `${title}: ${report.result}`, message: (0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .cut */ .Jj)(message, limit) };
+}
+function several(label, text, room) {
+    const shown = (0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .clean */ .uH)(text ?? '')
+        .split('\n')
+        .map((each) => each.trimEnd())
+        .filter((each) => each !== '')
+        .join('\n');
+    if (shown === '')
+        return '';
+    return (0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .cut */ .Jj)(label === '' ? shown : `${label}:${shown.includes('\n') ? '\n' : ' '}${shown}`, room);
+}
+
+
+/***/ }),
+
+/***/ 1901:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   q: () => (/* binding */ Lines)
+/* harmony export */ });
+/** More than any line that is shown; the rest of a line without an end is not kept in memory. */
+const capacity = 16_384;
+/** Cuts a stream that comes in pieces into lines, and shows what a terminal would show of a line that redraws itself. */
+class Lines {
+    #rest = '';
+    #cut = false;
+    push(chunk) {
+        const pieces = chunk.split('\n');
+        const last = pieces.pop() ?? '';
+        const lines = pieces.map((piece) => this.#end(piece));
+        this.#keep(last);
+        return lines;
+    }
+    /** What waits for its line feed, if anything. */
+    flush() {
+        return this.#rest === '' ? [] : [this.#end('')];
+    }
+    #end(piece) {
+        this.#keep(piece);
+        const line = { text: this.#rest.slice(0, lengthWithoutReturns(this.#rest)), cut: this.#cut };
+        this.#rest = '';
+        this.#cut = false;
+        return line;
+    }
+    #keep(piece) {
+        if (piece === '')
+            return;
+        const all = this.#rest + piece;
+        // A progress bar goes back with a carriage return and writes over itself: only its last state is news.
+        const start = all.lastIndexOf('\r', lengthWithoutReturns(all) - 1) + 1;
+        const redrawn = all.slice(start);
+        if (start > 0)
+            this.#cut = false;
+        if (redrawn.length > capacity)
+            this.#cut = true;
+        this.#rest = redrawn.slice(0, capacity);
+    }
+}
+/** A loop and no pattern: on thousands of returns in a row a pattern would take for ever. */
+function lengthWithoutReturns(text) {
+    let length = text.length;
+    while (length > 0 && text[length - 1] === '\r')
+        length -= 1;
+    return length;
 }
 
 
@@ -81897,6 +88403,9 @@ class Recorder {
     run;
     /** One for each host that was reached for, the canary first. */
     machines = [];
+    commits;
+    /** The first line of the message of the commit that is deployed. */
+    subject = '';
     warnings = [];
     notes = [];
     #now;
@@ -81984,12 +88493,15 @@ class Recorder {
             hostKey: canary.hostKey,
             ...(canary.network && { network: canary.network }),
             path,
-            ...refs(canary),
+            ...refs(canary, this.subject),
             // Put back is as it was: nobody who went that far has to remember to take this back too.
             changed: changed && result !== 'rolled-back',
             ...(canary.changes && { changes: onlyChanges(canary.changes) }),
+            ...(this.commits && { commits: this.commits }),
+            ...(canary.usual && { usual: canary.usual }),
             steps: this.#steps.records(),
             health: [...canary.health],
+            ...(canary.healthAfter && { healthAfter: canary.healthAfter }),
             ...(this.machines.length > 1 && { machines: this.machines.map((machine) => recordOfMachine(machine, result)) }),
             ...(this.#failure && { failure: this.#failure }),
             ...(this.#rollbackFailure && { rollbackFailure: this.#rollbackFailure }),
@@ -82013,8 +88525,11 @@ function perMachine(machines) {
     const status = machines.flatMap((machine) => machine.status ?? []);
     return { ...(plan.length > 0 && { plan }), ...(status.length > 0 && { status }) };
 }
-function refs({ before, after }) {
-    return { ...(isKnown(before) && { before }), ...(isKnown(after) && { after }) };
+function refs({ before, after }, subject = '') {
+    return {
+        ...(isKnown(before) && { before }),
+        ...(isKnown(after) && { after: { ...after, ...(subject && { subject }) } }),
+    };
 }
 function recordOfMachine(machine, result) {
     const { host, system, hostKey, changed, health } = machine;
@@ -82108,7 +88623,7 @@ const goodResults = new Set(['deployed', 'unchanged', 'planned', 'healthy']);
 
 /***/ }),
 
-/***/ 353:
+/***/ 8463:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -82123,269 +88638,10 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 8 modules
 var core = __nccwpck_require__(6058);
-// EXTERNAL MODULE: ./lib/report/report.js
-var report_report = __nccwpck_require__(5650);
-;// CONCATENATED MODULE: ./lib/report/lines.js
-/** More than any line that is shown; the rest of a line without an end is not kept in memory. */
-const capacity = 16_384;
-/** Cuts a stream that comes in pieces into lines, and shows what a terminal would show of a line that redraws itself. */
-class Lines {
-    #rest = '';
-    #cut = false;
-    push(chunk) {
-        const pieces = chunk.split('\n');
-        const last = pieces.pop() ?? '';
-        const lines = pieces.map((piece) => this.#end(piece));
-        this.#keep(last);
-        return lines;
-    }
-    /** What waits for its line feed, if anything. */
-    flush() {
-        return this.#rest === '' ? [] : [this.#end('')];
-    }
-    #end(piece) {
-        this.#keep(piece);
-        const line = { text: this.#rest.slice(0, lengthWithoutReturns(this.#rest)), cut: this.#cut };
-        this.#rest = '';
-        this.#cut = false;
-        return line;
-    }
-    #keep(piece) {
-        if (piece === '')
-            return;
-        const all = this.#rest + piece;
-        // A progress bar goes back with a carriage return and writes over itself: only its last state is news.
-        const start = all.lastIndexOf('\r', lengthWithoutReturns(all) - 1) + 1;
-        const redrawn = all.slice(start);
-        if (start > 0)
-            this.#cut = false;
-        if (redrawn.length > capacity)
-            this.#cut = true;
-        this.#rest = redrawn.slice(0, capacity);
-    }
-}
-/** A loop and no pattern: on thousands of returns in a row a pattern would take for ever. */
-function lengthWithoutReturns(text) {
-    let length = text.length;
-    while (length > 0 && text[length - 1] === '\r')
-        length -= 1;
-    return length;
-}
-
-;// CONCATENATED MODULE: ./lib/report/text.js
-/** Text of others (hosts, tools, commit messages) made safe to show. What Markdown makes of it: see markdown.ts. */
-
-/** Escape sequences of a terminal: they colour, move the cursor, set titles, make links. */
-const ansi = new RegExp([
-    String.raw `(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]?`,
-    String.raw `(?:\u001b[\]PX^_]|[\u009d\u0090\u0098\u009e\u009f])[^\u0007\u001b\u009c\n]*(?:\u0007|\u001b\\|\u009c)?`,
-    String.raw `\u001b[ -/]*[0-~]?`,
-].join('|'), 'g');
-/** Control characters but tab and line feed; and what is invisible, reorders text, or smuggles it. */
-const invisible = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
-/** Text of any number of lines: readable characters, tabs and line feeds, nothing else. */
-function clean(text) {
-    return text
-        .toWellFormed()
-        .replace(ansi, '')
-        .replace(/\r\n?|[\u0085\u2028\u2029]/g, '\n')
-        .replace(invisible, (character) => (character === '\n' || character === '\t' ? character : ''));
-}
-/** The same on one line, cut to a length. */
-function line(text, limit = 2_000) {
-    // Cut roughly first: nobody should wait for the cleaning of megabytes that are not shown.
-    return cut(clean(text.slice(0, limit * 8))
-        .replace(/\s+/g, ' ')
-        .trim(), limit);
-}
-function cut(text, limit) {
-    if (text.length <= limit)
-        return text;
-    return `${text
-        .slice(0, limit - 1)
-        .toWellFormed()
-        .replace(/\ufffd$/, '')}…`;
-}
-/**
- * A line for the log that the runner cannot take for a command. It looks for `::name::` at the start of a trimmed line
- * and for `##[name]` anywhere, and its comparison may skip characters that have no weight, such as joiners.
- */
-function defuse(text) {
-    const safe = text.includes('[') ? text.replace(oldStyle, '# ') : text;
-    return newStyle.test(safe) ? `│ ${safe}` : safe;
-}
-const weightless = String.raw `[\p{M}\p{Default_Ignorable_Code_Point}]*`;
-const oldStyle = new RegExp(`(?<=#${weightless})#(?=${weightless}\\[)`, 'gu');
-const newStyle = /^[\s\p{M}\p{Default_Ignorable_Code_Point}]*:/u;
-function bytes(text) {
-    return Buffer.byteLength(text);
-}
-/** The last whole lines that fit: what went wrong stands at the end of a log, not at its start. */
-function tail(text, limit) {
-    const end = text.trimEnd();
-    const near = end.slice(-limit);
-    const lines = new Lines().push(`${near}\n`);
-    // Cut in the middle of a line: the fragment may be half a secret.
-    if (near !== end)
-        lines.shift();
-    const kept = [];
-    let size = 0;
-    for (const each of lines.reverse()) {
-        const shown = cut(clean(each.text).replaceAll('\n', ' ').trimEnd(), 2_000);
-        size += bytes(shown) + 1;
-        if (size > limit)
-            break;
-        kept.push(shown);
-    }
-    return { text: kept.reverse().join('\n'), dropped: end.split('\n').length - kept.length };
-}
-function count(number, noun) {
-    return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-function humanBytes(size) {
-    const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-    let unit = 0;
-    let amount = size;
-    while (amount >= 1_024 && unit < units.length - 1) {
-        amount /= 1_024;
-        unit += 1;
-    }
-    return `${unit === 0 || amount >= 100 ? Math.round(amount) : amount.toFixed(1)} ${units[unit]}`;
-}
-
-// EXTERNAL MODULE: ./lib/clock.js
-var clock = __nccwpck_require__(5233);
-;// CONCATENATED MODULE: ./lib/report/verdict.js
-
-
-
-/** How a version is called in a sentence: the short commit, else the release. */
-function shortVersion(release) {
-    if (release === undefined)
-        return '';
-    return /^[0-9a-f]{8,}$/i.test(release.revision) ? release.revision.slice(0, 7) : release.revision || release.id;
-}
-/** The whole run in one or two plain sentences; what stands between backticks is a name. */
-function verdict(report) {
-    const tried = named(report.after, 'the new version');
-    const old = named(report.before, 'the previous version');
-    switch (report.result) {
-        case 'deployed':
-            if (report.mode === 'upload-keys')
-                return 'The keys are on the host.';
-            return `${report.mode === 'rollback' ? 'Went back to' : 'Deployed'} ${tried} in ${(0,clock/* humanDuration */.UU)(report.durationMs)}: ${healthOf(report)}.`;
-        case 'unchanged':
-            return `Nothing to do: ${named(report.after ?? report.before, 'this version')} already serves.`;
-        case 'planned':
-            return `This is what a deploy of ${tried} would do. Nothing was changed.`;
-        case 'healthy':
-            return `${capital(named(report.after ?? report.before, 'what runs'))} serves: ${healthOf(report)}.${driftOf(report)}`;
-        case 'unhealthy':
-            return `${capital(named(report.after ?? report.before, 'what runs'))} ${illness(report)}.${driftOf(report)}`;
-        case 'rolled-back':
-            if (report.before === undefined)
-                return `${deed(report)} ${end(report)} and was undone. What was there before is back.`;
-            return `${deed(report)} ${end(report)}. The old version ${old} serves again.`;
-        case 'rollback-failed':
-            return `${deed(report)} ${end(report)}, and putting ${old} back failed too. The host needs a person now.`;
-        case 'unknown':
-            return `The connection was lost, and nobody can say yet whether ${tried} serves. Unless it was confirmed, the host goes back to ${old} by itself; the next run asks it first.`;
-        case 'failed':
-            return failed(report, old);
-    }
-}
-function failed(report, old) {
-    if (report.plan?.some(({ obstacles }) => obstacles.length > 0))
-        return `A deploy of ${named(report.after, 'this version')} would be stopped: ${count(report.plan.reduce((sum, { obstacles }) => sum + obstacles.length, 0), 'thing')} in the way. Nothing was changed.`;
-    if (report.mode === 'status' || report.mode === 'plan')
-        return `${deed(report)} ${end(report)}. Nothing was changed.`;
-    if (report.changed)
-        return `${deed(report)} ${end(report)} and was not undone. Look at the host.`;
-    return `${deed(report)} ${end(report)} before anything changed.${report.before ? ` ${capital(old)} still serves.` : ''}`;
-}
-function deed(report) {
-    const version = report.after ? ` \`${shortVersion(report.after)}\`` : '';
-    if (report.mode === 'rollback')
-        return `The rollback${version && ` to${version}`}`;
-    if (report.mode === 'plan')
-        return `The plan${version && ` for${version}`}`;
-    if (report.mode === 'status')
-        return 'The look at the host';
-    if (report.mode === 'upload-keys')
-        return 'The upload of the keys';
-    return `The deploy${version && ` of${version}`}`;
-}
-function end(report) {
-    return report.failure?.code === 'HD-CANCEL-01' ? 'was cancelled' : 'failed';
-}
-function healthOf(report) {
-    const ill = report.health.filter((check) => !check.healthy).length;
-    if (report.health.length === 0)
-        return report_report/* goodResults */.u.has(report.result) ? 'no health check was made' : 'see below';
-    if (ill > 0)
-        return `${ill} of ${count(report.health.length, 'health check')} ${ill === 1 ? 'fails' : 'fail'}`;
-    return report.health.length === 1 ? 'its health check passes' : `all ${report.health.length} health checks pass`;
-}
-function illness(report) {
-    const well = report.health.every(({ healthy }) => healthy);
-    return well && driftOf(report) !== '' ? 'is not what was deployed' : `is not healthy: ${healthOf(report)}`;
-}
-function driftOf({ status = [] }) {
-    const differs = status.reduce((sum, { drift }) => sum + drift.length, 0);
-    return differs === 0
-        ? ''
-        : ` ${count(differs, 'thing')} ${differs === 1 ? 'differs' : 'differ'} from what was deployed.`;
-}
-function named(release, otherwise) {
-    const version = shortVersion(release);
-    return version === '' ? otherwise : `\`${version}\``;
-}
-function capital(text) {
-    return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-;// CONCATENATED MODULE: ./lib/report/annotation.js
-
-
-
-/** GitHub cuts at 4,096 without a word, and the end is where the code and the link are. With the title: under 4,000. */
-const limit = 3_800;
-/** The page that explains a code. Its headings carry the bare code as their anchor. */
-function errorPage(docsBase, code) {
-    return docsBase === '' ? '' : `${docsBase.replace(/\/+$/, '')}/docs/errors.md#${code.toLowerCase()}`;
-}
-/** The one error annotation of a run: what failed, why, what to do. Undefined when the result is a good one. */
-function annotationOf(report, docsBase = '') {
-    if (report_report/* goodResults */.u.has(report.result))
-        return undefined;
-    const { failure, rollbackFailure } = report;
-    const known = failure ?? rollbackFailure;
-    const title = line([line(report.name) || 'homelab-deploy', report.hosts[0]].filter(Boolean).join(' on '), 150);
-    const page = known ? errorPage(docsBase, known.code) : '';
-    const second = failure && rollbackFailure ? `${rollbackFailure.what} ${rollbackFailure.why}` : '';
-    const head = [line(verdict(report), 600), several('', known?.what, 600)];
-    const end = [
-        several('The rollback', line(second), 500),
-        // A host that is in neither state comes first.
-        several('What to do', rollbackFailure?.fix || failure?.fix, 1_200),
-        known ? `${line(known.code, 40)}${page && ` · ${page}`}` : '',
-    ];
-    // Why stands between, and gets what room the rest leaves: an input error lists every problem there.
-    const room = limit - [...head, ...end].reduce((sum, part) => sum + part.length + 1, 0);
-    const message = [...head, several('Why', known?.why, room), ...end].filter((part) => part !== '').join('\n');
-    return { title: `${title}: ${report.result}`, message: cut(message, limit) };
-}
-function several(label, text, room) {
-    const shown = clean(text ?? '')
-        .split('\n')
-        .map((each) => each.trimEnd())
-        .filter((each) => each !== '')
-        .join('\n');
-    if (shown === '')
-        return '';
-    return cut(label === '' ? shown : `${label}:${shown.includes('\n') ? '\n' : ' '}${shown}`, room);
-}
-
+// EXTERNAL MODULE: ./lib/report/annotation.js
+var report_annotation = __nccwpck_require__(8393);
+// EXTERNAL MODULE: ./lib/report/lines.js
+var report_lines = __nccwpck_require__(1901);
 ;// CONCATENATED MODULE: ./lib/report/outputs.js
 /** The outputs that action.yml declares, in its order. */
 const outputNames = (/* unused pure expression or super */ null && ([
@@ -82425,630 +88681,81 @@ function serving({ result, before, after, changed }) {
     return after ?? before;
 }
 
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
 ;// CONCATENATED MODULE: ./lib/report/progress.js
-/** Lets the latest news of something long through at a rate a person can read. */
+
+const soonest = 2_000;
+const latest = 15_000;
+const silence = 30_000;
+/**
+ * Lets the latest news of something long through at a rate a person can read: every other second at first, less often
+ * the longer it takes. What is over within that time needs no news.
+ */
 class Progress {
     #print;
     #now;
-    #every;
-    #printedAt = Number.NEGATIVE_INFINITY;
+    #beganAt;
+    #printedAt;
     #waiting;
     #latest = '';
-    constructor(print, now = () => performance.now(), every = 2_000) {
+    #spoke = false;
+    constructor(print, now = () => performance.now()) {
         this.#print = print;
         this.#now = now;
-        this.#every = every;
+        this.#beganAt = now();
+        this.#printedAt = this.#beganAt;
     }
-    /** Printed now, or replaced by the next one, or printed by `done`: the last word is never lost. */
+    /** Something else begins. */
+    begin() {
+        this.#beganAt = this.#now();
+        this.#printedAt = this.#beganAt;
+        this.#waiting = undefined;
+        this.#spoke = false;
+    }
+    /** Printed now, or replaced by the next one, or printed by `done`. */
     update(text) {
         if (text === this.#latest)
             return;
         this.#latest = text;
+        this.#waiting = text;
         const now = this.#now();
-        if (now - this.#printedAt < this.#every) {
-            this.#waiting = text;
-            return;
-        }
-        this.#printedAt = now;
-        this.#waiting = undefined;
-        this.#print(text);
+        const every = Math.min(latest, Math.max(soonest, (now - this.#beganAt) / 10));
+        if (now - this.#printedAt >= every)
+            this.#speak();
     }
+    /** A sign of life, where neither this nor anything else has said a word: `Build: 1 m 30 s so far`. */
+    pulse(name, heardAt) {
+        const now = this.#now();
+        if (now - Math.max(heardAt, this.#beganAt, this.#printedAt) < silence)
+            return;
+        this.#waiting = `${name}: ${(0,clock/* humanDuration */.UU)(now - this.#beganAt)} so far`;
+        this.#speak();
+    }
+    /** Whoever has begun to tell has the last word as well. */
     done() {
-        if (this.#waiting !== undefined)
-            this.#print(this.#waiting);
+        if (this.#spoke)
+            this.#speak();
         this.#waiting = undefined;
+    }
+    #speak() {
+        if (this.#waiting === undefined)
+            return;
+        this.#print(this.#waiting);
+        this.#printedAt = this.#now();
+        this.#waiting = undefined;
+        this.#spoke = true;
     }
 }
 
 // EXTERNAL MODULE: ./lib/report/redact.js
 var redact = __nccwpck_require__(6749);
-;// CONCATENATED MODULE: ./lib/report/markdown.js
-/** GitHub Flavored Markdown around text that may be hostile. Everything here gives one line, but `fence` and the like. */
-
-const entity = (character) => `&#${character.codePointAt(0)};`;
-/**
- * Prose without any Markdown in it. Numeric references, since Markdown never takes them for its own signs (a backslash
- * would not do: tables and links count it differently). After an `@` a zero-width space: nobody is to be pinged.
- */
-function plain(text, limit) {
-    return line(text, limit)
-        .replace(/[&<>*[\]\\|~$`]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, entity)
-        .replace(/:(?=\/\/)|(?<=www)\./gi, entity)
-        .replace(/^(?:[#+=-]|\d(?=\d*[.)](?:\s|$)))/, entity)
-        .replace(/@(?=[\p{L}\p{N}_-])/gu, '@\u200b');
-}
-/** A code span; as an element with references where backticks would need care that tables do not take. */
-function code(text, limit = 300) {
-    const shown = line(text, limit);
-    if (shown === '')
-        return '';
-    if (!/[`|\\<&]/.test(shown))
-        return `\`${shown}\``;
-    return `<code>${shown.replace(/[^\p{L}\p{N} ./=,;-]|(?<=www)\./giu, entity)}</code>`;
-}
-/** Our own sentences: code between backticks and addresses stay what they are, all else is plain. */
-function prose(text, limit) {
-    return line(text, limit)
-        .split(/(`[^`]+`|https:\/\/[^\s`<>"']*[^\s`<>"'.,;:!?)\]])/)
-        .map((piece, index) => {
-        if (index % 2 === 0)
-            return edges(piece, plain);
-        return piece.startsWith('`') ? code(piece.slice(1, -1)) : markdown_link(plain(piece), piece);
-    })
-        .join('')
-        .trim();
-}
-/** `plain` trims; the blanks between two pieces must stay. */
-function edges(piece, render) {
-    if (piece.trim() === '')
-        return piece;
-    return `${piece.startsWith(' ') ? ' ' : ''}${render(piece)}${piece.endsWith(' ') ? ' ' : ''}`;
-}
-/** A link to a web page; only its label when the address is none. The label is Markdown already. */
-function markdown_link(label, address) {
-    const url = URL.canParse(address) ? new URL(address) : undefined;
-    if (url?.protocol !== 'https:' && url?.protocol !== 'http:')
-        return label;
-    if (url.username !== '' || url.password !== '')
-        return label;
-    const href = url.href.replace(/[()<>|\\`\p{Cc}\s]/gu, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
-    return `[${label}](${href.replaceAll('&', '&amp;')})`;
-}
-/** A code block that nothing inside can end: its fence is longer than any run of backticks in the text. */
-function fence(text, language = 'text') {
-    const shown = clean(text);
-    let longest = 2;
-    for (const [run] of shown.matchAll(/`+/g))
-        longest = Math.max(longest, run.length);
-    const mark = '`'.repeat(longest + 1);
-    return `${mark}${language}\n${shown}${shown.endsWith('\n') ? '' : '\n'}${mark}`;
-}
-/** Folded. The title is HTML to GitHub, and `plain` text is the same in HTML. */
-function details(title, body) {
-    return `<details>\n<summary>${title}</summary>\n\n${body}\n\n</details>`;
-}
-/** Cells are Markdown of one line without a bare `|`: what the functions above give. */
-function table(head, rows) {
-    const row = (cells) => `| ${cells.join(' | ')} |`;
-    return [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
-}
-/** Several lines of ours: a list stays a list, the other lines stay lines. */
-function paragraphs(text, lines = 60) {
-    const all = clean(text)
-        .split('\n')
-        .map((each) => each.trim())
-        .filter((each) => each !== '');
-    const shown = all
-        .slice(0, lines)
-        .map((each) => (/^[-*•] /.test(each) ? `- ${prose(each.slice(2), 1_000)}` : prose(each, 2_000)));
-    if (all.length > lines)
-        shown.push(`… and ${all.length - lines} more, in the log`);
-    return shown.reduce((text, next) => {
-        if (text === '')
-            return next;
-        const inList = text.slice(text.lastIndexOf('\n') + 1).startsWith('- ');
-        if (next.startsWith('- '))
-            return `${text}${inList ? '\n' : '\n\n'}${next}`;
-        return `${text}${inList ? '\n\n' : '<br>\n'}${next}`;
-    }, '');
-}
-
-;// CONCATENATED MODULE: ./lib/report/failure.js
-
-
-
-/** What failed, why, what to do, the code, and the end of the output: a part of the summary. */
-function failure(found, title, docsBase, room) {
-    if (found === undefined)
-        return '';
-    const what = `${prose(found.what, 1_000)}${found.step ? ` (while: ${plain(found.step, 80)})` : ''}`;
-    const entry = markdown_link(code(found.code, 40), errorPage(docsBase, found.code));
-    const log = tail(found.detail, room);
-    const last = log.text === '' ? '' : details(foldTitle('The last lines of the output', log.dropped), fence(log.text));
-    return [`#### ${title}`, what, why(found.why), fix(found.fix), `Error code ${entry}`, last]
-        .filter(Boolean)
-        .join('\n\n');
-}
-function foldTitle(title, dropped) {
-    return dropped > 0 ? `${title} (${count(dropped, 'earlier line')} left out)` : title;
-}
-function why(text) {
-    return text.trim() === '' ? '' : `**Why** ${text.trim().includes('\n') ? '\n\n' : ''}${paragraphs(cut(text, 8_000))}`;
-}
-/** Of several lines, all is to be pasted but a first line that announces it. */
-function fix(text) {
-    const [first = '', ...rest] = cut(clean(text).trim(), 8_000).split('\n');
-    if (first === '')
-        return '';
-    if (rest.length === 0)
-        return `**What to do** ${prose(first)}`;
-    if (/^[-*•] /.test(first) || rest.every((each) => each.trim() === '' || /^[-*•] /.test(each)))
-        return `**What to do**\n\n${paragraphs(cut(text, 8_000))}`;
-    const announced = /[:.]\s*$/.test(first) || rest[0]?.trim() === '';
-    const paste = (announced ? rest : [first, ...rest]).join('\n').replace(/^\s*\n/, '');
-    return `**What to do** ${announced ? prose(first) : ''}\n\n${fence(paste, 'sh')}`;
-}
-
-// EXTERNAL MODULE: ./lib/shell.js
-var shell = __nccwpck_require__(621);
-;// CONCATENATED MODULE: ./lib/report/sections.js
-/** The parts of the summary: each gives Markdown, or nothing when there is nothing to say. */
-
-
-
-
-
-function facts(report) {
-    const more = report.hosts.length > 1
-        ? `, and ${report.hosts
-            .slice(1, 20)
-            .map((host) => code(host))
-            .join(', ')}`
-        : '';
-    const where = report.hosts[0] === undefined
-        ? ''
-        : `${code(report.hosts[0])}${report.system && ` (${plain(report.system, 200)})`}${more}`;
-    const rows = [
-        ['Version', versions(report)],
-        ['Commit', plain(report.after?.subject ?? '', 120)],
-        [
-            'Release',
-            [report.before?.id, report.after?.id]
-                .filter((id, at, all) => id && all.indexOf(id) === at)
-                .map((id) => code(id ?? ''))
-                .join(' → '),
-        ],
-        ['Host', [where, report.path && `in ${code(report.path)}`].filter(Boolean).join(' ')],
-        ['Network', report.network ? `through the tailnet, ${plain(report.network, 100)}` : ''],
-        [
-            'How',
-            [report.mode, report.strategy]
-                .filter(Boolean)
-                .map((each) => code(each))
-                .join(', ') + (report.run.actor && `, asked for by ${code(report.run.actor)}`),
-        ],
-        ['Address', report.url && markdown_link(plain(report.url, 500), report.url)],
-    ];
-    return rows.flatMap(([name, value]) => (value ? [`- **${name}** ${value}`] : [])).join('\n');
-}
-function versions({ before, after, run, result }) {
-    const base = projectPage(run.url, run.repository);
-    const one = (release) => {
-        const name = code(shortVersion(release), 64);
-        return base && isCommit(release.revision) ? markdown_link(name, `${base}/commit/${release.revision}`) : name;
-    };
-    if (before === undefined || after === undefined || shortVersion(before) === shortVersion(after)) {
-        const only = after ?? before;
-        return only ? one(only) : '';
-    }
-    const known = base && isCommit(before.revision) && isCommit(after.revision);
-    const compare = known ? ` (${markdown_link('compare', `${base}/compare/${before.revision}...${after.revision}`)})` : '';
-    const back = result === 'rolled-back' ? ` → back to ${one(before)}` : '';
-    return `${one(before)} → ${one(after)}${back}${compare}`;
-}
-/** From the address of the run, since the project may live on a GitHub of its own. */
-function projectPage(runUrl, repository) {
-    if (!URL.canParse(runUrl) || !/^[\w.-]+\/[\w.-]+$/.test(repository))
-        return '';
-    return `${new URL(runUrl).origin}/${repository}`;
-}
-function isCommit(revision) {
-    return /^[0-9a-f]{7,64}$/i.test(revision);
-}
-function steps(report) {
-    if (report.steps.length === 0)
-        return '';
-    const mark = { ok: '✓', failed: '✗', skipped: '–' };
-    const shown = report.steps.slice(-60);
-    const rows = shown.map((step) => [
-        mark[step.result],
-        plain(step.name, 80),
-        (0,clock/* humanDuration */.UU)(step.durationMs),
-        plain(step.note, 160),
-    ]);
-    return table(['', 'Step', 'Took', ''], rows);
-}
-function health(report) {
-    if (report.health.length === 0)
-        return '';
-    const rows = report.health
-        .slice(0, 40)
-        .map((check) => [
-        check.healthy ? '✓' : '✗',
-        code(check.check, 200),
-        plain(check.seen, 200),
-        check.latencyMs > 0 ? (0,clock/* humanDuration */.UU)(check.latencyMs) : '',
-    ]);
-    return table(['', 'Health', 'Last seen', 'Latency'], rows);
-}
-const words = {
-    deployed: '✓ deployed',
-    unchanged: '✓ unchanged',
-    planned: '◇ planned',
-    healthy: '✓ healthy',
-    unhealthy: '✗ not healthy',
-    'rolled-back': '↩ rolled back',
-    failed: '✗ failed',
-    'rollback-failed': '✗ rollback failed',
-    unknown: '? unknown',
-};
-/** Where there are several, a row for each; of one alone the page says all that there is to say. */
-function machines(report) {
-    const rows = (report.machines ?? []).slice(0, 100).map((machine) => [
-        code(machine.host, 120),
-        machine.result === 'failed' && !machine.changed ? '– not touched' : words[machine.result],
-        [machine.before, machine.after]
-            .map(shortVersion)
-            .filter((version, at, all) => version && all.indexOf(version) === at)
-            .map((version) => code(version, 64))
-            .join(' → '),
-        machine.health.map(({ healthy, check }) => `${healthy ? '✓' : '✗'} ${code(check, 80)}`).join(', '),
-    ]);
-    return rows.length === 0 ? '' : table(['Host', 'Result', 'Version', 'Health'], rows);
-}
-function changes(found) {
-    if (found === undefined)
-        return '';
-    const { added, changed, removed } = found.counts;
-    const total = added + changed + removed;
-    if (total === 0)
-        return '';
-    const sent = found.bytesSent > 0 ? `, ${humanBytes(found.bytesSent)} sent` : '';
-    const names = [
-        ...found.removed.map((name) => `- ${line(name, 200)}`),
-        ...found.changed.map((name) => `! ${line(name, 200)}`),
-        ...found.added.map((name) => `+ ${line(name, 200)}`),
-    ].slice(0, 20);
-    const rest = total > names.length ? [`  … and ${total - names.length} more`] : [];
-    const title = `${count(total, 'file')}: ${added} added, ${changed} changed, ${removed} removed${sent}`;
-    return details(title, fence([...names, ...rest].join('\n'), 'diff'));
-}
-/** How a person takes it back, or forth, with nothing but what this page shows. */
-function byHand({ before, hosts, name, result, changed, run }) {
-    const useful = result === 'deployed' || result === 'rollback-failed' || result === 'unknown' || (result === 'failed' && changed);
-    if (!useful || before === undefined || before.id === '')
-        return '';
-    const yaml = (text) => `'${line(text, 300).replaceAll("'", "''")}'`;
-    const inputs = ['with:', `  mode: rollback`, `  name: ${yaml(name)}`, `  to: ${yaml(before.id)}`];
-    if (hosts[0] !== undefined)
-        inputs.push(`  host: ${yaml(hosts[0])}`);
-    const workflow = run.workflow === '' ? 'WORKFLOW' : (0,shell/* quote */.hD)(line(run.workflow, 200));
-    const repository = /^[\w.-]+\/[\w.-]+$/.test(run.repository) ? ` --repo ${run.repository}` : '';
-    const command = `gh workflow run ${workflow}${repository} -f mode=rollback -f to=${(0,shell/* quote */.hD)(line(before.id, 300))}`;
-    return details('Go back by hand', [
-        'Run the workflow with these inputs, if it has a `workflow_dispatch` that takes `mode` and `to`:',
-        fence(command, 'sh'),
-        'or use the action with:',
-        fence(inputs.join('\n'), 'yaml'),
-    ].join('\n\n'));
-}
-
-;// CONCATENATED MODULE: ./lib/report/commit-page.js
-
-/** The page of a commit; empty where there is none to link to. */
-function commitPage({ run }, revision) {
-    const base = projectPage(run.url, run.repository);
-    return base && isCommit(revision) ? `${base}/commit/${revision}` : '';
-}
-
-;// CONCATENATED MODULE: ./lib/report/past-runs.js
-
-
-/** The last runs on a host, as its ledger has them. */
-function pastRuns(all) {
-    if (all.length === 0)
-        return '';
-    const rows = all.map(({ at, mode, result, revision, durationMs, activateMs }) => [
-        plain(at.replace('T', ' ').replace(/(\.\d+)?Z$/, ''), 40),
-        plain(`${mode === 'deploy' ? '' : `${mode}: `}${result}`, 60),
-        code(revision.slice(0, 7), 20),
-        (0,clock/* humanDuration */.UU)(durationMs),
-        activateMs === undefined ? '' : (0,clock/* humanDuration */.UU)(activateMs),
-    ]);
-    return details('The last runs', table(['When (UTC)', 'Result', 'Commit', 'Took', 'Activation'], rows));
-}
-
-;// CONCATENATED MODULE: ./lib/report/plan-section.js
-/** What a plan found, host by host: Markdown. */
-
-
-
-
-
-
-
-function planSections(report, docsBase, rows) {
-    const plans = report.plan ?? [];
-    return plans.slice(0, 20).flatMap((plan) => [
-        plans.length > 1 ? `### ${code(plan.host, 120)}` : '',
-        ...plan.obstacles.map((obstacle, index) => {
-            const which = plan.obstacles.length > 1 ? ` (${index + 1} of ${plan.obstacles.length})` : '';
-            return failure({ ...obstacle, step: '', detail: '' }, `In the way${which}`, docsBase, 0);
-        }),
-        plan_section_facts(plan, rows),
-        commits(plan, report, rows),
-        does(plan, rows),
-        plan.changes ? changes({ ...plan.changes, bytesSent: 0 }) : '',
-        edited(plan, rows),
-        pastRuns(plan.past),
-    ]);
-}
-function plan_section_facts(plan, most) {
-    const { changes: files, unchanged, interrupts, commands, env, files: written, notes } = plan;
-    const total = files ? files.counts.added + files.counts.changed + files.counts.removed : 0;
-    const names = (all) => {
-        const shown = all.slice(0, most).map((name) => code(name, 100));
-        return [...shown, ...(all.length > shown.length ? [`and ${all.length - shown.length} more`] : [])].join(', ');
-    };
-    const rows = [
-        ['Nothing to do', unchanged ? 'A deploy would find nothing to change.' : ''],
-        ['Files', files && total > 0 ? `${count(total, 'file')} differ, ${humanBytes(files.bytesSent)} to send` : ''],
-        ['New in the env file', names(env.added)],
-        ['Gone from the env file', names(env.removed)],
-        ['Written anew', names(written)],
-        [
-            'Interrupted',
-            interrupts
-                .slice(0, most)
-                .map((each) => plain(each, 200))
-                .join(', '),
-        ],
-        ['Time', unchanged ? '' : times(plan)],
-        ['Runs besides', names(commands)],
-        [
-            'Found',
-            notes
-                .slice(0, most)
-                .map((each) => prose(each, 300))
-                .join('; '),
-        ],
-    ];
-    return rows.flatMap(([name, value]) => (value ? [`- **${name}** ${value}`] : [])).join('\n');
-}
-/** The old version is gone and the new one not there yet while it is activated; that takes as long as it took before. */
-function times({ past }) {
-    const good = past.filter(({ result }) => result === 'deployed');
-    const active = good.flatMap(({ activateMs }) => activateMs ?? []);
-    const took = (all, what) => all.length === 0
-        ? []
-        : [
-            `${what} ${(0,clock/* humanDuration */.UU)(median(all))} ${all.length === 1 ? 'the last time' : `(median of the last ${all.length})`}`,
-        ];
-    const whole = good.map(({ durationMs }) => durationMs);
-    return [...took(active, 'the activation took'), ...took(whole, 'all of it')].join(', ');
-}
-function median(values) {
-    const sorted = values.toSorted((a, b) => a - b);
-    return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
-}
-function commits({ commits: all, otherCommits }, report, most) {
-    if (all.length === 0)
-        return otherCommits === '' ? '' : `Commits since the release that runs: ${prose(otherCommits)}.`;
-    const rows = all.slice(0, most).map(({ revision, subject }) => {
-        const short = code(revision.slice(0, 7));
-        return `- ${markdown_link(short, commitPage(report, revision))} ${plain(subject, 120)}`;
-    });
-    const rest = otherCommits === '' ? [] : [`- … and ${plain(otherCommits, 100)}`];
-    return details(`${count(all.length, 'commit')}${otherCommits && ` and ${plain(otherCommits, 100)}`}`, [...rows, ...rest].join('\n'));
-}
-function does({ does: all }, rows) {
-    if (all.length === 0)
-        return '';
-    const shown = all.slice(0, rows).map((each) => line(each.replace(/^~/, '!'), 300));
-    const rest = all.length > shown.length ? [`  … and ${all.length - shown.length} more`] : [];
-    return details(`${count(all.length, 'change')} besides the files`, fence([...shown, ...rest].join('\n'), 'diff'));
-}
-function edited({ edited: all }, rows) {
-    if (all.length === 0)
-        return '';
-    const names = all.slice(0, rows).map((name) => line(name, 200));
-    const rest = all.length > names.length ? [`… and more`] : [];
-    return details('Edited on the host, and would be replaced (a copy is kept)', fence([...names, ...rest].join('\n')));
-}
-
-;// CONCATENATED MODULE: ./lib/report/status-section.js
-/** What `status` found, host by host: Markdown. */
-
-
-
-
-function statusSections(report, rows) {
-    const all = report.status ?? [];
-    return all
-        .slice(0, 20)
-        .flatMap((status) => [
-        all.length > 1 ? `### ${code(status.host, 120)}` : '',
-        release(status, report),
-        drift(status, rows),
-        running(status, rows),
-        releases(status, report, rows),
-        pastRuns(status.past),
-    ]);
-}
-const time = (text) => plain(`${text.slice(0, 16).replace('T', ' ')} UTC`, 40);
-function release({ release: now, standing, drift: differs }, report) {
-    const rows = now === undefined
-        ? []
-        : [
-            [
-                'Runs',
-                `${markdown_link(code(now.revision.slice(0, 7) || now.id), commitPage(report, now.revision))}${now.ref && ` of ${code(now.ref.replace(/^refs\/(heads|tags)\//, ''), 100)}`}`,
-            ],
-            ['Since', time(now.since)],
-            [
-                'Release',
-                `${code(now.id)}, made ${time(now.madeAt)}${now.actor && ` by ${code(now.actor, 80)}`}${now.run.startsWith('http') ? ` in ${markdown_link('this run', now.run)}` : ''}`,
-            ],
-            ['Drift', differs.length === 0 ? 'none: it is as it was deployed' : count(differs.length, 'difference')],
-        ];
-    return [
-        ...rows.map(([name, value]) => `- **${name}** ${value}`),
-        ...standing.map((each) => `- ${plain(each, 500)}`),
-    ].join('\n');
-}
-function drift({ drift: all }, rows) {
-    if (all.length === 0)
-        return '';
-    const shown = all.slice(0, rows).map(({ text }) => line(text, 300));
-    const rest = all.length > shown.length ? [`… and ${all.length - shown.length} more`] : [];
-    return details(`${count(all.length, 'difference')} to what was deployed`, fence([...shown, ...rest].join('\n')));
-}
-function running({ running: all }, rows) {
-    if (all.length === 0)
-        return '';
-    return details('What runs', fence(all
-        .slice(0, rows)
-        .map((each) => line(each, 300))
-        .join('\n')));
-}
-function releases({ releases: all }, report, most) {
-    if (all.length === 0)
-        return '';
-    const rows = all
-        .slice(0, most)
-        .map(({ id, at, revision }) => [
-        code(id),
-        time(at),
-        markdown_link(code(revision.slice(0, 12)), commitPage(report, revision)),
-    ]);
-    return details(`${count(all.length, 'release')} to go back to`, table(['`to`', 'Made', 'Commit'], rows));
-}
-
-;// CONCATENATED MODULE: ./lib/report/timeline.js
-
-
-const columns = 40;
-const rows = 30;
-/**
- * The steps as bars over time. Plain characters: a Mermaid chart takes the time zone of the reader for its axis, says
- * nothing on a phone, and is one more language that a step's name could break out into.
- */
-function timeline(steps) {
-    const shown = steps.slice(-rows);
-    if (shown.length < 2)
-        return '';
-    const first = Math.min(...shown.map((step) => step.startedMs));
-    const total = Math.max(1, ...shown.map((step) => step.startedMs + step.durationMs - first));
-    const names = shown.map((step) => line(step.name, 24));
-    const width = Math.max(...names.map((name) => name.length));
-    const bars = shown.map((step, index) => {
-        const length = Math.max(1, Math.round((step.durationMs / total) * columns));
-        const start = Math.min(columns - length, Math.floor(((step.startedMs - first) / total) * columns));
-        const bar = (step.result === 'skipped' ? '·' : '█').repeat(Math.min(length, columns));
-        const took = (0,clock/* humanDuration */.UU)(step.durationMs).padStart(9);
-        const mark = step.result === 'failed' ? ' ✗' : '';
-        return `${names[index]?.padEnd(width)}  ${(' '.repeat(Math.max(0, start)) + bar).padEnd(columns)}  ${took}${mark}`;
-    });
-    return bars.join('\n');
-}
-
-;// CONCATENATED MODULE: ./lib/report/summary.js
-
-
-
-
-
-
-
-
-
-/** The page of one run, in GitHub Flavored Markdown. It stands alone: a matrix shows many of them in any order. */
-function renderSummary(report, options = {}) {
-    const docsBase = options.docsBase ?? '';
-    const maxBytes = options.maxBytes ?? 900 * 1_024;
-    // Logs are all that can grow, so they give way until the page fits.
-    for (let room = 128 * 1_024; room >= 1_024; room /= 2) {
-        const page = render(report, docsBase, room);
-        if (bytes(page) <= maxBytes)
-            return page;
-    }
-    return `${join([heading(report), opening(report), 'The details did not fit here: see the log of the step.'])}\n`;
-}
-function render(report, docsBase, room) {
-    // Where even short logs do not fit, lists give way as well: of many hosts, or for a comment.
-    const rows = room < 16 * 1_024 ? 6 : 60;
-    const bars = timeline(report.steps);
-    return `${join([
-        heading(report),
-        opening(report),
-        // A plan tells of each thing in the way by itself.
-        report.plan ? '' : failure(report.failure, 'What failed', docsBase, room),
-        failure(report.rollbackFailure, 'What failed while it was being undone', docsBase, room),
-        facts(report),
-        warnings(report.warnings),
-        machines(report),
-        health(report),
-        changes(report.changes),
-        ...planSections(report, docsBase, rows),
-        ...statusSections(report, rows),
-        ...report.notes.slice(0, 4).map((each) => note(each, room)),
-        steps(report),
-        bars && details('Timeline', fence(bars)),
-        byHand(report),
-    ])}\n`;
-}
-const marks = {
-    deployed: '✓',
-    unchanged: '✓',
-    planned: '◇',
-    healthy: '✓',
-    unhealthy: '✗',
-    'rolled-back': '↩',
-    failed: '✗',
-    'rollback-failed': '✗',
-    unknown: '?',
-};
-function heading(report) {
-    const [host, ...others] = report.hosts;
-    const where = host === undefined ? '' : `${code(host, 120)}${others.length > 0 ? ` +${others.length}` : ''}`;
-    const parts = [plain(report.name, 100), plain(report.environment, 100), where].filter((part) => part !== '');
-    return `### ${marks[report.result]} ${parts.join(' · ') || 'homelab-deploy'}`;
-}
-/** The verdict. A good one needs no frame; a bad one gets GitHub's own, as strong as the matter is grave. */
-function opening(report) {
-    const sentence = prose(verdict(report));
-    if (report.result === 'planned')
-        return `> [!NOTE]\n> ${sentence}`;
-    if (report_report/* goodResults */.u.has(report.result))
-        return sentence;
-    const grave = report.result === 'rollback-failed' || (report.result === 'failed' && report.changed);
-    return `> [!${grave ? 'CAUTION' : 'WARNING'}]\n> ${sentence}`;
-}
-function warnings(all) {
-    if (all.length === 0)
-        return '';
-    const shown = all.slice(0, 20).map((each) => `- ${prose(each, 600)}`);
-    const rest = all.length > shown.length ? [`- … and ${all.length - shown.length} more, in the log`] : [];
-    return ['**Worth a look**', '', ...shown, ...rest].join('\n');
-}
-function note(found, room) {
-    const shown = tail(found.text, room);
-    return shown.text === '' ? '' : details(foldTitle(plain(found.title, 120), shown.dropped), fence(shown.text));
-}
-function join(parts) {
-    return parts.filter((part) => part !== '').join('\n\n');
-}
-
+// EXTERNAL MODULE: ./lib/report/summary.js + 10 modules
+var summary = __nccwpck_require__(9614);
+// EXTERNAL MODULE: ./lib/report/text.js
+var report_text = __nccwpck_require__(4639);
+// EXTERNAL MODULE: ./lib/report/verdict.js
+var verdict = __nccwpck_require__(975);
 ;// CONCATENATED MODULE: ./lib/report/sink.js
 var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -83125,25 +88832,26 @@ class Sink {
     #redactor = new redact/* Redactor */.p();
     #streams = new Map();
     #grouped = false;
+    #printedAt = 0;
     #published;
     constructor(options) {
         this.#options = options;
     }
     info(text) {
-        for (const each of clean(this.#redactor.redact(text)).split('\n'))
+        for (const each of (0,report_text/* clean */.uH)(this.#redactor.redact(text)).split('\n'))
             this.#print(each);
     }
     warning(text) {
-        const shown = clean(this.#redactor.redact(text));
+        const shown = (0,report_text/* clean */.uH)(this.#redactor.redact(text));
         this.warnings.push(shown);
         if (this.warnings.length <= warningLimit)
-            core/* warning */.$e(cut(shown, 4_000));
+            core/* warning */.$e((0,report_text/* cut */.Jj)(shown, 4_000));
         else
             this.info(`Warning: ${shown}`);
     }
     /** An empty chunk ends a line that has no line feed. */
     output(source, chunk) {
-        const lines = this.#streams.get(source) ?? new Lines();
+        const lines = this.#streams.get(source) ?? new report_lines/* Lines */.q();
         this.#streams.set(source, lines);
         for (const each of chunk === '' ? lines.flush() : lines.push(chunk))
             this.#printOutput(source, each);
@@ -83157,7 +88865,7 @@ class Sink {
     /** Groups do not nest at GitHub: one that begins ends the one before. */
     startGroup(name) {
         this.endGroup();
-        core/* startGroup */.Oh(line(this.#redactor.redact(name), 200));
+        core/* startGroup */.Oh((0,report_text/* line */.n8)(this.#redactor.redact(name), 200));
         this.#grouped = true;
     }
     endGroup() {
@@ -83179,19 +88887,33 @@ class Sink {
     progress(source) {
         return new Progress((text) => this.output(source, `${text}\n`));
     }
+    /** When the last line was printed, by `performance.now()`. */
+    get printedAt() {
+        return this.#printedAt;
+    }
     flush() {
         for (const source of this.#streams.keys())
             this.output(source, '');
     }
     /** Once, at the end. Whatever cannot be written here must not turn a good deploy into a failed step. */
-    publish(report) {
+    publish(report, tell, hurry = false) {
         // A second caller, such as the handler of a stray error, waits for the first: there is one annotation, one summary.
-        this.#published ??= this.#publish(report);
+        this.#published ??= this.#publish(report, tell, hurry);
         return this.#published;
     }
-    async #publish(report) {
+    async #publish(report, tell, hurry) {
         this.endGroup();
-        const full = { ...report, warnings: [...new Set([...report.warnings, ...this.warnings])] };
+        let more;
+        const whole = () => ({ ...report, ...more, warnings: [...new Set([...report.warnings, ...this.warnings])] });
+        this.#warnOfHidden(outputsOf(report, ''));
+        const tellOthers = () => this.#attempt('to GitHub', async () => {
+            more = await tell?.(this.#redactor.redactAll(whole(), ourWords));
+        });
+        // Others first: a warning about what they did not take stands in the summary as well. But a job that was cancelled
+        // has seconds left, and they belong to what nobody else can tell.
+        if (!hurry)
+            await tellOthers();
+        const full = whole();
         const shown = this.#redactor.redactAll(full, ourWords);
         const { docsBase } = this.#options;
         let path = '';
@@ -83204,12 +88926,22 @@ class Sink {
                 core/* setOutput */.uH(name, value);
         });
         await this.#attempt('the summary', async () => {
-            await core/* summary */.z.addRaw(renderSummary(shown, { docsBase })).write();
+            await core/* summary */.z.addRaw((0,summary/* renderSummary */.B)(shown, { docsBase })).write();
         });
-        this.info(verdict(shown));
-        const annotation = annotationOf(shown, docsBase);
+        this.info((0,verdict/* verdict */.W)(shown));
+        const annotation = (0,report_annotation/* annotationOf */.l)(shown, docsBase);
         if (annotation)
             core/* error */.z3(annotation.message, { title: annotation.title });
+        if (hurry)
+            await tellOthers();
+    }
+    /** What the runner will not do, and where it does not say why. */
+    #warnOfHidden(outputs) {
+        const held = Object.keys(outputs).filter((name) => this.#redactor.redact(outputs[name] ?? '') !== outputs[name]);
+        if (held.length === 0)
+            return;
+        const names = held.map((name) => `\`${name}\``).join(', ');
+        this.warning(`The output ${names} holds a value that is masked. Later steps get it; GitHub passes it neither to other jobs nor to \`environment: url:\`. Keep what is no secret, such as an address, in a variable (\`vars\`).`);
     }
     async #attempt(what, write) {
         try {
@@ -83222,12 +88954,13 @@ class Sink {
     #printOutput(source, { text, cut: incomplete }) {
         // Of a line whose end is gone, the last piece may be the first half of a secret.
         const whole = incomplete ? text.slice(0, Math.max(0, text.length - this.#redactor.longest)) : text;
-        const shown = clean(this.#redactor.redact(whole)).replace(/\n/g, ' ').trimEnd();
-        this.#print(`  ${line(source, 40)} │ ${shown}`);
+        const shown = (0,report_text/* clean */.uH)(this.#redactor.redact(whole)).replace(/\n/g, ' ').trimEnd();
+        this.#print(`  ${(0,report_text/* line */.n8)(source, 40)} │ ${shown}`);
     }
     #print(text) {
+        this.#printedAt = performance.now();
         // Redacted once more: what was taken out between two halves may have joined them.
-        core/* info */.pq(defuse(cut(this.#redactor.redact(text), 2_000)).trimEnd());
+        core/* info */.pq((0,report_text/* defuse */.VP)((0,report_text/* cut */.Jj)(this.#redactor.redact(text), 2_000)).trimEnd());
     }
 }
 /** Whole or not at all, and for the runner's user only. */
@@ -83255,6 +88988,935 @@ async function writeReport(directory, report) {
 
 /***/ }),
 
+/***/ 9614:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  B: () => (/* binding */ renderSummary)
+});
+
+// EXTERNAL MODULE: ./lib/report/annotation.js
+var annotation = __nccwpck_require__(8393);
+// EXTERNAL MODULE: ./lib/report/text.js
+var report_text = __nccwpck_require__(4639);
+;// CONCATENATED MODULE: ./lib/report/markdown.js
+/** GitHub Flavored Markdown around text that may be hostile. Everything here gives one line, but `fence` and the like. */
+
+const entity = (character) => `&#${character.codePointAt(0)};`;
+/**
+ * Prose without any Markdown in it. Numeric references, since Markdown never takes them for its own signs (a backslash
+ * would not do: tables and links count it differently). After an `@` a zero-width space: nobody is to be pinged.
+ */
+function plain(text, limit) {
+    return (0,report_text/* line */.n8)(text, limit)
+        .replace(/[&<>*[\]\\|~$`]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, entity)
+        .replace(/:(?=\/\/)|(?<=www)\./gi, entity)
+        .replace(/^(?:[#+=-]|\d(?=\d*[.)](?:\s|$)))/, entity)
+        .replace(/@(?=[\p{L}\p{N}_-])/gu, '@\u200b');
+}
+/** A code span; as an element with references where backticks would need care that tables do not take. */
+function code(text, limit = 300) {
+    const shown = (0,report_text/* line */.n8)(text, limit);
+    if (shown === '')
+        return '';
+    if (!/[`|\\<&]/.test(shown))
+        return `\`${shown}\``;
+    return `<code>${shown.replace(/[^\p{L}\p{N} ./=,;-]|(?<=www)\./giu, entity)}</code>`;
+}
+/** Our own sentences: code between backticks and addresses stay what they are, all else is plain. */
+function prose(text, limit) {
+    return (0,report_text/* line */.n8)(text, limit)
+        .split(/(`[^`]+`|https:\/\/[^\s`<>"']*[^\s`<>"'.,;:!?)\]])/)
+        .map((piece, index) => {
+        if (index % 2 === 0)
+            return edges(piece, plain);
+        return piece.startsWith('`') ? code(piece.slice(1, -1)) : markdown_link(plain(piece), piece);
+    })
+        .join('')
+        .trim();
+}
+/** `plain` trims; the blanks between two pieces must stay. */
+function edges(piece, render) {
+    if (piece.trim() === '')
+        return piece;
+    return `${piece.startsWith(' ') ? ' ' : ''}${render(piece)}${piece.endsWith(' ') ? ' ' : ''}`;
+}
+/** A link to a web page; only its label when the address is none. The label is Markdown already. */
+function markdown_link(label, address) {
+    const url = URL.canParse(address) ? new URL(address) : undefined;
+    if (url?.protocol !== 'https:' && url?.protocol !== 'http:')
+        return label;
+    if (url.username !== '' || url.password !== '')
+        return label;
+    const href = url.href.replace(/[()<>|\\`\p{Cc}\s]/gu, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
+    return `[${label}](${href.replaceAll('&', '&amp;')})`;
+}
+/** A code block that nothing inside can end: its fence is longer than any run of backticks in the text. */
+function fence(text, language = 'text') {
+    const shown = (0,report_text/* clean */.uH)(text);
+    let longest = 2;
+    for (const [run] of shown.matchAll(/`+/g))
+        longest = Math.max(longest, run.length);
+    const mark = '`'.repeat(longest + 1);
+    return `${mark}${language}\n${shown}${shown.endsWith('\n') ? '' : '\n'}${mark}`;
+}
+/** Folded. The title is HTML to GitHub, and `plain` text is the same in HTML. */
+function details(title, body) {
+    return `<details>\n<summary>${title}</summary>\n\n${body}\n\n</details>`;
+}
+/** Cells are Markdown of one line without a bare `|`: what the functions above give. */
+function table(head, rows) {
+    const row = (cells) => `| ${cells.join(' | ')} |`;
+    return [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
+}
+/** Several lines of ours: a list stays a list, the other lines stay lines. */
+function paragraphs(text, lines = 60) {
+    const all = (0,report_text/* clean */.uH)(text)
+        .split('\n')
+        .map((each) => each.trim())
+        .filter((each) => each !== '');
+    const shown = all
+        .slice(0, lines)
+        .map((each) => (/^[-*•] /.test(each) ? `- ${prose(each.slice(2), 1_000)}` : prose(each, 2_000)));
+    if (all.length > lines)
+        shown.push(`… and ${all.length - lines} more, in the log`);
+    return shown.reduce((text, next) => {
+        if (text === '')
+            return next;
+        const inList = text.slice(text.lastIndexOf('\n') + 1).startsWith('- ');
+        if (next.startsWith('- '))
+            return `${text}${inList ? '\n' : '\n\n'}${next}`;
+        return `${text}${inList ? '\n\n' : '<br>\n'}${next}`;
+    }, '');
+}
+
+;// CONCATENATED MODULE: ./lib/report/failure.js
+
+
+
+/** What failed, why, what to do, the code, and the end of the output: a part of the summary. */
+function failure(found, title, docsBase, room) {
+    if (found === undefined)
+        return '';
+    const what = `${prose(found.what, 1_000)}${found.step ? ` (while: ${plain(found.step, 80)})` : ''}`;
+    const entry = markdown_link(code(found.code, 40), (0,annotation/* errorPage */.W)(docsBase, found.code));
+    const log = (0,report_text/* tail */.RT)(found.detail, room);
+    const last = log.text === '' ? '' : details(foldTitle('The last lines of the output', log.dropped), fence(log.text));
+    return [`#### ${title}`, what, why(found.why), fix(found.fix), `Error code ${entry}`, last]
+        .filter(Boolean)
+        .join('\n\n');
+}
+function foldTitle(title, dropped) {
+    return dropped > 0 ? `${title} (${(0,report_text/* count */.U9)(dropped, 'earlier line')} left out)` : title;
+}
+function why(text) {
+    return text.trim() === '' ? '' : `**Why** ${text.trim().includes('\n') ? '\n\n' : ''}${paragraphs((0,report_text/* cut */.Jj)(text, 8_000))}`;
+}
+/** Of several lines, all is to be pasted but a first line that announces it. */
+function fix(text) {
+    const [first = '', ...rest] = (0,report_text/* cut */.Jj)((0,report_text/* clean */.uH)(text).trim(), 8_000).split('\n');
+    if (first === '')
+        return '';
+    if (rest.length === 0)
+        return `**What to do** ${prose(first)}`;
+    if (/^[-*•] /.test(first) || rest.every((each) => each.trim() === '' || /^[-*•] /.test(each)))
+        return `**What to do**\n\n${paragraphs((0,report_text/* cut */.Jj)(text, 8_000))}`;
+    const announced = /[:.]\s*$/.test(first) || rest[0]?.trim() === '';
+    const paste = (announced ? rest : [first, ...rest]).join('\n').replace(/^\s*\n/, '');
+    return `**What to do** ${announced ? prose(first) : ''}\n\n${fence(paste, 'sh')}`;
+}
+
+// EXTERNAL MODULE: ./lib/clock.js
+var clock = __nccwpck_require__(5233);
+;// CONCATENATED MODULE: ./lib/report/commit-page.js
+/** The page of a commit; empty where there is none to link to. */
+function commitPage({ run }, revision) {
+    const base = projectPage(run.url, run.repository);
+    return base && isCommit(revision) ? `${base}/commit/${revision}` : '';
+}
+/** From the address of the run, since the project may live on a GitHub of its own. */
+function projectPage(runUrl, repository) {
+    if (!URL.canParse(runUrl) || !/^[\w.-]+\/[\w.-]+$/.test(repository))
+        return '';
+    return `${new URL(runUrl).origin}/${repository}`;
+}
+function isCommit(revision) {
+    return /^[0-9a-f]{7,64}$/i.test(revision);
+}
+
+;// CONCATENATED MODULE: ./lib/report/past-runs.js
+
+
+/** The last runs on a host, as its ledger has them. */
+function pastRuns(all) {
+    if (all.length === 0)
+        return '';
+    const rows = all.map(({ at, mode, result, revision, durationMs, activateMs }) => [
+        plain(at.replace('T', ' ').replace(/(\.\d+)?Z$/, ''), 40),
+        plain(`${mode === 'deploy' ? '' : `${mode}: `}${result}`, 60),
+        code(revision.slice(0, 7), 20),
+        (0,clock/* humanDuration */.UU)(durationMs),
+        activateMs === undefined ? '' : (0,clock/* humanDuration */.UU)(activateMs),
+    ]);
+    return details('The last runs', table(['When (UTC)', 'Result', 'Commit', 'Took', 'Activation'], rows));
+}
+
+;// CONCATENATED MODULE: ./lib/report/timeline.js
+
+
+/** GitHub draws no chart of more than some 50,000 characters, older ones none of more than 5,000; nobody reads more rows. */
+const rows = 30;
+const second = 1_000;
+const minute = 60 * second;
+/** How far apart the marks of the axis may be, and how they are written. */
+const scales = [
+    [100, '100millisecond', '%S.%L s'],
+    [500, '500millisecond', '%S.%L s'],
+    [second, '1second', '%S s'],
+    [2 * second, '2second', '%S s'],
+    [5 * second, '5second', '%S s'],
+    [15 * second, '15second', '%M:%S'],
+    [minute, '1minute', '%M:%S'],
+    [5 * minute, '5minute', '%H:%M:%S'],
+    [30 * minute, '30minute', '%H:%M'],
+    [180 * minute, '3hour', '%H:%M'],
+];
+/**
+ * The steps over time, as Mermaid has it. Time is counted from an hour in which no clock was ever changed, and is read
+ * and shown without a time zone: the reader's own has no part in it. Empty where there is nothing to compare.
+ */
+function timeline(steps) {
+    const shown = steps.slice(-rows);
+    if (shown.length < 2)
+        return '';
+    const first = Math.min(...shown.map((step) => step.startedMs));
+    const total = Math.max(1, ...shown.map((step) => step.startedMs + step.durationMs - first));
+    const [, every, format] = scales.find(([ms]) => total / ms <= 12) ?? [0, '1day', '%d'];
+    const bars = shown.map((step) => {
+        // A step of no time at all is to be seen all the same.
+        const length = Math.max(Math.round(step.durationMs), Math.ceil(total / 250));
+        return `  ${label(step)} :${kinds[step.result]}${timeline_clock(step.startedMs - first)}, ${length}ms`;
+    });
+    const head = [
+        'dateFormat YYYY-MM-DD HH:mm:ss.SSS',
+        `axisFormat ${format}`,
+        `tickInterval ${every}`,
+        'todayMarker off',
+    ];
+    return ['gantt', ...head.map((each) => `  ${each}`), ...bars].join('\n');
+}
+const kinds = { ok: '', failed: 'crit, ', skipped: 'done, ' };
+const marks = { ok: '✓', failed: '✗', skipped: '–' };
+/** Begins with a sign that begins no keyword, and holds none that ends a label: a colon, a hash, a semicolon, a percent sign. */
+function label({ name, result, durationMs }) {
+    const words = (0,report_text/* line */.n8)(name, 200)
+        .replace(/[^\p{L}\p{N} .,()@/_-]+/gu, ' ')
+        .trim();
+    return `${marks[result]} ${(0,report_text/* line */.n8)(words, 48)} (${(0,clock/* humanDuration */.UU)(durationMs)})`;
+}
+function timeline_clock(ms) {
+    return new Date(Date.UTC(2000, 0, 1) + Math.round(ms)).toISOString().replace('T', ' ').replace('Z', '');
+}
+
+// EXTERNAL MODULE: ./lib/report/verdict.js
+var verdict = __nccwpck_require__(975);
+;// CONCATENATED MODULE: ./lib/report/versions.js
+/** Before and after: the versions of a run side by side, and what lies between them. */
+
+
+
+
+/** What the two columns are called: it depends on which of the two serves now. */
+const columns = {
+    deployed: ['Before', 'Now'],
+    unchanged: ['Before', 'Now'],
+    planned: ['Runs now', 'Would run'],
+    healthy: ['Before', 'Runs now'],
+    unhealthy: ['Before', 'Runs now'],
+    'rolled-back': ['Serves again', 'Was tried'],
+    failed: ['Before', 'Was tried'],
+    'rollback-failed': ['Before', 'Was tried'],
+    unknown: ['Before', 'Was tried'],
+};
+function versions(report) {
+    const { before, after, result } = report;
+    const same = before !== undefined && after !== undefined && before.id === after.id;
+    const [old, now] = columns[result];
+    const pairs = same
+        ? [[now, after]]
+        : [
+            [old, before],
+            [now, after],
+        ];
+    const shown = pairs.filter((pair) => pair[1] !== undefined);
+    if (shown.length === 0)
+        return '';
+    const row = (name, cell) => [
+        name,
+        ...shown.map(([, release]) => cell(release)),
+    ];
+    const rows = [
+        row('**Version**', (release) => version(release, report)),
+        row('**Commit**', ({ subject = '' }) => plain(subject, 120)),
+        row('**Release**', ({ id }) => code(id, 120)),
+    ];
+    return table(['', ...shown.map(([title]) => title)], rows.filter(([, ...cells]) => cells.some((cell) => cell !== '')));
+}
+function version(release, report) {
+    return markdown_link(code((0,verdict/* shortVersion */.L)(release), 64), commitPage(report, release.revision));
+}
+/** One line on what lies between: commits, files, and where they can be read. */
+function difference({ before, after, run, commits, changes }) {
+    const base = projectPage(run.url, run.repository);
+    const parts = [];
+    const number = commits === undefined ? 0 : commits.commits.length + moreCommits(commits);
+    if (number > 0)
+        parts.push((0,report_text/* count */.U9)(number, 'commit'));
+    if (changes) {
+        const { added, changed, removed } = changes.counts;
+        const sent = changes.bytesSent > 0 ? `, ${(0,report_text/* humanBytes */.p6)(changes.bytesSent)} sent` : '';
+        if (added + changed + removed > 0)
+            parts.push(`${(0,report_text/* count */.U9)(added + changed + removed, 'file')}${sent}`);
+    }
+    const known = base && before && after && before.revision !== after.revision;
+    if (known && isCommit(before.revision) && isCommit(after.revision))
+        parts.push(markdown_link('compare', `${base}/compare/${before.revision}...${after.revision}`));
+    return parts.join(' · ');
+}
+/** Those that are not listed, where their number is known. */
+function moreCommits({ others }) {
+    return Number(/^(\d+) more$/.exec(others)?.[1] ?? 0);
+}
+
+;// CONCATENATED MODULE: ./lib/report/sections.js
+/** The parts of the summary: each gives Markdown, or nothing when there is nothing to say. */
+
+
+
+
+
+
+
+function facts(report) {
+    const { hosts, path, system, network, mode, strategy, run, url } = report;
+    const [canary = '', ...others] = hosts.slice(0, 20).map((host) => code(host));
+    const where = [canary, path && `in ${code(path)}`, system && `(${plain(system, 200)})`].filter(Boolean).join(' ');
+    const rows = [
+        ['Changes', difference(report)],
+        ['Address', url && markdown_link(plain(url, 500), url)],
+        ['Host', [where, ...others].filter(Boolean).join(', and ')],
+        ['Network', network ? `through the tailnet, ${plain(network, 100)}` : ''],
+        [
+            'How',
+            [code(mode), strategy && `by ${code(strategy)}`].filter(Boolean).join(' ') +
+                (run.actor && `, asked for by ${code(run.actor)}`),
+        ],
+        ['Took', took(report)],
+    ];
+    return rows.flatMap(([name, value]) => (value ? [`- **${name}** ${value}`] : [])).join('\n');
+}
+/** Against what is usual: a deploy that takes twice as long is a question, also when it went well. */
+function took({ durationMs, usual, mode, result }) {
+    if (usual === undefined || result !== 'deployed')
+        return '';
+    const [runs, before] = [usual.runs, (0,clock/* humanDuration */.UU)(usual.durationMs)];
+    const what = mode === 'rollback' ? 'rollback' : 'deploy';
+    return `${(0,clock/* humanDuration */.UU)(durationMs)}; ${runs === 1 ? `the last ${what} took ${before}` : `the median of the last ${runs} ${what}s is ${before}`}`;
+}
+function health(report) {
+    const { health: checks, healthAfter, before, after } = report;
+    if (healthAfter !== undefined)
+        return healthOfBoth(checks, healthAfter, (0,verdict/* shortVersion */.L)(after), (0,verdict/* shortVersion */.L)(before));
+    if (checks.length === 0)
+        return '';
+    const rows = checks.slice(0, most).map(({ healthy, check, seen, latencyMs }) => {
+        const latency = latencyMs > 0 ? (0,clock/* humanDuration */.UU)(latencyMs) : '';
+        return [healthy ? '✅' : '❌', code(check, 200), plain(seen, 200), latency];
+    });
+    return table(['', 'Health check', 'Last seen', 'Latency'], rows);
+}
+const most = 40;
+/** What was tried, and what came back, side by side. A check that was ill before the deploy is not asked again. */
+function healthOfBoth(tried, back, now, old) {
+    const names = [...new Set([...tried, ...back].map(({ check }) => check))].slice(0, most);
+    const cell = (all, name) => {
+        const found = all.find(({ check }) => check === name);
+        return found ? `${found.healthy ? '✅' : '❌'} ${plain(found.seen, 200)}` : '';
+    };
+    const head = ['Health check', `${code(now, 64)} when it was tried`, `${code(old, 64)} afterwards`];
+    return table(head.map((title) => title.trim()), names.map((name) => [code(name, 200), cell(tried, name), cell(back, name)]));
+}
+const words = {
+    deployed: '✅ deployed',
+    unchanged: '✅ unchanged',
+    planned: '📋 planned',
+    healthy: '✅ healthy',
+    unhealthy: '❌ not healthy',
+    'rolled-back': '↩️ rolled back',
+    failed: '❌ failed',
+    'rollback-failed': '🛑 rollback failed',
+    unknown: '❔ unknown',
+};
+/** Where there are several, a row for each; of one alone the page says all that there is to say. */
+function machines(report) {
+    const rows = (report.machines ?? []).slice(0, 100).map((machine) => [
+        code(machine.host, 120),
+        machine.result === 'failed' && !machine.changed ? '– not touched' : words[machine.result],
+        [machine.before, machine.after]
+            .map(verdict/* shortVersion */.L)
+            .filter((version, at, all) => version && all.indexOf(version) === at)
+            .map((version) => code(version, 64))
+            .join(' → '),
+        machine.health.map(({ healthy, check }) => `${healthy ? '✅' : '❌'} ${code(check, 80)}`).join(', '),
+    ]);
+    return rows.length === 0 ? '' : table(['Host', 'Result', 'Version', 'Health'], rows);
+}
+function commits(found, report) {
+    if (found === undefined || found.commits.length === 0)
+        return '';
+    const shown = found.commits.slice(0, 20).map(({ revision, subject }) => {
+        const name = code(isCommit(revision) ? revision.slice(0, 7) : revision, 64);
+        return `- ${markdown_link(name, commitPage(report, revision))} ${plain(subject, 120)}`;
+    });
+    const more = moreCommits(found);
+    if (more > 0)
+        shown.push(`- … and ${more} more`);
+    return details((0,report_text/* count */.U9)(found.commits.length + more, 'commit'), shown.join('\n'));
+}
+function changes(found) {
+    if (found === undefined)
+        return '';
+    const { added, changed, removed } = found.counts;
+    const total = added + changed + removed;
+    if (total === 0)
+        return '';
+    const names = [
+        ...found.removed.map((name) => `- ${(0,report_text/* line */.n8)(name, 200)}`),
+        ...found.changed.map((name) => `! ${(0,report_text/* line */.n8)(name, 200)}`),
+        ...found.added.map((name) => `+ ${(0,report_text/* line */.n8)(name, 200)}`),
+    ].slice(0, 20);
+    const rest = total > names.length ? [`  … and ${total - names.length} more`] : [];
+    const title = `${(0,report_text/* count */.U9)(total, 'file')}: ${added} added, ${changed} changed, ${removed} removed`;
+    return details(title, fence([...names, ...rest].join('\n'), 'diff'));
+}
+/** As a picture, and as a table with what each of them said. */
+function steps(report) {
+    if (report.steps.length === 0)
+        return '';
+    const mark = { ok: '✓', failed: '❌', skipped: '–' };
+    const rows = report.steps
+        .slice(-60)
+        .map((step) => [mark[step.result], plain(step.name, 80), (0,clock/* humanDuration */.UU)(step.durationMs), plain(step.note, 160)]);
+    const chart = timeline(report.steps);
+    const body = [chart && fence(chart, 'mermaid'), table(['', 'Step', 'Took', ''], rows)].filter(Boolean).join('\n\n');
+    return details(`Timeline: ${(0,report_text/* count */.U9)(report.steps.length, 'step')} in ${(0,clock/* humanDuration */.UU)(report.durationMs)}`, body);
+}
+
+;// CONCATENATED MODULE: ./lib/report/plan-section.js
+/** What a plan found, host by host: Markdown. */
+
+
+
+
+
+
+
+function planSections(report, docsBase, rows) {
+    const plans = report.plan ?? [];
+    return plans.slice(0, 20).flatMap((plan) => [
+        plans.length > 1 ? `### ${code(plan.host, 120)}` : '',
+        ...plan.obstacles.map((obstacle, index) => {
+            const which = plan.obstacles.length > 1 ? ` (${index + 1} of ${plan.obstacles.length})` : '';
+            return failure({ ...obstacle, step: '', detail: '' }, `In the way${which}`, docsBase, 0);
+        }),
+        plan_section_facts(plan, rows),
+        plan_section_commits(plan, report, rows),
+        does(plan, rows),
+        plan.changes ? changes({ ...plan.changes, bytesSent: 0 }) : '',
+        edited(plan, rows),
+        pastRuns(plan.past),
+    ]);
+}
+function plan_section_facts(plan, most) {
+    const { changes: files, unchanged, interrupts, commands, env, files: written, notes } = plan;
+    const total = files ? files.counts.added + files.counts.changed + files.counts.removed : 0;
+    const names = (all) => {
+        const shown = all.slice(0, most).map((name) => code(name, 100));
+        return [...shown, ...(all.length > shown.length ? [`and ${all.length - shown.length} more`] : [])].join(', ');
+    };
+    const rows = [
+        ['Nothing to do', unchanged ? 'A deploy would find nothing to change.' : ''],
+        ['Files', files && total > 0 ? `${(0,report_text/* count */.U9)(total, 'file')} differ, ${(0,report_text/* humanBytes */.p6)(files.bytesSent)} to send` : ''],
+        ['New in the env file', names(env.added)],
+        ['Gone from the env file', names(env.removed)],
+        ['Written anew', names(written)],
+        [
+            'Interrupted',
+            interrupts
+                .slice(0, most)
+                .map((each) => plain(each, 200))
+                .join(', '),
+        ],
+        ['Time', unchanged ? '' : times(plan)],
+        ['Runs besides', names(commands)],
+        [
+            'Found',
+            notes
+                .slice(0, most)
+                .map((each) => prose(each, 300))
+                .join('; '),
+        ],
+    ];
+    return rows.flatMap(([name, value]) => (value ? [`- **${name}** ${value}`] : [])).join('\n');
+}
+/** The old version is gone and the new one not there yet while it is activated; that takes as long as it took before. */
+function times({ past }) {
+    const good = past.filter(({ result }) => result === 'deployed');
+    const active = good.flatMap(({ activateMs }) => activateMs ?? []);
+    const took = (all, what) => all.length === 0
+        ? []
+        : [
+            `${what} ${(0,clock/* humanDuration */.UU)(median(all))} ${all.length === 1 ? 'the last time' : `(median of the last ${all.length})`}`,
+        ];
+    const whole = good.map(({ durationMs }) => durationMs);
+    return [...took(active, 'the activation took'), ...took(whole, 'all of it')].join(', ');
+}
+function median(values) {
+    const sorted = values.toSorted((a, b) => a - b);
+    return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+}
+function plan_section_commits({ commits: all, otherCommits }, report, most) {
+    if (all.length === 0)
+        return otherCommits === '' ? '' : `Commits since the release that runs: ${prose(otherCommits)}.`;
+    const rows = all.slice(0, most).map(({ revision, subject }) => {
+        const short = code(revision.slice(0, 7));
+        return `- ${markdown_link(short, commitPage(report, revision))} ${plain(subject, 120)}`;
+    });
+    const rest = otherCommits === '' ? [] : [`- … and ${plain(otherCommits, 100)}`];
+    return details(`${(0,report_text/* count */.U9)(all.length, 'commit')}${otherCommits && ` and ${plain(otherCommits, 100)}`}`, [...rows, ...rest].join('\n'));
+}
+function does({ does: all }, rows) {
+    if (all.length === 0)
+        return '';
+    const shown = all.slice(0, rows).map((each) => (0,report_text/* line */.n8)(each.replace(/^~/, '!'), 300));
+    const rest = all.length > shown.length ? [`  … and ${all.length - shown.length} more`] : [];
+    return details(`${(0,report_text/* count */.U9)(all.length, 'change')} besides the files`, fence([...shown, ...rest].join('\n'), 'diff'));
+}
+function edited({ edited: all }, rows) {
+    if (all.length === 0)
+        return '';
+    const names = all.slice(0, rows).map((name) => (0,report_text/* line */.n8)(name, 200));
+    const rest = all.length > names.length ? [`… and more`] : [];
+    return details('Edited on the host, and would be replaced (a copy is kept)', fence([...names, ...rest].join('\n')));
+}
+
+// EXTERNAL MODULE: ./lib/report/report.js
+var report_report = __nccwpck_require__(5650);
+;// CONCATENATED MODULE: ./lib/report/status-section.js
+/** What `status` found, host by host: Markdown. */
+
+
+
+
+function statusSections(report, rows) {
+    const all = report.status ?? [];
+    return all
+        .slice(0, 20)
+        .flatMap((status) => [
+        all.length > 1 ? `### ${code(status.host, 120)}` : '',
+        release(status, report),
+        drift(status, rows),
+        running(status, rows),
+        releases(status, report, rows),
+        pastRuns(status.past),
+    ]);
+}
+const time = (text) => plain(`${text.slice(0, 16).replace('T', ' ')} UTC`, 40);
+function release({ release: now, standing, drift: differs }, report) {
+    const rows = now === undefined
+        ? []
+        : [
+            [
+                'Runs',
+                `${markdown_link(code(now.revision.slice(0, 7) || now.id), commitPage(report, now.revision))}${now.ref && ` of ${code(now.ref.replace(/^refs\/(heads|tags)\//, ''), 100)}`}`,
+            ],
+            ['Since', time(now.since)],
+            [
+                'Release',
+                `${code(now.id)}, made ${time(now.madeAt)}${now.actor && ` by ${code(now.actor, 80)}`}${now.run.startsWith('http') ? ` in ${markdown_link('this run', now.run)}` : ''}`,
+            ],
+            ['Drift', differs.length === 0 ? 'none: it is as it was deployed' : (0,report_text/* count */.U9)(differs.length, 'difference')],
+        ];
+    return [
+        ...rows.map(([name, value]) => `- **${name}** ${value}`),
+        ...standing.map((each) => `- ${plain(each, 500)}`),
+    ].join('\n');
+}
+function drift({ drift: all }, rows) {
+    if (all.length === 0)
+        return '';
+    const shown = all.slice(0, rows).map(({ text }) => (0,report_text/* line */.n8)(text, 300));
+    const rest = all.length > shown.length ? [`… and ${all.length - shown.length} more`] : [];
+    return details(`${(0,report_text/* count */.U9)(all.length, 'difference')} to what was deployed`, fence([...shown, ...rest].join('\n')));
+}
+function running({ running: all }, rows) {
+    if (all.length === 0)
+        return '';
+    return details('What runs', fence(all
+        .slice(0, rows)
+        .map((each) => (0,report_text/* line */.n8)(each, 300))
+        .join('\n')));
+}
+function releases({ releases: all }, report, most) {
+    if (all.length === 0)
+        return '';
+    const rows = all
+        .slice(0, most)
+        .map(({ id, at, revision }) => [
+        code(id),
+        time(at),
+        markdown_link(code(revision.slice(0, 12)), commitPage(report, revision)),
+    ]);
+    return details(`${(0,report_text/* count */.U9)(all.length, 'release')} to go back to`, table(['`to`', 'Made', 'Commit'], rows));
+}
+
+// EXTERNAL MODULE: ./lib/shell.js
+var shell = __nccwpck_require__(621);
+;// CONCATENATED MODULE: ./lib/report/way-back.js
+
+
+
+
+
+/** How a person takes it back, with nothing but what this page shows. */
+function wayBack(report) {
+    const { before, hosts, name, result, changed } = report;
+    const useful = result === 'deployed' || result === 'rollback-failed' || result === 'unknown' || (result === 'failed' && changed);
+    if (!useful || before === undefined || before.id === '')
+        return '';
+    const yaml = (text) => `'${(0,report_text/* line */.n8)(text, 300).replaceAll("'", "''")}'`;
+    const inputs = ['with:', `  mode: rollback`, `  name: ${yaml(name)}`, `  to: ${yaml(before.id)}`];
+    if (hosts[0] !== undefined)
+        inputs.push(`  host: ${yaml(hosts[0])}`);
+    return details(
+    // A title is HTML to GitHub, which knows no backticks.
+    `Go back to <code>${plain((0,verdict/* shortVersion */.L)(before), 64)}</code>`, [
+        `${workflow(report)} with these values, where it has a \`workflow_dispatch\` that takes them:`,
+        table(['Input', 'Value'], [
+            [code('mode'), code('rollback')],
+            [code('to'), code(before.id)],
+        ]),
+        fence(command(report, before.id), 'sh'),
+        'Or give the action itself:',
+        fence(inputs.join('\n'), 'yaml'),
+    ].join('\n\n'));
+}
+/** Its page has the button that starts it. */
+function workflow({ run }) {
+    const base = projectPage(run.url, run.repository);
+    const file = run.workflowFile ?? '';
+    if (base === '' || file === '')
+        return 'Run the workflow';
+    return `${markdown_link(`Run ${code(file)}`, `${base}/actions/workflows/${encodeURIComponent(file)}`)}`;
+}
+function command({ run }, to) {
+    const name = run.workflowFile || run.workflow;
+    const repository = /^[\w.-]+\/[\w.-]+$/.test(run.repository) ? ` --repo ${run.repository}` : '';
+    return `gh workflow run ${name === '' ? 'WORKFLOW' : (0,shell/* quote */.hD)((0,report_text/* line */.n8)(name, 200))}${repository} -f mode=rollback -f to=${(0,shell/* quote */.hD)((0,report_text/* line */.n8)(to, 300))}`;
+}
+
+;// CONCATENATED MODULE: ./lib/report/summary.js
+
+
+
+
+
+
+
+
+
+
+/** The page of one run, in GitHub Flavored Markdown. It stands alone: a matrix shows many of them in any order. */
+function renderSummary(report, options = {}) {
+    const docsBase = options.docsBase ?? '';
+    const maxBytes = options.maxBytes ?? 900 * 1_024;
+    // Logs are all that can grow, so they give way until the page fits.
+    for (let room = 128 * 1_024; room >= 1_024; room /= 2) {
+        const page = render(report, docsBase, room);
+        if ((0,report_text/* bytes */.ee)(page) <= maxBytes)
+            return page;
+    }
+    return `${join([heading(report), opening(report), 'The details did not fit here: see the log of the step.'])}\n`;
+}
+function render(report, docsBase, room) {
+    // Where even short logs do not fit, lists give way as well: of many hosts, or for a comment.
+    const rows = room < 16 * 1_024 ? 6 : 60;
+    return `${join([
+        heading(report),
+        opening(report),
+        // A plan tells of each thing in the way by itself.
+        report.plan ? '' : failure(report.failure, 'What failed', docsBase, room),
+        failure(report.rollbackFailure, 'What failed while it was being undone', docsBase, room),
+        // What runs is told by a status with more words.
+        report.status ? '' : versions(report),
+        machines(report),
+        ...planSections(report, docsBase, rows),
+        health(report),
+        ...statusSections(report, rows),
+        facts(report),
+        warnings(report.warnings),
+        ...report.notes.slice(0, 4).map((each) => note(each, room)),
+        commits(report.commits, report),
+        changes(report.changes),
+        steps(report),
+        wayBack(report),
+    ])}\n`;
+}
+const summary_marks = {
+    deployed: '✅',
+    unchanged: '✅',
+    planned: '📋',
+    healthy: '✅',
+    unhealthy: '❌',
+    'rolled-back': '↩️',
+    failed: '❌',
+    'rollback-failed': '🛑',
+    unknown: '❔',
+};
+function heading(report) {
+    const [host, ...others] = report.hosts;
+    const where = host === undefined ? '' : `${code(host, 120)}${others.length > 0 ? ` +${others.length}` : ''}`;
+    const parts = [plain(report.name, 100), plain(report.environment, 100), where].filter((part) => part !== '');
+    return `### ${summary_marks[report.result]} ${parts.join(' · ') || 'homelab-deploy'}`;
+}
+/** The verdict. A good one needs no frame; a bad one gets GitHub's own, as strong as the matter is grave. */
+function opening(report) {
+    const sentence = prose((0,verdict/* verdict */.W)(report));
+    if (report.result === 'planned')
+        return `> [!NOTE]\n> ${sentence}`;
+    if (report_report/* goodResults */.u.has(report.result))
+        return sentence;
+    const grave = report.result === 'rollback-failed' || (report.result === 'failed' && report.changed);
+    return `> [!${grave ? 'CAUTION' : 'WARNING'}]\n> ${sentence}`;
+}
+function warnings(all) {
+    if (all.length === 0)
+        return '';
+    const shown = all.slice(0, 20).map((each) => `- ${prose(each, 600)}`);
+    const rest = all.length > shown.length ? [`- … and ${all.length - shown.length} more, in the log`] : [];
+    return ['**Worth a look**', '', ...shown, ...rest].join('\n');
+}
+function note(found, room) {
+    const shown = (0,report_text/* tail */.RT)(found.text, room);
+    return shown.text === '' ? '' : details(foldTitle(plain(found.title, 120), shown.dropped), fence(shown.text));
+}
+function join(parts) {
+    return parts.filter((part) => part !== '').join('\n\n');
+}
+
+
+/***/ }),
+
+/***/ 4639:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Jj: () => (/* binding */ cut),
+/* harmony export */   RT: () => (/* binding */ tail),
+/* harmony export */   U9: () => (/* binding */ count),
+/* harmony export */   VP: () => (/* binding */ defuse),
+/* harmony export */   ee: () => (/* binding */ bytes),
+/* harmony export */   n8: () => (/* binding */ line),
+/* harmony export */   p6: () => (/* binding */ humanBytes),
+/* harmony export */   uH: () => (/* binding */ clean)
+/* harmony export */ });
+/* harmony import */ var _lines_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1901);
+/** Text of others (hosts, tools, commit messages) made safe to show. What Markdown makes of it: see markdown.ts. */
+
+/** Escape sequences of a terminal: they colour, move the cursor, set titles, make links. */
+const ansi = new RegExp([
+    String.raw `(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]?`,
+    String.raw `(?:\u001b[\]PX^_]|[\u009d\u0090\u0098\u009e\u009f])[^\u0007\u001b\u009c\n]*(?:\u0007|\u001b\\|\u009c)?`,
+    String.raw `\u001b[ -/]*[0-~]?`,
+].join('|'), 'g');
+/** Control characters but tab and line feed; and what is invisible, reorders text, or smuggles it. */
+const invisible = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+/** Text of any number of lines: readable characters, tabs and line feeds, nothing else. */
+function clean(text) {
+    return text
+        .toWellFormed()
+        .replace(ansi, '')
+        .replace(/\r\n?|[\u0085\u2028\u2029]/g, '\n')
+        .replace(invisible, (character) => (character === '\n' || character === '\t' ? character : ''));
+}
+/** The same on one line, cut to a length. */
+function line(text, limit = 2_000) {
+    // Cut roughly first: nobody should wait for the cleaning of megabytes that are not shown.
+    return cut(clean(text.slice(0, limit * 8))
+        .replace(/\s+/g, ' ')
+        .trim(), limit);
+}
+function cut(text, limit) {
+    if (text.length <= limit)
+        return text;
+    return `${text
+        .slice(0, limit - 1)
+        .toWellFormed()
+        .replace(/\ufffd$/, '')}…`;
+}
+/**
+ * A line for the log that the runner cannot take for a command. It looks for `::name::` at the start of a trimmed line
+ * and for `##[name]` anywhere, and its comparison may skip characters that have no weight, such as joiners.
+ */
+function defuse(text) {
+    const safe = text.includes('[') ? text.replace(oldStyle, '# ') : text;
+    return newStyle.test(safe) ? `│ ${safe}` : safe;
+}
+const weightless = String.raw `[\p{M}\p{Default_Ignorable_Code_Point}]*`;
+const oldStyle = new RegExp(`(?<=#${weightless})#(?=${weightless}\\[)`, 'gu');
+const newStyle = /^[\s\p{M}\p{Default_Ignorable_Code_Point}]*:/u;
+function bytes(text) {
+    return Buffer.byteLength(text);
+}
+/** The last whole lines that fit: what went wrong stands at the end of a log, not at its start. */
+function tail(text, limit) {
+    const end = text.trimEnd();
+    const near = end.slice(-limit);
+    const lines = new _lines_js__WEBPACK_IMPORTED_MODULE_0__/* .Lines */ .q().push(`${near}\n`);
+    // Cut in the middle of a line: the fragment may be half a secret.
+    if (near !== end)
+        lines.shift();
+    const kept = [];
+    let size = 0;
+    for (const each of lines.reverse()) {
+        const shown = cut(clean(each.text).replaceAll('\n', ' ').trimEnd(), 2_000);
+        size += bytes(shown) + 1;
+        if (size > limit)
+            break;
+        kept.push(shown);
+    }
+    return { text: kept.reverse().join('\n'), dropped: end.split('\n').length - kept.length };
+}
+function count(number, noun) {
+    return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+function humanBytes(size) {
+    const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+    let unit = 0;
+    let amount = size;
+    while (amount >= 1_024 && unit < units.length - 1) {
+        amount /= 1_024;
+        unit += 1;
+    }
+    return `${unit === 0 || amount >= 100 ? Math.round(amount) : amount.toFixed(1)} ${units[unit]}`;
+}
+
+
+/***/ }),
+
+/***/ 975:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   L: () => (/* binding */ shortVersion),
+/* harmony export */   W: () => (/* binding */ verdict)
+/* harmony export */ });
+/* harmony import */ var _clock_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5233);
+/* harmony import */ var _report_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5650);
+/* harmony import */ var _text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4639);
+
+
+
+/** How a version is called in a sentence: the short commit, else the release. */
+function shortVersion(release) {
+    if (release === undefined)
+        return '';
+    return /^[0-9a-f]{8,}$/i.test(release.revision) ? release.revision.slice(0, 7) : release.revision || release.id;
+}
+/** The whole run in one or two plain sentences; what stands between backticks is a name. */
+function verdict(report) {
+    const tried = named(report.after, 'the new version');
+    const old = named(report.before, 'the previous version');
+    switch (report.result) {
+        case 'deployed':
+            if (report.mode === 'upload-keys')
+                return 'The keys are on the host.';
+            return `${report.mode === 'rollback' ? 'Went back to' : 'Deployed'} ${tried} in ${(0,_clock_js__WEBPACK_IMPORTED_MODULE_0__/* .humanDuration */ .UU)(report.durationMs)}: ${healthOf(report)}.`;
+        case 'unchanged':
+            return `Nothing to do: ${named(report.after ?? report.before, 'this version')} already serves.`;
+        case 'planned':
+            return `This is what a deploy of ${tried} would do. Nothing was changed.`;
+        case 'healthy':
+            return `${capital(named(report.after ?? report.before, 'what runs'))} serves: ${healthOf(report)}.${driftOf(report)}`;
+        case 'unhealthy':
+            return `${capital(named(report.after ?? report.before, 'what runs'))} ${illness(report)}.${driftOf(report)}`;
+        case 'rolled-back':
+            if (report.before === undefined)
+                return `${deed(report)} ${end(report)} and was undone. What was there before is back.`;
+            return `${deed(report)} ${end(report)}. The old version ${old} serves again.`;
+        case 'rollback-failed':
+            return `${deed(report)} ${end(report)}, and putting ${old} back failed too. The host needs a person now.`;
+        case 'unknown':
+            return `The connection was lost, and nobody can say yet whether ${tried} serves. Unless it was confirmed, the host goes back to ${old} by itself; the next run asks it first.`;
+        case 'failed':
+            return failed(report, old);
+    }
+}
+function failed(report, old) {
+    if (report.plan?.some(({ obstacles }) => obstacles.length > 0))
+        return `A deploy of ${named(report.after, 'this version')} would be stopped: ${(0,_text_js__WEBPACK_IMPORTED_MODULE_2__/* .count */ .U9)(report.plan.reduce((sum, { obstacles }) => sum + obstacles.length, 0), 'thing')} in the way. Nothing was changed.`;
+    if (report.mode === 'status' || report.mode === 'plan')
+        return `${deed(report)} ${end(report)}. Nothing was changed.`;
+    if (report.changed)
+        return `${deed(report)} ${end(report)} and was not undone. Look at the host.`;
+    return `${deed(report)} ${end(report)} before anything changed.${report.before ? ` ${capital(old)} still serves.` : ''}`;
+}
+function deed(report) {
+    const version = report.after ? ` \`${shortVersion(report.after)}\`` : '';
+    if (report.mode === 'rollback')
+        return `The rollback${version && ` to${version}`}`;
+    if (report.mode === 'plan')
+        return `The plan${version && ` for${version}`}`;
+    if (report.mode === 'status')
+        return 'The look at the host';
+    if (report.mode === 'upload-keys')
+        return 'The upload of the keys';
+    return `The deploy${version && ` of${version}`}`;
+}
+function end(report) {
+    return report.failure?.code === 'HD-CANCEL-01' ? 'was cancelled' : 'failed';
+}
+function healthOf(report) {
+    const ill = report.health.filter((check) => !check.healthy).length;
+    if (report.health.length === 0)
+        return _report_js__WEBPACK_IMPORTED_MODULE_1__/* .goodResults */ .u.has(report.result) ? 'no health check was made' : 'see below';
+    if (ill > 0)
+        return `${ill} of ${(0,_text_js__WEBPACK_IMPORTED_MODULE_2__/* .count */ .U9)(report.health.length, 'health check')} ${ill === 1 ? 'fails' : 'fail'}`;
+    return report.health.length === 1 ? 'its health check passes' : `all ${report.health.length} health checks pass`;
+}
+function illness(report) {
+    const well = report.health.every(({ healthy }) => healthy);
+    return well && driftOf(report) !== '' ? 'is not what was deployed' : `is not healthy: ${healthOf(report)}`;
+}
+function driftOf({ status = [] }) {
+    const differs = status.reduce((sum, { drift }) => sum + drift.length, 0);
+    return differs === 0
+        ? ''
+        : ` ${(0,_text_js__WEBPACK_IMPORTED_MODULE_2__/* .count */ .U9)(differs, 'thing')} ${differs === 1 ? 'differs' : 'differ'} from what was deployed.`;
+}
+function named(release, otherwise) {
+    const version = shortVersion(release);
+    return version === '' ? otherwise : `\`${version}\``;
+}
+function capital(text) {
+    return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+
+/***/ }),
+
 /***/ 3981:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -83275,6 +89937,7 @@ async function runTool(tool, args, options = {}) {
         env: { ...cleanEnvironment(), ...options.env },
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
         ...(options.input === undefined ? {} : { input: options.input }),
+        listeners: { stdout: (chunk) => options.onOutput?.(chunk.toString()) },
     });
     return { code: exitCode, stdout, stderr };
 }
@@ -86468,7 +93131,7 @@ class HttpClient {
             return proxyAgent;
         }
         const usingSsl = parsedUrl.protocol === 'https:';
-        proxyAgent = new undici/* ProxyAgent */.kT(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
+        proxyAgent = new undici.ProxyAgent(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
             token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString('base64')}`
         })));
         this._proxyAgentDispatcher = proxyAgent;
@@ -86600,7 +93263,7 @@ module.exports = {"rE":"1.17.0"};
 /******/ 	// Execute the module function
 /******/ 	var threw = true;
 /******/ 	try {
-/******/ 		__webpack_modules__[moduleId](module, module.exports, __nccwpck_require__);
+/******/ 		__webpack_modules__[moduleId].call(module.exports, module, module.exports, __nccwpck_require__);
 /******/ 		threw = false;
 /******/ 	} finally {
 /******/ 		if(threw) delete __webpack_module_cache__[moduleId];

@@ -31,7 +31,7 @@ const commitOf = (version: string): string => createHash('sha1').update(version)
 const stories: readonly Story[] = [
   {
     ...{ title: 'First deploy: v1', source: 'v1', result: 'deployed', answers: '200 shop v1: apples' },
-    means: 'Nothing was there before. The tree is sent, `activate` starts the shop and waits until it answers.',
+    means: 'Nothing was there before. The tree is sent, `activate` starts the shop, and `health` sees that it answers.',
   },
   {
     ...{ title: 'Second deploy: v2', source: 'v2', result: 'deployed', answers: '200 shop v2: apples, pears' },
@@ -40,7 +40,7 @@ const stories: readonly Story[] = [
   {
     ...{ title: 'A broken deploy: v3', source: 'v3', result: 'rolled-back', answers: '200 shop v2: apples, pears' },
     means:
-      'v3 answers every request with a 500. `activate` fails, so v2 was put back and started again. The job is red.',
+      'v3 answers every request with a 500. It never becomes healthy, so v2 was put back and started again. The job is red.',
   },
   {
     ...{ title: 'Back to v1 by hand', result: 'deployed', answers: '200 shop v1: apples' },
@@ -73,6 +73,7 @@ async function main(html: string | undefined): Promise<boolean> {
     say(`   Before: ${styled('cyan', await ask(address))}`)
     const workspace = join(folder.path, source ?? 'empty')
     await writeTree(workspace, source ? versions[source] : {})
+    const vitals = { health: address, 'health-timeout': '2s', 'health-stable': '0s' }
     const code = { path: '~/shop', strategy: 'script', activate: activate(port), protect: 'data' }
     const where = {
       host: host.target,
@@ -81,7 +82,7 @@ async function main(html: string | undefined): Promise<boolean> {
       name: 'shop',
     }
     running = runAction({
-      inputs: { ...where, ...(source ? code : {}), ...inputs },
+      inputs: { ...where, ...vitals, ...(source ? code : {}), ...inputs },
       ...{ workspace, sha: commitOf(source ?? 'v3'), secrets: [host.clientKey.private], runId: String(100 + index) },
     })
     const run = await running

@@ -6,6 +6,7 @@ import { Cancelled, toDeployError } from './errors.ts'
 import { type Loaded, loadInputs, secretsIn } from './inputs.ts'
 import type { Plan } from './pipeline/plan.ts'
 import { run } from './pipeline/run.ts'
+import { type Tell, tellGitHub } from './pipeline/tell-github.ts'
 import { post } from './post.ts'
 import { showAddress } from './remote/target.ts'
 import { type About, Recorder } from './report/recorder.ts'
@@ -30,6 +31,7 @@ async function main(): Promise<number> {
   const signal = whenCancelled()
   const temp = await mkdtemp(join(env['RUNNER_TEMP'] || '/tmp', 'hd-'))
   core.saveState('temp', temp)
+  let tell: Tell | undefined
   try {
     const loaded = loadInputs(env)
     if ('skip' in loaded) {
@@ -38,6 +40,8 @@ async function main(): Promise<number> {
     } else {
       const plan = withTemp(loaded.plan, temp)
       Object.assign(recorder, about(plan))
+      const remember = (deployment: string) => core.saveState('deployment', deployment)
+      tell = tellGitHub(plan, { log: sink, docsBase, signal, remember })
       const pending: Record<string, string> = {}
       await run(plan, recorder, sink, {
         signal,
@@ -56,7 +60,7 @@ async function main(): Promise<number> {
   } finally {
     await rm(temp, { recursive: true, force: true })
   }
-  await sink.publish(recorder.finish())
+  await sink.publish(recorder.finish(), tell, signal.aborted)
   return goodResults.has(recorder.result) ? 0 : 1
 }
 
@@ -74,8 +78,8 @@ function whenCancelled(): AbortSignal {
 
 function about(plan?: Plan): About {
   const hosts = plan?.targets.map(({ address }) => showAddress(address)) ?? []
-  const from = plan?.run ?? { repository: '', sha: '', ref: '', actor: '', workflow: '', url: '' }
-  const { repository, sha, ref, actor, workflow, url } = from
+  const from = plan?.run ?? { repository: '', sha: '', ref: '', actor: '', workflow: '', workflowFile: '', url: '' }
+  const { repository, sha, ref, actor, workflow, workflowFile, url } = from
   return {
     ...{
       mode: plan?.mode ?? 'deploy',
@@ -84,7 +88,7 @@ function about(plan?: Plan): About {
       path: plan?.sync.path ?? '',
     },
     ...{ environment: plan?.report.environment ?? '', url: plan?.report.url ?? '', hosts },
-    run: { repository, sha, ref, actor, workflow, url },
+    run: { repository, sha, ref, actor, workflow, ...(workflowFile && { workflowFile }), url },
   }
 }
 

@@ -6,6 +6,7 @@ import { finish, type Pending } from './pipeline/finish.ts'
 import type { Plan } from './pipeline/plan.ts'
 import { removeSecretFiles, type Written } from './pipeline/runner-secrets.ts'
 import type { Address } from './remote/target.ts'
+import { deploymentLost } from './pipeline/tell-github.ts'
 import type { Sink } from './report/sink.ts'
 import { leaveTailnet } from './tailnet/leave.ts'
 
@@ -17,10 +18,12 @@ export async function post(sink: Sink, load: () => Loaded): Promise<number> {
   await leave(core.getState('tailnet'), sink)
   const pending = JSON.parse(core.getState('pending') || '{}') as Pending
   const ids = [...new Set(Object.values(pending).filter(Boolean))]
-  if (ids.length === 0) return 0
+  const deployment = Number(core.getState('deployment') || 0)
+  if (ids.length === 0 && deployment === 0) return 0
   try {
     const loaded = load()
-    if ('plan' in loaded) {
+    if ('plan' in loaded && deployment > 0) await deploymentLost(loaded.plan, deployment, sink)
+    if ('plan' in loaded && ids.length > 0) {
       const idToken = (audience: string) => core.getIDToken(audience)
       await finish(withNodes(loaded.plan), pending, { log: sink, idToken, rememberTailnet: () => {} })
     }

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { parse } from 'yaml'
 import { descendants, type Process, processesWithEnv, readProcess, signal } from './processes.ts'
+import { problemsOf } from './report-schema.ts'
 import { scratch } from './scratch.ts'
 import { type Annotation, type Group, parseFileCommands, StepLog } from './workflow-commands.ts'
 
@@ -167,6 +168,13 @@ class Run implements ActionRun {
     const orphans = processesWithEnv(`RUNNER_TRACKING_ID=${tracking}`)
     for (const { pid } of orphans) signal(pid, 'SIGKILL')
 
+    const report = main.outputs.report
+      ? JSON.parse(await readFile(main.outputs.report, 'utf8').catch(() => 'null'))
+      : undefined
+    // Whatever a test is about: a report that is not as it is published is a mistake.
+    const wrong = report && options.main === undefined ? problemsOf(report) : []
+    if (wrong.length > 0) throw new Error(`The report is not as docs/report.schema.json says: ${wrong.join(', ')}`)
+
     const both = post ? [main, post] : [main]
     const annotations = both.flatMap((phase) => phase.annotations)
     return {
@@ -183,9 +191,7 @@ class Run implements ActionRun {
       masks: both.flatMap((phase) => phase.masks),
       summary: both.map((phase) => phase.summary).join(''),
       heldOpen: both.some((phase) => phase.heldOpen),
-      report: main.outputs.report
-        ? JSON.parse(await readFile(main.outputs.report, 'utf8').catch(() => 'null'))
-        : undefined,
+      report,
       processes: [...seen.values()],
       orphans,
     }
@@ -319,6 +325,7 @@ function environment(
     GITHUB_RUN_NUMBER: '7',
     GITHUB_SHA: options.sha ?? '0123456789abcdef0123456789abcdef01234567',
     GITHUB_WORKFLOW: 'Deploy',
+    GITHUB_WORKFLOW_REF: `${repository}/.github/workflows/deploy.yml@${ref}`,
     GITHUB_WORKSPACE: workspace,
     RUNNER_ARCH: process.arch === 'arm64' ? 'ARM64' : 'X64',
     RUNNER_ENVIRONMENT: 'self-hosted',

@@ -43,6 +43,7 @@ function standIn(expression: string, event: Inputs, matrix: Inputs): string {
   if (context === 'vars' && name.endsWith('HOST_KEY')) return key.public.split(' ').slice(0, 2).join(' ')
   if (context === 'vars' && name.endsWith('_HOST')) return 'root@nas.example.org'
   if (context === 'vars' && name === 'TAILNET_CLIENT_ID') return 'k123CNTRL'
+  if (context === 'github' && name === 'token') return 'ghs_token'
   if (context === 'secrets') {
     return name === 'SSH_KEY' ? key.private : Buffer.from(`a secret: ${name}`).toString('base64')
   }
@@ -133,7 +134,7 @@ describe('YAML in the documents', () => {
         value: [{ uses: 'org/homelab-deploy@v1', with: { ...base, keep: inputs } }],
       })
     expect(() => steps('0').map((run) => run())).toThrow(/`keep` "0"/)
-    expect(() => steps(`\${{ github.token }}`).map((run) => run())).toThrow(/What is the value/)
+    expect(() => steps(`\${{ runner.temp }}`).map((run) => run())).toThrow(/What is the value/)
   })
 })
 

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { type Block, type Inline, parseBlocks, parseInline } from './markdown.ts'
+import { marked, type Token, type Tokens } from 'marked'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -27,32 +27,53 @@ export function showLog(log: string): string {
 
 /** A job summary in a frame. */
 export function showSummary(markdown: string): string {
-  const width = 100
-  const rule = (left: string, right: string) => styled('dim', `  ${left}${'─'.repeat(width)}${right}`)
-  const lines = blocksOf(parseBlocks(markdown)).map((line) => `  ${styled('dim', '│')} ${line}`)
-  return [rule('╭', ''), ...lines, rule('╰', '')].join('\n')
+  const rule = (left: string) => styled('dim', `  ${left}${'─'.repeat(100)}`)
+  const lines = blocksOf(marked.lexer(markdown)).map((line) => `  ${styled('dim', '│')} ${line}`)
+  return [rule('╭'), ...lines, rule('╰')].join('\n')
 }
 
-function blocksOf(blocks: readonly Block[]): string[] {
-  return blocks.flatMap((block, index) => [...(index === 0 ? [] : ['']), ...blockOf(block)])
+/** What is folded on GitHub stands open here, below its title and indented. */
+function blocksOf(tokens: readonly Token[]): string[] {
+  let depth = 0
+  return tokens
+    .filter(({ type }) => type !== 'space')
+    .flatMap((token, index) => {
+      if (token.type === 'html' && /<\/details>/.test(token.raw)) depth -= 1
+      const lines = blockOf(token as Tokens.Generic)
+      const shown = [
+        ...(index === 0 || lines.length === 0 ? [] : ['']),
+        ...lines.map((line) => `${'  '.repeat(depth)}${line}`),
+      ]
+      if (token.type === 'html' && /<details>/.test(token.raw)) depth += 1
+      return shown
+    })
 }
 
-function blockOf(block: Block): string[] {
-  switch (block.kind) {
+function blockOf(token: Tokens.Generic): string[] {
+  switch (token.type) {
     case 'heading':
-      return [styled('bold', plain(block.text))]
-    case 'alert':
-      return [styled(block.mood === 'note' ? 'blue' : 'yellow', `▌ ${block.mood.toUpperCase()}: ${plain(block.text)}`)]
-    case 'paragraph':
-      return rich(block.text).split('\n')
+      return [styled('bold', plain(token.tokens))]
+    case 'blockquote': {
+      const [, mood = '', text = ''] = /^\[!(\w+)\]\s*(.*)$/s.exec(token.text) ?? []
+      return [styled(mood === 'NOTE' ? 'blue' : 'yellow', `▌ ${mood}: ${plain(marked.lexer(text))}`)]
+    }
     case 'list':
-      return block.items.map((item) => `• ${rich(item)}`)
+      return (token.items as Tokens.ListItem[]).map(({ tokens }) => `• ${rich(tokens)}`)
     case 'table':
-      return tableOf([block.head, ...block.rows].map((row) => row.map(plain)))
-    case 'fence':
-      return block.text.split('\n').map((line) => styled('dim', `  ${line}`))
-    case 'details':
-      return [`▾ ${plain(block.title)}`, ...blocksOf(block.blocks).map((line) => `  ${line}`)]
+      return tableOf(
+        [token.header, ...token.rows].map((row: Tokens.TableCell[]) => row.map(({ tokens }) => plain(tokens))),
+      )
+    case 'code':
+      // A chart is a picture, and the table below it says the same.
+      return token.lang === 'mermaid'
+        ? []
+        : (token.text as string).split('\n').map((line) => styled('dim', `  ${line}`))
+    case 'html': {
+      const title = /<summary>(.*)<\/summary>/.exec(token.raw)?.[1]
+      return title === undefined ? [] : [`▾ ${decoded(title)}`]
+    }
+    default:
+      return rich(token.tokens).split('\n')
   }
 }
 
@@ -64,25 +85,34 @@ function tableOf(rows: readonly (readonly string[])[]): string[] {
   })
 }
 
-function rich(text: string): string {
-  return parseInline(text).map(inlineOf).join('')
+function rich(tokens: readonly Token[] = []): string {
+  return tokens.map((token) => inlineOf(token as Tokens.Generic)).join('')
 }
 
-function inlineOf(inline: Inline): string {
-  switch (inline.kind) {
-    case 'code':
-      return styled('cyan', inline.text)
-    case 'bold':
-      return styled('bold', inline.parts.map(inlineOf).join(''))
-    case 'link':
-      return styled('underline', inline.parts.map(inlineOf).join(''))
-    default:
-      return inline.text
-  }
+function inlineOf(token: Tokens.Generic): string {
+  if (token.type === 'codespan') return styled('cyan', token.text)
+  if (token.type === 'strong') return styled('bold', rich(token.tokens))
+  if (token.type === 'link') return styled('underline', rich(token.tokens))
+  if (token.type === 'br' || token.raw === '<br>') return '\n'
+  return token.tokens ? rich(token.tokens) : decoded(token.raw)
 }
 
 /** Without styles, where the width counts. */
-function plain(text: string): string {
-  const words = (inline: Inline): string => ('parts' in inline ? inline.parts.map(words).join('') : inline.text)
-  return parseInline(text).map(words).join('')
+function plain(tokens: readonly Token[] = []): string {
+  const words = (token: Token): string => {
+    if ('tokens' in token && token.tokens) return plain(token.tokens)
+    return token.type === 'codespan' ? token.text : decoded(token.raw)
+  }
+  return tokens.map(words).join('')
+}
+
+/** A text as it is to be read: no elements, every reference resolved, no zero-width space that keeps a name from being notified. */
+function decoded(text: string): string {
+  return text
+    .replace(/<\/?(?:code|br|details|summary)>/g, '')
+    .replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)))
+    .replaceAll('\u200b', '')
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&amp;', '&')
 }

@@ -59,7 +59,10 @@ export function buildPlan(values: Values, given: Settings, env: Environment, req
       ifUnconfigured: values['if-unconfigured'],
     },
     to: values.to,
-    report: { environment: values.environment, url: values.url },
+    report: {
+      ...{ environment: values.environment, url: values.url },
+      ...{ comment: values.comment, deployment: values.deployment },
+    },
     run,
     values: { ...publicValues(given), name },
     given: new Set(given.keys()),

@@ -32,6 +32,7 @@ export function checkRules(values: Values, given: Given, env: Environment, probl
   checkTimes(about)
   checkStrategy(about)
   checkData(about)
+  checkReport(about)
   if (about.has('to') && values.mode !== 'rollback' && !problems.concerns('mode')) {
     problems.add('to', 'is given, but the mode is not rollback', 'Set `mode: rollback`, or leave `to` out.')
   }
@@ -214,4 +215,12 @@ function checkData({ values, problems, has }: Case): void {
     problems.add('path', 'is missing', 'What `backup` names is relative to it, unless it is absolute.')
   if (values.rollback !== 'data' || !bringsNew(values.mode) || has('backup')) return
   problems.add('rollback', 'is `data`, and there is no `backup` to restore', 'Say in `backup` what the data is.')
+}
+
+function checkReport({ values, problems, has }: Case): void {
+  for (const name of ['comment', 'deployment'] as const) {
+    if (!values[name] || has('github-token')) continue
+    const fix = `Set \`github-token: \${{ github.token }}\`, and give the job \`permissions: ${name === 'comment' ? 'pull-requests' : 'deployments'}: write\`.`
+    problems.addAbsent('github-token', `is empty, and \`${name}\` needs it`, fix)
+  }
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import type { Run } from '../pipeline/plan.ts'
@@ -16,6 +17,7 @@ export function readRun(env: Environment): Run {
     read('GITHUB_RUN_ATTEMPT'),
   ]
   const page = `${server || 'https://github.com'}/${repository}/actions/runs/${id}`
+  const pull = readPull(env.GITHUB_EVENT_PATH ?? '', repository)
   return {
     repository,
     sha: readCommit(read('GITHUB_SHA')),
@@ -27,8 +29,26 @@ export function readRun(env: Environment): Run {
     attempt,
     url: repository && id ? page + (Number(attempt) > 1 ? `/attempts/${Number(attempt)}` : '') : '',
     event: read('GITHUB_EVENT_NAME'),
+    ...(pull && { pull }),
+    apiUrl: read('GITHUB_API_URL') || 'https://api.github.com',
+    workflowFile: /\/\.\w+\/workflows\/([\w.-]+\.ya?ml)@/.exec(read('GITHUB_WORKFLOW_REF'))?.[1] ?? '',
     hosted: read('RUNNER_ENVIRONMENT') === 'github-hosted',
     temp: env.RUNNER_TEMP || tmpdir(),
+  }
+}
+
+/** What the runner was told about the event: the variables do not say from where a pull request comes. */
+function readPull(file: string, repository: string): Run['pull'] {
+  try {
+    const { pull_request: pull, issue } = JSON.parse(readFileSync(file, 'utf8')) as {
+      pull_request?: { number: number; head?: { repo?: { full_name?: string } | null } }
+      issue?: { number: number; pull_request?: object }
+    }
+    // A fork that was deleted since has no name any more. A comment on a pull request does not say where that came from.
+    if (pull) return { number: Number(pull.number), fork: pull.head?.repo?.full_name !== repository }
+    return issue?.pull_request ? { number: Number(issue.number), fork: false } : undefined
+  } catch {
+    return undefined
   }
 }
 

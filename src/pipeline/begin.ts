@@ -8,6 +8,7 @@ import type { Context } from './context.ts'
 import { type Begun, type Known, type Locked, onAll, type Planned, type Reached, type Staging } from './fleet.ts'
 import type { Goal } from './goal.ts'
 import { ledgerLine } from './ledger-line.ts'
+import { usual } from './news.ts'
 import { connectAgain } from './reach.ts'
 import { type Change, compileTransaction } from './scripts.ts'
 
@@ -30,7 +31,9 @@ export async function take(
     })
     open.defer(() => lock.release(link.host))
     note(lock.wasStale ? 'left behind by a run that died' : '')
-    return { ...member, lock, state: parseState(lock.text) }
+    const state = parseState(lock.text)
+    member.record.usual = usual(state.past ?? [], plan.mode)
+    return { ...member, lock, state }
   })
 }
 

@@ -9,6 +9,7 @@ import { baseline, checkHealth } from './health.ts'
 import { activateNatively, connectHive, enterHive, pushSystems, uploadKeys, uploadLateKeys } from './hive.ts'
 import { enterNetwork } from './network.ts'
 import { workOnRunner } from './on-runner.ts'
+import { readNews } from './news.ts'
 import { checkTools, lookAhead } from './preflight.ts'
 import { reach } from './reach.ts'
 import { requireRelease } from './require-release.ts'
@@ -40,6 +41,7 @@ export async function deploy(outside: Context): Promise<Result> {
   await each(planned, (member) => checkTools(context, member))
   await verifyImages(context)
   await refuseDowngrade(context, planned)
+  readNews(context, planned, open)
   await runCommand(context, planned, 'before')
   await pushSystems(context, planned)
   const staged = await onAll(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note))

@@ -80,7 +80,7 @@ export async function checkHealth(context: Context, member: Begun): Promise<void
   const { vitals, link } = member
   if (vitals.checks.length === 0) return
   await context.step(titleOn(member, 'Check health'), async ({ note }) => {
-    const watched = await observe(context, member, vitals, true)
+    const watched = await observe(context, member, vitals, 'new')
     const bad = watched.filter(({ state }) => state !== 'healthy')
     if (bad.length > 0) throw unhealthy(bad, vitals, member.transaction.gated ? ` on ${link.host.name}` : '')
     note(`${watched.length} ${watched.length === 1 ? 'check' : 'checks'} healthy`)
@@ -96,7 +96,7 @@ export async function checkOldVersion(context: Context, members: readonly Begun[
   })
   if (looking.length === 0) return
   await onAll(context, 'Check the old version', looking, async ({ member, vitals }, note) => {
-    const watched = await observe(context, member, vitals, false)
+    const watched = await observe(context, member, vitals, 'old')
     const bad = watched.filter(({ state }) => state !== 'healthy')
     if (bad.length > 0) {
       throw new DeployError(
@@ -112,11 +112,16 @@ export async function checkOldVersion(context: Context, members: readonly Begun[
   })
 }
 
-function show(context: Context, record: MachineRecord): (watched: readonly Watched[]) => void {
+/** The version that this run is about, or the one that came back: the summary has what was seen of both. */
+type Which = 'new' | 'old'
+
+function show(context: Context, record: MachineRecord, which: Which = 'new'): (watched: readonly Watched[]) => void {
   return (watched) => {
-    record.health = watched.map(({ check, state, last }) => ({
+    const seen = watched.map(({ check, state, last }) => ({
       ...{ check: check.text, healthy: state === 'healthy', seen: last?.seen ?? '', latencyMs: last?.latencyMs ?? 0 },
     }))
+    if (which === 'new') record.health = seen
+    else record.healthAfter = seen
     context.progress(
       watched
         .map(
@@ -132,11 +137,12 @@ async function observe(
   context: Context,
   { guard, link, record }: Begun,
   { site, checks }: Pick<Vitals, 'site' | 'checks'>,
-  cancellable: boolean,
+  which: Which,
 ): Promise<readonly Watched[]> {
   const { within, stable } = context.plan.health
-  const signal = cancellable ? context.signal : undefined
-  const onLook = show(context, record)
+  // What has to be put back is looked at also after a cancel.
+  const signal = which === 'new' ? context.signal : undefined
+  const onLook = show(context, record, which)
   for (;;) {
     try {
       return await watch(() => link.host, site, checks, { within, stable }, { signal, onLook })

@@ -42,6 +42,12 @@ export interface Run {
   /** Empty outside GitHub. */
   readonly url: string
   readonly event: string
+  /** The pull request that started it; what comes from a fork may not write to the repository. */
+  readonly pull?: { readonly number: number; readonly fork: boolean }
+  /** The API of GitHub, or of the forge in whose place it stands. */
+  readonly apiUrl: string
+  /** The file of the workflow: `deploy.yml`. */
+  readonly workflowFile: string
   /** A runner of GitHub's own, which sits in nobody's private network. */
   readonly hosted: boolean
   /** A private scratch directory of this run on the runner. */
@@ -100,7 +106,13 @@ export interface Plan {
   }
   /** What to go back to, for `mode: rollback`; empty is the last healthy release. */
   readonly to: string
-  readonly report: { readonly environment: string; readonly url: string }
+  readonly report: {
+    readonly environment: string
+    readonly url: string
+    /** Whether a plan is written on the pull request, and a deploy shown among GitHub's Deployments. */
+    readonly comment: boolean
+    readonly deployment: boolean
+  }
   readonly run: Run
   /** Effective inputs that are not secret, as they were written: the record and the summary show these. */
   readonly values: Readonly<Record<string, string>>

@@ -20,7 +20,16 @@ export async function run(plan: Plan, recorder: Recorder, sink: Sink, runner: Ru
     ...runner,
     ...{ plan, recorder, log: sink, network: ownNetwork },
     progress: (text) => progress.update(text),
-    step: (name, work) => sink.group(name, () => recorder.step(name, (row) => work({ ...row, note: say(row.note) }))),
+    step: (name, work) =>
+      sink.group(name, async () => {
+        progress.begin()
+        using _ = pulse(() => progress.pulse(name, sink.printedAt))
+        try {
+          return await recorder.step(name, (row) => work({ ...row, note: say(row.note) }))
+        } finally {
+          progress.done()
+        }
+      }),
   }
   const say = (note: (text: string) => void) => (text: string) => {
     note(text)
@@ -31,8 +40,12 @@ export async function run(plan: Plan, recorder: Recorder, sink: Sink, runner: Ru
   } catch (error) {
     recorder.fail(error)
     recorder.result = 'failed'
-  } finally {
-    progress.done()
   }
   return recorder.result
+}
+
+/** A build may be silent for minutes, and whoever looks at the log wonders. */
+function pulse(beat: () => void): Disposable {
+  const timer = setInterval(beat, 5_000)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
 }

@@ -56,6 +56,8 @@ export interface HostState {
   readonly digests?: readonly string[]
   /** Which generation of the system profile the releases are: `RELEASE 42`. */
   readonly generations?: readonly string[]
+  /** The last runs that went well, the oldest first. */
+  readonly past?: readonly LedgerLine[]
 }
 
 /** The record of what runs; undefined before the first deploy. */
@@ -68,6 +70,7 @@ export const stateScript = sh`
 printf 'current %s\n' "$(cat "$state/current" 2>/dev/null || :)" >&3
 [ ! -e "$state/pending.json" ] || printf 'pending %s\n' "$(sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$state/pending.json")" >&3
 for record in "$state"/releases/*/record.json; do [ ! -f "$record" ] || { printf 'release '; tr -d '\n' <"$record"; echo; } >&3; done
+[ ! -f "$state/ledger.jsonl" ] || tail -n 100 "$state/ledger.jsonl" | grep -F '"result":"deployed"' | tail -n 10 | sed 's/^/past /' >&3
 for images in "$state"/releases/*/compose/images; do [ ! -f "$images" ] || { id=\${images%/compose/images}; sed "s|.*[|]|digest \${id##*/} |" "$images" >&3; }; done
 for number in "$state"/releases/*/nix/generation; do [ ! -f "$number" ] || { id=\${number%/nix/generation}; echo "generation \${id##*/} $(cat "$number")" >&3; }; done
 `
@@ -86,16 +89,17 @@ export function parseState(text: string): HostState {
     pending: values('pending')[0] ?? '',
     digests: values('digest'),
     generations: values('generation'),
+    past: values('past').flatMap(parseLine<LedgerLine>),
     releases: values('release')
-      .flatMap(parseRecord)
+      .flatMap(parseLine<ReleaseRecord>)
       .toSorted((a, b) => (a.at < b.at ? 1 : -1)),
   }
 }
 
 /** A record that was torn by a crash is no release to go back to, and no reason to stop. */
-function parseRecord(json: string): ReleaseRecord[] {
+function parseLine<T>(json: string): T[] {
   try {
-    return [JSON.parse(json) as ReleaseRecord]
+    return [JSON.parse(json) as T]
   } catch {
     return []
   }

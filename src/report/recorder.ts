@@ -1,6 +1,7 @@
 import { toDeployError } from '../errors.ts'
 import type {
   Changes,
+  CommitsRecord,
   FailureRecord,
   HealthRecord,
   HostRecord,
@@ -11,6 +12,7 @@ import type {
   Result,
   RunRecord,
   StatusRecord,
+  UsualRecord,
 } from './report.ts'
 import { StepList, type StepNote } from './steps.ts'
 
@@ -41,6 +43,9 @@ export interface MachineRecord {
   after: ReleaseRef | undefined
   changes: Changes | undefined
   health: readonly HealthRecord[]
+  /** What the version that came back was like. */
+  healthAfter?: readonly HealthRecord[]
+  usual?: UsualRecord | undefined
   /** Where it differs from that of the run. */
   result: Result | undefined
   plan?: PlanRecord
@@ -61,6 +66,9 @@ export class Recorder {
   run: RunRecord
   /** One for each host that was reached for, the canary first. */
   readonly machines: MachineRecord[] = []
+  commits: CommitsRecord | undefined
+  /** The first line of the message of the commit that is deployed. */
+  subject = ''
   readonly warnings: string[] = []
   readonly notes: NoteRecord[] = []
   readonly #now: () => number
@@ -156,12 +164,15 @@ export class Recorder {
       hostKey: canary.hostKey,
       ...(canary.network && { network: canary.network }),
       path,
-      ...refs(canary),
+      ...refs(canary, this.subject),
       // Put back is as it was: nobody who went that far has to remember to take this back too.
       changed: changed && result !== 'rolled-back',
       ...(canary.changes && { changes: onlyChanges(canary.changes) }),
+      ...(this.commits && { commits: this.commits }),
+      ...(canary.usual && { usual: canary.usual }),
       steps: this.#steps.records(),
       health: [...canary.health],
+      ...(canary.healthAfter && { healthAfter: canary.healthAfter }),
       ...(this.machines.length > 1 && { machines: this.machines.map((machine) => recordOfMachine(machine, result)) }),
       ...(this.#failure && { failure: this.#failure }),
       ...(this.#rollbackFailure && { rollbackFailure: this.#rollbackFailure }),
@@ -189,8 +200,11 @@ function perMachine(machines: readonly MachineRecord[]): Pick<Report, 'plan' | '
   return { ...(plan.length > 0 && { plan }), ...(status.length > 0 && { status }) }
 }
 
-function refs({ before, after }: MachineRecord): { before?: ReleaseRef; after?: ReleaseRef } {
-  return { ...(isKnown(before) && { before }), ...(isKnown(after) && { after }) }
+function refs({ before, after }: MachineRecord, subject = ''): { before?: ReleaseRef; after?: ReleaseRef } {
+  return {
+    ...(isKnown(before) && { before }),
+    ...(isKnown(after) && { after: { ...after, ...(subject && { subject }) } }),
+  }
 }
 
 function recordOfMachine(machine: MachineRecord, result: Result): HostRecord {

@@ -57,6 +57,26 @@ export interface NoteRecord {
   readonly text: string
 }
 
+export interface CommitRecord {
+  readonly revision: string
+  /** The first line of its message. */
+  readonly subject: string
+}
+
+/** What came between the version of before and the new one, the newest first. */
+export interface CommitsRecord {
+  readonly commits: readonly CommitRecord[]
+  /** How many more, or why none can be told; empty where this is all. */
+  readonly others: string
+}
+
+/** How long it took before, as the ledger of the host has it. */
+export interface UsualRecord {
+  /** How many runs this is the median of. */
+  readonly runs: number
+  readonly durationMs: number
+}
+
 /** Who asked, from where. */
 export interface RunRecord {
   readonly repository: string
@@ -64,6 +84,8 @@ export interface RunRecord {
   readonly ref: string
   readonly actor: string
   readonly workflow: string
+  /** The name of its file, such as `deploy.yml`. */
+  readonly workflowFile?: string
   readonly url: string
 }
 
@@ -187,9 +209,14 @@ export interface Report {
   /** The host is not as it was when the run began. */
   readonly changed: boolean
   readonly changes?: Changes
+  readonly commits?: CommitsRecord
+  /** What earlier runs of this mode took on the first host. */
+  readonly usual?: UsualRecord
   readonly steps: readonly StepRecord[]
-  /** Of the first host. */
+  /** Of the first host, and of the version that this run is about. */
   readonly health: readonly HealthRecord[]
+  /** Of the version that came back, on the first host. */
+  readonly healthAfter?: readonly HealthRecord[]
   /** Each host by itself, where there are several. */
   readonly machines?: readonly HostRecord[]
   /** The cause, when the result is not a good one. */

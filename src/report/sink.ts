@@ -19,6 +19,9 @@ export interface SinkOptions {
   readonly reportDir: string
 }
 
+/** Tells others how it ended, and gives what they know of it. */
+type Teller = (shown: Report) => Promise<Partial<Report>>
+
 /** GitHub shows ten warnings of a step; the last place is left to the runner's own. */
 const warningLimit = 9
 /** Words of ours: hiding a secret that happens to be spelt like one would only break the report. */
@@ -32,6 +35,7 @@ export class Sink implements Log {
   readonly #redactor = new Redactor()
   readonly #streams = new Map<string, Lines>()
   #grouped = false
+  #printedAt = 0
   #published: Promise<void> | undefined
 
   constructor(options: SinkOptions) {
@@ -89,20 +93,35 @@ export class Sink implements Log {
     return new Progress((text) => this.output(source, `${text}\n`))
   }
 
+  /** When the last line was printed, by `performance.now()`. */
+  get printedAt(): number {
+    return this.#printedAt
+  }
+
   flush(): void {
     for (const source of this.#streams.keys()) this.output(source, '')
   }
 
   /** Once, at the end. Whatever cannot be written here must not turn a good deploy into a failed step. */
-  publish(report: Report): Promise<void> {
+  publish(report: Report, tell?: Teller, hurry = false): Promise<void> {
     // A second caller, such as the handler of a stray error, waits for the first: there is one annotation, one summary.
-    this.#published ??= this.#publish(report)
+    this.#published ??= this.#publish(report, tell, hurry)
     return this.#published
   }
 
-  async #publish(report: Report): Promise<void> {
+  async #publish(report: Report, tell: Teller | undefined, hurry: boolean): Promise<void> {
     this.endGroup()
-    const full = { ...report, warnings: [...new Set([...report.warnings, ...this.warnings])] }
+    let more: Partial<Report> | undefined
+    const whole = () => ({ ...report, ...more, warnings: [...new Set([...report.warnings, ...this.warnings])] })
+    this.#warnOfHidden(outputsOf(report, ''))
+    const tellOthers = () =>
+      this.#attempt('to GitHub', async () => {
+        more = await tell?.(this.#redactor.redactAll(whole(), ourWords))
+      })
+    // Others first: a warning about what they did not take stands in the summary as well. But a job that was cancelled
+    // has seconds left, and they belong to what nobody else can tell.
+    if (!hurry) await tellOthers()
+    const full = whole()
     const shown = this.#redactor.redactAll(full, ourWords)
     const { docsBase } = this.#options
     let path = ''
@@ -119,6 +138,17 @@ export class Sink implements Log {
     this.info(verdict(shown))
     const annotation = annotationOf(shown, docsBase)
     if (annotation) core.error(annotation.message, { title: annotation.title })
+    if (hurry) await tellOthers()
+  }
+
+  /** What the runner will not do, and where it does not say why. */
+  #warnOfHidden(outputs: Record<string, string>): void {
+    const held = Object.keys(outputs).filter((name) => this.#redactor.redact(outputs[name] ?? '') !== outputs[name])
+    if (held.length === 0) return
+    const names = held.map((name) => `\`${name}\``).join(', ')
+    this.warning(
+      `The output ${names} holds a value that is masked. Later steps get it; GitHub passes it neither to other jobs nor to \`environment: url:\`. Keep what is no secret, such as an address, in a variable (\`vars\`).`,
+    )
   }
 
   async #attempt(what: string, write: () => Promise<void>): Promise<void> {
@@ -137,6 +167,7 @@ export class Sink implements Log {
   }
 
   #print(text: string): void {
+    this.#printedAt = performance.now()
     // Redacted once more: what was taken out between two halves may have joined them.
     core.info(defuse(cut(this.#redactor.redact(text), 2_000)).trimEnd())
   }

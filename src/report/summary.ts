@@ -2,11 +2,12 @@ import { failure, foldTitle } from './failure.ts'
 import { code, details, fence, plain, prose } from './markdown.ts'
 import { planSections } from './plan-section.ts'
 import { goodResults, type NoteRecord, type Report, type Result } from './report.ts'
-import { byHand, changes, facts, health, machines, steps } from './sections.ts'
+import { changes, commits, facts, health, machines, steps } from './sections.ts'
 import { statusSections } from './status-section.ts'
 import { bytes, tail } from './text.ts'
-import { timeline } from './timeline.ts'
 import { verdict } from './verdict.ts'
+import { versions } from './versions.ts'
+import { wayBack } from './way-back.ts'
 
 export interface SummaryOptions {
   /** Where docs/errors.md of this version is: `https://github.com/OWNER/homelab-deploy/blob/v1`. Empty: no links. */
@@ -30,37 +31,38 @@ export function renderSummary(report: Report, options: SummaryOptions = {}): str
 function render(report: Report, docsBase: string, room: number): string {
   // Where even short logs do not fit, lists give way as well: of many hosts, or for a comment.
   const rows = room < 16 * 1_024 ? 6 : 60
-  const bars = timeline(report.steps)
   return `${join([
     heading(report),
     opening(report),
     // A plan tells of each thing in the way by itself.
     report.plan ? '' : failure(report.failure, 'What failed', docsBase, room),
     failure(report.rollbackFailure, 'What failed while it was being undone', docsBase, room),
+    // What runs is told by a status with more words.
+    report.status ? '' : versions(report),
+    machines(report),
+    ...planSections(report, docsBase, rows),
+    health(report),
+    ...statusSections(report, rows),
     facts(report),
     warnings(report.warnings),
-    machines(report),
-    health(report),
-    changes(report.changes),
-    ...planSections(report, docsBase, rows),
-    ...statusSections(report, rows),
     ...report.notes.slice(0, 4).map((each) => note(each, room)),
+    commits(report.commits, report),
+    changes(report.changes),
     steps(report),
-    bars && details('Timeline', fence(bars)),
-    byHand(report),
+    wayBack(report),
   ])}\n`
 }
 
 const marks: Readonly<Record<Result, string>> = {
-  deployed: '✓',
-  unchanged: '✓',
-  planned: '◇',
-  healthy: '✓',
-  unhealthy: '✗',
-  'rolled-back': '↩',
-  failed: '✗',
-  'rollback-failed': '✗',
-  unknown: '?',
+  deployed: '✅',
+  unchanged: '✅',
+  planned: '📋',
+  healthy: '✅',
+  unhealthy: '❌',
+  'rolled-back': '↩️',
+  failed: '❌',
+  'rollback-failed': '🛑',
+  unknown: '❔',
 }
 
 function heading(report: Report): string {

@@ -13,7 +13,7 @@ export interface ToolResult {
 export async function runTool(
   tool: string,
   args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string>; input?: Buffer } = {},
+  options: { cwd?: string; env?: Record<string, string>; input?: Buffer; onOutput?: (text: string) => void } = {},
 ): Promise<ToolResult> {
   const { exitCode, stdout, stderr } = await getExecOutput(tool, [...args], {
     silent: true,
@@ -21,6 +21,7 @@ export async function runTool(
     env: { ...cleanEnvironment(), ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.input === undefined ? {} : { input: options.input }),
+    listeners: { stdout: (chunk) => options.onOutput?.(chunk.toString()) },
   })
   return { code: exitCode, stdout, stderr }
 }

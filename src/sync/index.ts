@@ -134,7 +134,10 @@ export async function sendByTar(
   const sending = sendTar(root, entries, pipe.stdin, {
     compress,
     signal: context.signal,
-    onProgress: (bytes) => context.onProgress(`${(bytes / 1e6).toFixed(1)} MB sent`),
+    onProgress: ({ bytes, files }) => {
+      const percent = Math.floor((files / entries.length) * 100)
+      context.onProgress(`${files} of ${entries.length} files (${percent} %), ${(bytes / 1e6).toFixed(1)} MB sent`)
+    },
   })
   const [sent, code] = await Promise.allSettled([sending, pipe.exit])
   refuseHalf(host, context.signal)

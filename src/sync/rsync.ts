@@ -15,7 +15,7 @@ export async function sendRsync(
   places: Places,
   source: string,
   entries: readonly Entry[],
-  { temp, signal }: { temp: string; signal?: AbortSignal | undefined },
+  { temp, signal, onProgress }: { temp: string; signal?: AbortSignal | undefined; onProgress: (text: string) => void },
 ): Promise<number> {
   await using tunnel = await openTunnel(host, temp, signal)
   const { code, stdout, stderr } = await runTool(
@@ -28,15 +28,31 @@ export async function sendRsync(
         '--ignore-times',
         '--compress',
         '--stats',
+        '--info=progress2',
         '--from0',
         '--files-from=-',
         '--protect-args',
       ],
       ...[`--copy-dest=${places.path}`, '--rsh', tunnel.command, `${source}/`, `host:${places.release}/tree/`],
     ],
-    { input: Buffer.from(entries.map(({ name }) => `${name}\0`).join('')) },
+    {
+      input: Buffer.from(entries.map(({ name }) => `${name}\0`).join('')),
+      onOutput: (text) => {
+        const news = howFar(text, entries.length)
+        if (news !== '') onProgress(news)
+      },
+    },
   )
   refuseHalf(host, signal)
   if (code !== 0) throw transferFailed(host, 'rsync failed.', `${stderr}\n${tunnel.errors().text}`.trim())
   return Number(/Total bytes sent: ([\d,]+)/.exec(stdout)?.[1]?.replaceAll(',', '') ?? 0)
+}
+
+/** From what `--info=progress2` says over and over on one line: `1,234,567  45%  3.21MB/s  0:00:04 (xfr#5, to-chk=9/20)`. */
+export function howFar(text: string, files: number): string {
+  const [, bytes = '', percent = ''] = [...text.matchAll(/([\d,]+) +(\d+)% /g)].at(-1) ?? []
+  if (percent === '') return ''
+  const done = [...text.matchAll(/xfr#(\d+)/g)].at(-1)?.[1]
+  const size = `${(Number(bytes.replaceAll(',', '')) / 1e6).toFixed(1)} MB by rsync (${percent} %)`
+  return done === undefined ? size : `${done} of ${files} files, ${size}`
 }

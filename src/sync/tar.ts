@@ -14,19 +14,26 @@ const piece = 64 * 1024
 /** Files up to this size are read without a detour over other threads, which takes three times as long. */
 const tiny = 64 * 1024
 
+/** How far it is: entries that were packed, bytes that went out. */
+export interface Sent {
+  readonly bytes: number
+  readonly files: number
+}
+
 /** Sends the entries as one tar stream, never holding more than a piece of a file. Resolves with the bytes sent. */
 export async function sendTar(
   root: string,
   entries: readonly Entry[],
   to: Writable,
-  options: { compress: boolean; signal?: AbortSignal | undefined; onProgress: (bytes: number) => void },
+  options: { compress: boolean; signal?: AbortSignal | undefined; onProgress: (sent: Sent) => void },
 ): Promise<number> {
   const archive = pack()
   let sent = 0
+  let files = 0
   const meter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       sent += chunk.length
-      options.onProgress(sent)
+      options.onProgress({ bytes: sent, files })
       done(null, chunk)
     },
   })
@@ -36,7 +43,10 @@ export async function sendTar(
     : [source, gather(), meter, to]
   const flow = pipeline(stages, options.signal ? { signal: options.signal } : {})
   const feed = (async () => {
-    for (const entry of entries) await add(archive, root, entry)
+    for (const entry of entries) {
+      await add(archive, root, entry)
+      files += 1
+    }
     archive.finalize()
   })()
   feed.catch((error: Error) => archive.destroy(error))

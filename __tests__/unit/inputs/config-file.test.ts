@@ -139,9 +139,9 @@ describe('the config file', () => {
     ],
     [
       'what is not built yet',
-      'defaults:\n  deployment: true\n',
+      'defaults:\n  require-release: staging\n',
       {},
-      /`deployment` \(.*line 2\): reporting to GitHub is not built yet/,
+      /`require-release` \(.*line 2\): promoting from target to target is not built yet/,
     ],
   ])('refuses %s', (_, text, env, reason) => {
     const error = refusal(env, text)

@@ -1,5 +1,7 @@
+import { writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { scratch } from '../../helpers/scratch.ts'
 import { enough, key, load, planOf, refusal, textOf } from './helpers.ts'
 
 const { 'INPUT_SSH-KEY': _, ...keyless } = enough
@@ -32,7 +34,7 @@ describe('a plan', () => {
         sudo: 'auto',
         ifUnconfigured: 'fail',
       },
-      report: { environment: '', url: '' },
+      report: { environment: '', url: '', comment: false, deployment: false },
     })
     const [target] = plan.targets
     expect(target).toMatchObject({
@@ -110,6 +112,8 @@ describe('a plan', () => {
     const sha = 'A'.repeat(40)
     const { run, sync } = planOf({
       GITHUB_SERVER_URL: 'https://git.example.org',
+      GITHUB_API_URL: 'https://git.example.org/api/v3',
+      GITHUB_WORKFLOW_REF: 'acme/shop/.github/workflows/deploy.yml@refs/heads/main',
       GITHUB_RUN_ID: '7',
       GITHUB_RUN_ATTEMPT: '2',
       GITHUB_SHA: sha,
@@ -133,11 +137,28 @@ describe('a plan', () => {
       url: 'https://git.example.org/acme/shop/actions/runs/7/attempts/2',
       event: 'push',
       hosted: true,
+      apiUrl: 'https://git.example.org/api/v3',
+      workflowFile: 'deploy.yml',
       temp: '/tmp/r',
     })
     expect(sync.commit).toBe(sha.toLowerCase())
     expect(planOf({ GITHUB_SHA: '$(id)' }).sync.commit).toBe('')
     expect(planOf().run.url).toBe('')
+  })
+
+  test.each([
+    ['a pull request', { pull_request: { number: 3, head: { repo: { full_name: 'acme/shop' } } } }, false],
+    ['one of a fork', { pull_request: { number: 3, head: { repo: { full_name: 'eve/shop' } } } }, true],
+    ['one of a fork that is gone', { pull_request: { number: 3, head: { repo: null } } }, true],
+    ['a comment on one', { issue: { number: 3, pull_request: {} } }, false],
+    ['a comment on an issue', { issue: { number: 3 } }, undefined],
+    ['a push', { ref: 'refs/heads/main' }, undefined],
+    ['what is no event', 'nothing', undefined],
+  ])('knows the pull request behind %s', async (_, event, fork) => {
+    await using folder = await scratch('event')
+    const file = `${folder.path}/event.json`
+    writeFileSync(file, JSON.stringify(event))
+    expect(planOf({ GITHUB_EVENT_PATH: file }).run.pull).toEqual(fork === undefined ? undefined : { number: 3, fork })
   })
 
   test.each([

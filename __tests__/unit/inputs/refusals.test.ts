@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { inputNames, specs } from '../../../src/inputs/spec.ts'
+import { type InputName, inputNames, specs } from '../../../src/inputs/spec.ts'
 import { variableOf } from '../../../src/inputs/workflow.ts'
 import { planOf, refusal, textOf } from './helpers.ts'
 
@@ -138,6 +138,21 @@ test('a host that would take the change back while its health is still watched',
   expect(planOf({ ...times, 'INPUT_CONFIRM-TIMEOUT': '6m' }).safety.confirmTimeout).toBe(360_000)
 })
 
+describe('what is told to GitHub', () => {
+  test.each([
+    ['comment', 'pull-requests'],
+    ['deployment', 'deployments'],
+  ])('%s needs a token, and says which permission', (name, permission) => {
+    const error = refusal({ [variableOf(name as InputName)]: 'true' })
+    expect(textOf(error)).toMatch(
+      new RegExp(`\`github-token\` is empty, and \`${name}\` needs it.*${permission}: write`, 's'),
+    )
+    expect(planOf({ [variableOf(name as InputName)]: 'true', 'INPUT_GITHUB-TOKEN': 'ghs_x' }).report).toMatchObject({
+      [name]: true,
+    })
+  })
+})
+
 describe('what is not built yet', () => {
   const pending = inputNames.filter((name) => specs[name].pending)
 
@@ -149,7 +164,7 @@ describe('what is not built yet', () => {
   })
 
   test('a boolean may be the default in other words', () => {
-    expect(planOf({ 'INPUT_FLAKE-CHECK': 'False', INPUT_COMMENT: 'FALSE' }).mode).toBe('deploy')
-    expect(refusal({ INPUT_COMMENT: 'true' }).what).toMatch(/`comment`: reporting to GitHub is not built yet/)
+    expect(planOf({ 'INPUT_FLAKE-CHECK': 'False' }).mode).toBe('deploy')
+    expect(refusal({ 'INPUT_FLAKE-CHECK': 'true' }).what).toMatch(/`flake-check`: .* is not built yet/)
   })
 })

@@ -4,60 +4,23 @@ import { DeployError } from '../../../src/errors.ts'
 import { modes } from '../../../src/pipeline/plan.ts'
 import { Recorder } from '../../../src/report/recorder.ts'
 import { results } from '../../../src/report/report.ts'
-import { deployed, rollbackFailed, rolledBack } from './samples.ts'
-
-interface Schema {
-  readonly $ref?: string
-  readonly type?: string
-  readonly const?: unknown
-  readonly enum?: readonly unknown[]
-  readonly pattern?: string
-  readonly minimum?: number
-  readonly items?: Schema
-  readonly properties?: Readonly<Record<string, Schema>>
-  readonly required?: readonly string[]
-  readonly $defs?: Readonly<Record<string, Schema>>
-}
-const schema: Schema = JSON.parse(readFileSync(new URL('../../../docs/report.schema.json', import.meta.url), 'utf8'))
-
-/** What is wrong with a value. Stricter than the schema: a field that it does not name is a mistake of ours. */
-function problems(value: unknown, rule: Schema, at = 'report'): string[] {
-  if (rule.$ref) return problems(value, schema.$defs?.[rule.$ref.replace('#/$defs/', '')] ?? { const: rule.$ref }, at)
-  if (rule.const !== undefined) return value === rule.const ? [] : [`${at} is not ${rule.const}`]
-  if (rule.enum) return rule.enum.includes(value) ? [] : [`${at} is none of the words`]
-  if (rule.type === 'array') {
-    if (!Array.isArray(value)) return [`${at} is no array`]
-    return value.flatMap((each, index) => problems(each, rule.items ?? {}, `${at}[${index}]`))
-  }
-  if (rule.type === 'object') {
-    if (typeof value !== 'object' || value === null) return [`${at} is no object`]
-    const missing = (rule.required ?? []).filter((key) => !(key in value)).map((key) => `${at}.${key} is missing`)
-    return [
-      ...missing,
-      ...Object.entries(value).flatMap(([key, each]) => {
-        const known = rule.properties?.[key]
-        return known ? problems(each, known, `${at}.${key}`) : [`${at}.${key} is not in the schema`]
-      }),
-    ]
-  }
-  if (rule.type === 'integer') return Number.isInteger(value) ? [] : [`${at} is no integer`]
-  if (typeof value !== rule.type) return [`${at} is no ${rule.type}`]
-  if (rule.pattern && !new RegExp(rule.pattern).test(String(value))) return [`${at} does not match`]
-  return []
-}
+import { problemsOf, schema } from '../../helpers/report-schema.ts'
+import { deployed, drifted, planned, rollbackFailed, rolledBack } from './samples.ts'
 
 describe('the published schema', () => {
   test.each([
     ['deployed', deployed],
     ['rolled back', rolledBack],
     ['rollback failed', rollbackFailed],
+    ['planned', planned],
+    ['drifted', drifted],
     ['empty', new Recorder({ ...deployed }).finish()],
   ])('accepts a report: %s', (_, report) => {
-    expect(problems(JSON.parse(JSON.stringify(report)), schema)).toEqual([])
+    expect(problemsOf(JSON.parse(JSON.stringify(report)))).toEqual([])
   })
 
   it('refuses what is none', () => {
-    expect(problems({ ...deployed, result: 'fine', steps: [{}], more: 1, run: undefined }, schema)).not.toEqual([])
+    expect(problemsOf({ ...deployed, result: 'fine', steps: [{}], more: 1, run: undefined })).not.toEqual([])
   })
 
   it('knows the words', () => {
@@ -176,7 +139,7 @@ describe('the recorder', () => {
     })
     recorder.run = { ...deployed.run, sha: 'x' }
     const report = recorder.finish()
-    expect(problems(report, schema)).toEqual([])
+    expect(problemsOf(report)).toEqual([])
     expect('before' in report).toBe(false)
     for (const machine of recorder.machines) machine.changed = true
     expect(recorder.finish().changed).toBe(true)

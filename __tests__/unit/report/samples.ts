@@ -12,6 +12,7 @@ export const deployed: Report = {
   hosts: ['deploy@web1'],
   system: 'Debian 13, x86_64, systemd',
   hostKey: 'SHA256:AbCdEf',
+  network: 'direct, 2 ms',
   path: '/srv/shop',
   before: { id: '20260101-120000-a1b2c3d', revision: 'a1b2c3d4e5f60718293a4b5c6d7e8f9012345678', subject: 'Old' },
   after: {
@@ -27,6 +28,14 @@ export const deployed: Report = {
     counts: { added: 1, changed: 2, removed: 1 },
     bytesSent: 41_000,
   },
+  commits: {
+    commits: [
+      { revision: 'e4f5a6b7c8d90718293a4b5c6d7e8f9012345678', subject: 'Sell *pears* (#12)' },
+      { revision: 'b7c8d90718293a4b5c6d7e8f9012345678e4f5a6', subject: 'Take the apples out' },
+    ],
+    others: '3 more',
+  },
+  usual: { runs: 8, durationMs: 21_000 },
   steps: [
     { name: 'connect', startedMs: 0, durationMs: 840, result: 'ok', note: 'OpenSSH 9.2' },
     { name: 'sync the code', startedMs: 840, durationMs: 1_200, result: 'ok', note: '4 files, 40 KiB' },
@@ -43,6 +52,7 @@ export const deployed: Report = {
     ref: 'refs/heads/main',
     actor: 'me',
     workflow: 'Deploy',
+    workflowFile: 'deploy.yml',
     url: 'https://github.com/me/shop/actions/runs/7',
   },
   startedAt: '2026-01-02T12:00:00.000Z',
@@ -57,6 +67,7 @@ export const rolledBack: Report = {
     step.name === 'health' ? { ...step, result: 'failed', note: '1 of 1 fails' } : step,
   ),
   health: [{ check: 'http://localhost:8080/health', healthy: false, seen: '502 for 60 s', latencyMs: 9 }],
+  healthAfter: [{ check: 'http://localhost:8080/health', healthy: true, seen: '200 in 11 ms', latencyMs: 11 }],
   failure: {
     code: 'HD-HEALTH-01',
     step: 'health',
@@ -81,4 +92,62 @@ export const rollbackFailed: Report = {
     fix: 'Free some space and run `docker compose up -d`.',
     detail: '',
   },
+}
+
+const past = [24_000, 21_000, 19_500].map((durationMs, index) => ({
+  at: `2026-01-0${3 - index}T12:00:00Z`,
+  ...{ result: 'deployed', mode: 'deploy', revision: 'a1b2c3d4e5f60718293a4b5c6d7e8f9012345678', durationMs },
+  activateMs: 4_000,
+}))
+
+/** Who only looks has changed nothing, and what is found is told for each host. */
+const { changes, commits, usual: _, before, ...looking } = deployed
+
+export const planned: Report = {
+  ...looking,
+  ...(before && { before }),
+  ...{ result: 'planned', mode: 'plan', changed: false, warnings: [], notes: [] },
+  after: { id: '', revision: 'e4f5a6b7c8d90718293a4b5c6d7e8f9012345678', subject: 'Sell *pears* (#12)' },
+  plan: [
+    {
+      ...{ host: 'deploy@web1', obstacles: [], unchanged: false, edited: [], files: ['.env'], otherCommits: '3 more' },
+      ...(changes && { changes }),
+      commits: commits?.commits ?? [],
+      does: ['~ web: ghcr.io/me/shop@sha256:1111 → sha256:2222', '+ worker: ghcr.io/me/worker@sha256:3333'],
+      env: { added: ['PEAR_PRICE'], removed: ['APPLE_PRICE'] },
+      ...{
+        interrupts: ['web is started anew'],
+        commands: ['backup: sqlite: data/shop.db', 'migrate'],
+        notes: [],
+        past,
+      },
+    },
+  ],
+}
+
+export const drifted: Report = {
+  ...looking,
+  ...{ result: 'unhealthy', mode: 'status', changed: false, warnings: [], notes: [] },
+  health: rolledBack.health,
+  status: [
+    {
+      host: 'deploy@web1',
+      release: {
+        ...{ id: '20260102-120000-e4f5a6b', revision: 'e4f5a6b7c8d90718293a4b5c6d7e8f9012345678' },
+        ...{ ref: 'refs/heads/main', actor: 'me', run: 'https://github.com/me/shop/actions/runs/7' },
+        ...{ madeAt: '2026-01-02T12:00:00Z', since: '2026-01-02T12:00:24Z' },
+      },
+      running: ['web  ghcr.io/me/shop@sha256:2222  running since 2026-01-02'],
+      drift: [{ kind: 'file', text: 'compose.yaml was edited' }],
+      standing: [],
+      releases: [
+        {
+          id: '20260101-120000-a1b2c3d',
+          at: '2026-01-01T12:00:00Z',
+          revision: 'a1b2c3d4e5f60718293a4b5c6d7e8f9012345678',
+        },
+      ],
+      past,
+    },
+  ],
 }

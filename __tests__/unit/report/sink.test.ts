@@ -139,17 +139,50 @@ describe('redaction', () => {
   })
 })
 
-test('progress speaks at most every two seconds, and has the last word', () => {
-  const said: string[] = []
-  let now = 0
-  const progress = new Progress(
-    (text) => said.push(text),
-    () => now,
-  )
-  for (; now <= 5_000; now += 500) progress.update(`${now}`)
-  progress.done()
-  progress.done()
-  expect(said).toEqual(['0', '2000', '4000', '5000'])
+describe('progress', () => {
+  const start = () => {
+    const clock = { now: 0 }
+    const printed: string[] = []
+    const progress = new Progress(
+      (text) => void printed.push(text),
+      () => clock.now,
+    )
+    return { clock, printed, progress }
+  }
+
+  test('speaks at most every two seconds, and has the last word', () => {
+    const { clock, printed, progress } = start()
+    for (; clock.now <= 5_000; clock.now += 500) progress.update(`${clock.now}`)
+    progress.done()
+    progress.done()
+    expect(printed).toEqual(['2000', '4000', '5000'])
+  })
+
+  test('of what is over at once is none', () => {
+    const { clock, printed, progress } = start()
+    for (; clock.now < 2_000; clock.now += 100) progress.update(`${clock.now}`)
+    progress.done()
+    expect(printed).toEqual([])
+  })
+
+  test('becomes rarer, and never falls silent', () => {
+    const { clock, printed, progress } = start()
+    for (; clock.now <= 600_000; clock.now += 500) progress.update(`${clock.now}`)
+    expect(printed.length).toBeGreaterThan(40)
+    expect(printed.length).toBeLessThan(80)
+    expect(Number(printed.at(-1)) - Number(printed.at(-2))).toBe(15_000)
+  })
+
+  test('gives a sign of life where nobody says anything, and none where somebody does', () => {
+    const { clock, printed, progress } = start()
+    clock.now = 100_000
+    progress.begin()
+    for (; clock.now <= 195_000; clock.now += 5_000) progress.pulse('Build', 100_000)
+    expect(printed).toEqual(['Build: 30.0 s so far', 'Build: 1 m 00 s so far', 'Build: 1 m 30 s so far'])
+    progress.begin()
+    for (; clock.now <= 300_000; clock.now += 5_000) progress.pulse('Build', clock.now - 10_000)
+    expect(printed).toHaveLength(3)
+  })
 })
 
 describe('the log', () => {
@@ -213,6 +246,42 @@ describe('publish', () => {
     expect(lines().at(-1)).toMatch(
       /^::error title=shop on \*\*\*%3A rolled-back::The deploy of .*%0A.*%0AWhat to do:%0A.*#hd-health-01$/,
     )
+  })
+
+  it('says which output GitHub will not pass on, and why', async () => {
+    const sink = newSink()
+    sink.mask('shop.example.org')
+    await sink.publish(deployed)
+    expect(lines()[1]).toMatch(/^::warning::The output `url` holds a value that is masked.*`vars`/)
+    expect(output('url')).toBe('https://shop.example.org/')
+    expect(file('GITHUB_STEP_SUMMARY')).toContain('holds a value that is masked')
+    expect(file('GITHUB_STEP_SUMMARY')).not.toContain('shop.example.org')
+  })
+
+  it('tells others first, without secrets, and says in the summary what they did not take', async () => {
+    const sink = newSink()
+    sink.mask('deploy@web1')
+    let told = ''
+    await sink.publish(deployed, async (shown) => {
+      told = JSON.stringify(shown)
+      sink.warning('they were not there')
+      throw new Error('boom')
+    })
+    expect(told).not.toContain('deploy@web1')
+    expect(file('GITHUB_STEP_SUMMARY')).toContain('- they were not there')
+    expect(lines().join()).toContain('Could not write to GitHub: boom')
+    expect(written).not.toContain('::error')
+  })
+
+  it('tells others last when the job was cancelled', async () => {
+    const sink = newSink()
+    let seen = ''
+    const tell = async () => {
+      seen = file('GITHUB_STEP_SUMMARY')
+      return {}
+    }
+    await sink.publish(deployed, tell, true)
+    expect(seen).toContain('### ✅ shop')
   })
 
   it('raises no error when all is well', async () => {

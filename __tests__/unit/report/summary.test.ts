@@ -1,12 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
+import { drawGantt } from '../../../scripts/page/chart.ts'
+import { toHtml } from '../../../scripts/page/markdown.ts'
 import { annotationOf } from '../../../src/report/annotation.ts'
 import { outputsOf } from '../../../src/report/outputs.ts'
 import { type Report, results } from '../../../src/report/report.ts'
 import { renderSummary } from '../../../src/report/summary.ts'
 import { timeline } from '../../../src/report/timeline.ts'
 import { verdict } from '../../../src/report/verdict.ts'
-import { deployed, rollbackFailed, rolledBack } from './samples.ts'
+import { deployed, drifted, planned, rollbackFailed, rolledBack } from './samples.ts'
 
 const docsBase = 'https://github.com/org/homelab-deploy/blob/v1'
 
@@ -27,6 +29,26 @@ function outsideCode(page: string): string {
   })
   expect(open).toBe('')
   return lines.join('\n').replace(/`[^`\n]*`/g, '')
+}
+
+/** Every row has the cells of its head: nothing made one more, or ended a table. */
+function expectTables(page: string): void {
+  const tables = page.split('\n\n').filter((block) => block.startsWith('| '))
+  for (const rows of tables.map((block) => block.split('\n')))
+    expect(rows.map((row) => row.split('|').length)).toEqual(rows.map(() => rows[0]?.split('|').length))
+}
+
+/** What a reader's browser would be given: elements of ours alone, closed, without attributes but those of links. */
+function expectHarmless(html: string): void {
+  const drawn = html.replace(/<div class="chart">.*?<\/div>/gs, '')
+  const tags = drawn.match(/<[^>]*>/g) ?? []
+  const plainTags =
+    /^<\/?(?:h3|h4|p|ul|li|strong|em|code|pre|table|thead|tbody|tr|th|td|details|summary|div|span|br)(?: class="[\w -]+")?>$/
+  expect(tags.filter((tag) => !plainTags.test(tag) && !/^<\/a>$|^<a href="https?:[^"]*">$/.test(tag))).toEqual([])
+  const count = (pattern: RegExp) => drawn.match(pattern)?.length ?? 0
+  for (const name of ['details', 'summary', 'table', 'tr', 'td', 'pre', 'ul', 'li', 'div', 'a', 'code', 'span'])
+    expect([name, count(new RegExp(`<${name}[ >]`, 'g'))]).toEqual([name, count(new RegExp(`</${name}>`, 'g'))])
+  expect(drawn).not.toMatch(/<em>|\[!/)
 }
 
 /** Puts a text wherever text of others can stand. */
@@ -59,12 +81,22 @@ function hostile(text: string): Report {
     },
     steps: [text, text].map((name) => ({ name, startedMs: 0, durationMs: 5, result: 'ok' as const, note: text })),
     health: [{ check: text, healthy: false, seen: text, latencyMs: 1 }],
+    healthAfter: [{ check: `${text}2`, healthy: true, seen: text, latencyMs: 1 }],
     failure,
     rollbackFailure: { ...failure, fix: text },
+    commits: { commits: [{ revision: text, subject: text }], others: text },
+    network: text,
     warnings: [text],
     notes: [{ title: text, text }],
     run: { repository: text, sha: text, ref: text, actor: text, workflow: text, url: text },
   }
+}
+
+/** What a plan and a status add: text of others all of it, but for what they count. */
+function looked(text: string): Pick<Report, 'plan' | 'status'> {
+  const spoil = <T>(value: T): T =>
+    JSON.parse(JSON.stringify(value, (_, each) => (typeof each === 'string' ? text : each)))
+  return spoil({ ...(planned.plan && { plan: planned.plan }), ...(drifted.status && { status: drifted.status }) })
 }
 
 describe('the summary', () => {
@@ -102,17 +134,18 @@ describe('the summary', () => {
       notes: [],
     }
     expect(renderSummary({ ...bare, result: 'failed', changed: false })).toMatch(
-      /^### ✗ homelab-deploy\n\n> \[!WARNING\]\n> The deploy failed/,
+      /^### ❌ homelab-deploy\n\n> \[!WARNING\]\n> The deploy failed/,
     )
   })
 
   it('offers the way back only where there is one', () => {
     expect(renderSummary(deployed)).toContain(
-      'gh workflow run Deploy --repo me/shop -f mode=rollback -f to=20260101-120000-a1b2c3d',
+      'gh workflow run deploy.yml --repo me/shop -f mode=rollback -f to=20260101-120000-a1b2c3d',
     )
     expect(renderSummary(rolledBack)).not.toContain('mode=rollback')
     expect(renderSummary({ ...deployed, before: { id: '', revision: 'x' } })).not.toContain('mode=rollback')
-    expect(renderSummary({ ...deployed, run: { ...deployed.run, workflow: "a' b" } })).toContain(
+    const { workflowFile: _, ...run } = deployed.run
+    expect(renderSummary({ ...deployed, run: { ...run, workflow: "a' b" } })).toContain(
       String.raw`gh workflow run 'a'\'' b'`,
     )
   })
@@ -172,10 +205,11 @@ describe('the summary', () => {
         expect(outside.match(/<details>/g)).toHaveLength(outside.match(/<\/details>/g)?.length ?? 0)
         expect(outside.replace(/\]\([^)]*\)/g, ']')).not.toMatch(/@[a-z0-9]/i)
         for (const sign of ['\u001b', '\u202e', '\r']) expect(page).not.toContain(sign)
-        for (const row of outside.split('\n').filter((each) => each.startsWith('| ')))
-          expect(row.split('|')).toHaveLength(6)
+        expectTables(outside)
+        expectHarmless(toHtml(page))
+        expectHarmless(toHtml(renderSummary({ ...hostile(text), ...looked(text) }, { docsBase })))
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     )
   })
 })
@@ -293,19 +327,46 @@ describe('the outputs', () => {
 })
 
 describe('the timeline', () => {
+  /** All that Mermaid's language for such charts allows in a bar, and that none of its keywords can begin. */
+  const bar = /^ {2}[✓✗–] [\p{L}\p{N} .,()@/_…-]+ :(?:crit, |done, )?2000-01-\d\d \d\d:\d\d:\d\d\.\d{3}, [1-9]\d*ms$/u
+  const step = (name: string, startedMs: number, durationMs: number) => ({
+    ...{ name, startedMs, durationMs, result: 'ok' as const, note: '' },
+  })
+
   it('needs two steps', () => {
     expect(timeline(deployed.steps.slice(0, 1))).toBe('')
   })
 
-  it('stays under 4,000 characters and one line a step', () => {
-    const steps = Array.from({ length: 200 }, (_, at) => ({
-      name: 'x\n'.repeat(99),
-      startedMs: at,
-      durationMs: 1e9,
-      result: 'ok' as const,
-      note: '',
-    }))
-    expect(timeline(steps).length).toBeLessThan(4_000)
-    expect(timeline(steps).split('\n')).toHaveLength(30)
+  it('stays under 5,000 characters and one line a step', () => {
+    const steps = Array.from({ length: 200 }, (_, at) => step('漢x\n'.repeat(99), at, 1e9))
+    expect(timeline(steps).length).toBeLessThan(5_000)
+    expect(timeline(steps).split('\n')).toHaveLength(5 + 30)
+  })
+
+  it.each([
+    [900, '100millisecond', '%S.%L s'],
+    [24_740, '5second', '%S s'],
+    [180_000, '15second', '%M:%S'],
+    [5_400_000, '30minute', '%H:%M'],
+  ])('of %i ms has marks that a person can read', (total, every, format) => {
+    const chart = timeline([step('a', 0, 1), step('b', 1, total - 1)])
+    expect(chart).toContain(`tickInterval ${every}\n`)
+    expect(chart).toContain(`axisFormat ${format}\n`)
+  })
+
+  it('keeps the text of others in its place', () => {
+    const unit = fc.oneof(
+      fc.constantFrom(':', '#', ';', '%%', '%%{init', '\n', ',', 'section ', 'click ', '"', '<br/>', 'title x', '`'),
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 4 }),
+    )
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit, maxLength: 20 }), { minLength: 2, maxLength: 4 }), (names) => {
+        const chart = timeline(names.map((name, at) => step(name, at * 10, 20)))
+        const [head, ...lines] = chart.split('\n')
+        expect(head).toBe('gantt')
+        expect(lines.slice(4).filter((line) => !bar.test(line.normalize()))).toEqual([])
+        expect(drawGantt(chart)?.match(/<rect /g)).toHaveLength(names.length)
+      }),
+    )
   })
 })

@@ -5,8 +5,6 @@ import { readHealthLine } from '../health-line.ts'
 import { readReleaseName } from '../names.ts'
 import type { InputSpec } from '../spec.ts'
 
-const noGitHub = 'reporting to GitHub is not built yet'
-
 /** What happens around the change, and what is reported of it. */
 export const operation = {
   backup: {
@@ -118,22 +116,22 @@ export const operation = {
   url: { group: 'report', description: 'Where the application is found, shown in the summary.', form: webAddress },
   'github-token': {
     group: 'report',
-    description: 'The token for `verify: attestation`, usually `github.token`.',
+    description: 'The token for `comment`, `deployment` and `verify: attestation`, usually `github.token`.',
     secret: true,
     form: block('', '', (text) => text.trim()),
   },
   comment: {
     group: 'report',
-    description: 'Write the plan into a comment on the pull request.',
+    description:
+      'Write what `mode: plan` found into one comment on the pull request, which the next run replaces. Needs `github-token` with `permissions: pull-requests: write`.',
     default: 'false',
-    pending: noGitHub,
     form: flag,
   },
   deployment: {
     group: 'report',
-    description: 'Create a GitHub Deployment with statuses, for jobs without `environment:`.',
+    description:
+      'Show `deploy` and `rollback` among the Deployments of GitHub, for jobs without `environment:`. Needs `github-token` with `permissions: deployments: write`.',
     default: 'false',
-    pending: noGitHub,
     form: flag,
   },
 } as const satisfies Record<string, InputSpec>
