@@ -5,7 +5,7 @@ import { actionYaml } from './docs/action.ts'
 import { errorsPage } from './docs/errors.ts'
 import { pendingList, strategyTable } from './docs/pending.ts'
 import { configSchema } from './docs/schema.ts'
-import { inputsPage, inputTables, outputTable } from './docs/tables.ts'
+import { inputIndex, inputsPage, outputTable } from './docs/tables.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -19,7 +19,7 @@ export function staleFiles(): Map<string, string> {
   ])
   const readme = read('README.md')
   const marked = {
-    ...{ inputs: inputTables(3, { onlyBuilt: true }), outputs: outputTable() },
+    ...{ index: inputIndex(), outputs: outputTable() },
     ...{ strategies: strategyTable(), pending: pendingList() },
   }
   if (readme)

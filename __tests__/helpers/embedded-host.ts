@@ -20,6 +20,8 @@ export interface HostOptions {
   /** authorized_keys lines; by default the public half of `host.clientKey`. */
   readonly authorizedKeys?: readonly string[]
   readonly hostKeys?: readonly KeyType[]
+  /** What its sshd is able to do, where that is not what it would be. */
+  readonly algorithms?: ssh2.Algorithms
   /** Printed to stdout before each command's own output, like a noisy .bashrc. */
   readonly noise?: string
   /** Shown before authentication (`Banner` in sshd_config). */
@@ -210,8 +212,12 @@ class Host implements EmbeddedHost {
   }
 
   #newServer() {
-    const { banner } = this.#options
-    const server = new ssh2.Server({ hostKeys: this.#keys.map((key) => key.private), ...(banner ? { banner } : {}) })
+    const { banner, algorithms } = this.#options
+    const server = new ssh2.Server({
+      hostKeys: this.#keys.map((key) => key.private),
+      ...(banner ? { banner } : {}),
+      ...(algorithms ? { algorithms } : {}),
+    })
     server.on('connection', (client) => this.#client(client))
     server.on('error', () => {})
     return server

@@ -1,35 +1,18 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { parseDocument } from 'yaml'
 import { codes } from '../../src/codes.ts'
 import { parseBackup } from '../../src/data/index.ts'
 import { parseCheck } from '../../src/health/index.ts'
 import { isInputName, specs } from '../../src/inputs/spec.ts'
 import { loadInputs } from '../../src/inputs.ts'
+import { strategies } from '../../src/strategies/index.ts'
+import { type Block, configFor, isOurs, jobsOf, matrixOf, pages, textOf, yamlBlocks } from '../helpers/documents.ts'
 import { makeKey } from '../helpers/keys.ts'
 
-const pages = globSync(['*.md', 'docs/**/*.md']).sort()
-const textOf = (page: string) => readFileSync(page, 'utf8')
+const lineOf = (text: string, part: string) => text.slice(0, text.indexOf(part)).split('\n').length
 const withoutFences = (text: string) => text.replace(/^(`{3,})[^`]*?^\1$/gms, '')
-
-interface Block {
-  readonly page: string
-  readonly line: number
-  readonly text: string
-  // biome-ignore lint/suspicious/noExplicitAny: it is about any YAML that somebody may have written
-  readonly value: any
-}
-
-const blocks = pages.flatMap((page): Block[] =>
-  [...textOf(page).matchAll(/^```ya?ml\n(.*?)^```$/gms)].map(({ 1: text = '', index }) => {
-    const line = textOf(page).slice(0, index).split('\n').length
-    const document = parseDocument(text)
-    expect([page, line, ...document.errors, ...document.warnings]).toEqual([page, line])
-    return { page, line, text, value: document.toJS() }
-  }),
-)
-const configs = blocks.filter(({ value }) => value.defaults || value.targets)
+const blocks = yamlBlocks()
 
 const key = makeKey()
 type Inputs = Record<string, string>
@@ -64,34 +47,24 @@ function load(
       String(value).replace(/\$\{\{ *(.*?) *\}\}/g, (_, expression: string) => standIn(expression, event, matrix)),
     ]),
   )
-  // A page may speak of the config file that another one shows.
   const target = given.INPUT_TARGET
-  const config = [...configs.filter((block) => block.page === page), ...configs].find(
-    ({ value }) => target !== undefined && target in value.targets,
-  )
-  const readFile = () => config?.text
+  const readFile = () => (target === undefined ? undefined : configFor(target, page, blocks)?.text)
   return loadInputs({ GITHUB_WORKSPACE: '/w', GITHUB_REPOSITORY: 'acme/shop', ...env, ...given }, readFile)
 }
 
-interface Step {
-  readonly uses?: string
-  readonly with?: Record<string, unknown>
-}
-const ours = (steps: readonly Step[]) => steps.filter(({ uses }) => /\bhomelab-deploy@/.test(uses ?? ''))
 const base = {
   ...{ host: 'nas.example.org', path: '/srv/x', 'ssh-key': key.private },
   ...{ strategy: 'script', activate: 'true' },
 }
 
 /** Every way in which what a block shows would be read. */
-function runsOf({ value, page }: Block): (() => unknown)[] {
+function runsOf(block: Block): (() => unknown)[] {
+  const { value, page } = block
   if (value.defaults || value.targets) {
     return Object.keys(value.targets).map((target) => () => load({ target, 'ssh-key': key.private }, page))
   }
-  const jobs: { steps: Step[]; strategy?: { matrix: Record<string, string[]> } }[] = Object.values(
-    value.jobs ?? { only: { steps: value.steps ?? value } },
-  )
-  if (!value.jobs && !value.steps && !Array.isArray(value)) return [() => load({ ...base, ...value }, page)]
+  const jobs = jobsOf(block)
+  if (jobs.length === 0) return [() => load({ ...base, ...value }, page)]
   // What GitHub gives to a job that may say who it is.
   const oidc =
     value.permissions?.['id-token'] === 'write' ? { ACTIONS_ID_TOKEN_REQUEST_URL: 'https://token.example' } : {}
@@ -100,13 +73,15 @@ function runsOf({ value, page }: Block): (() => unknown)[] {
     ...(dispatch ? [{ mode: 'rollback', to: '4f3c2a1' }, { mode: 'rollback' }] : []),
     ...(value.on?.push || !dispatch ? [{}] : []),
   ]
-  return jobs.flatMap(({ steps, strategy }) => {
-    const [[name, values] = ['', ['']]] = Object.entries(strategy?.matrix ?? {})
-    const matrix = values.map((each) => ({ [name]: each }))
-    return ours(steps).flatMap((step) =>
-      events.flatMap((event) => matrix.map((each) => () => load(step.with ?? {}, page, event, each, oidc))),
-    )
-  })
+  return jobs.flatMap((job) =>
+    job.steps
+      .filter(isOurs)
+      .flatMap((step) =>
+        events.flatMap((event) =>
+          matrixOf(job).map((matrix) => () => load(step.with ?? {}, page, event, matrix, oidc)),
+        ),
+      ),
+  )
 }
 
 describe('YAML in the documents', () => {
@@ -120,9 +95,18 @@ describe('YAML in the documents', () => {
     for (const run of runs) expect(run()).toHaveProperty('plan')
   })
 
-  test('both workflows of the README are short', () => {
-    const workflows = blocks.filter(({ page, value }) => page === 'README.md' && value.jobs)
-    expect(workflows.map(({ text }) => text.trimEnd().split('\n').length <= 15)).toEqual([true, true])
+  test('the README has a short workflow for each strategy', () => {
+    const readme = textOf('README.md')
+    const [from, to] = ['\n## Quick start\n', '\n### In a tailnet\n'].map((title) => lineOf(readme, title)) as [
+      number,
+      number,
+    ]
+    const quick = blocks.filter(
+      ({ page, line, value }) => page === 'README.md' && line > from && line < to && value.jobs,
+    )
+    expect(quick.filter(({ text }) => text.trimEnd().split('\n').length > 15)).toEqual([])
+    const shown = quick.map(({ value }) => value.jobs.deploy.steps.find(isOurs).with.strategy)
+    expect(shown.toSorted()).toEqual(strategies.map(({ name }) => name).toSorted())
   })
 
   test('what would be refused is noticed', () => {
@@ -159,6 +143,20 @@ describe('links', () => {
   })
 })
 
+describe('error codes', () => {
+  // A code that no test names could be wrong, or could never come.
+  const tests = globSync('__tests__/**/*.ts').filter((file) => !file.startsWith('__tests__/repo/'))
+  const named = new Set(tests.flatMap((file) => readFileSync(file, 'utf8').match(/\bHD-[A-Z]+-\d+\b/g) ?? []))
+  const source = globSync('src/**/*.ts').filter((file) => file !== 'src/codes.ts')
+  const raised = new Set(source.flatMap((file) => readFileSync(file, 'utf8').match(/\bHD-[A-Z]+-\d+\b/g) ?? []))
+
+  test.each(Object.keys(codes))('%s is raised, explained and tested', (code) => {
+    expect(raised).toContain(code)
+    expect(textOf('docs/errors.md')).toContain(`## ${code}\n`)
+    expect(named).toContain(code)
+  })
+})
+
 test('every error code that is mentioned exists', () => {
   const mentioned = pages.flatMap((page) => textOf(page).match(/\bHD-[A-Z]+-\d+\b/g) ?? [])
   expect(mentioned.filter((code) => !Object.hasOwn(codes, code))).toEqual([])
@@ -172,7 +170,7 @@ test('what the text says as `input: value` may be written so', () => {
     ),
   ])
   // Of others: GitHub, actions/checkout.
-  const others = ['uses', 'permissions', 'submodules', 'lfs', 'fetch-depth', 'max-parallel']
+  const others = ['uses', 'permissions', 'submodules', 'lfs', 'fetch-depth', 'max-parallel', 'cancel-in-progress']
   const wrong = said.filter(([, name = '', value = '']) => {
     if (name === 'command') return value !== '…' && typeof parseCheck(`command: ${value}`) === 'string'
     if (/^(tar|sqlite|postgres)$/.test(name))

@@ -36,17 +36,33 @@ ${inputTables(2)}
 ${outputTable()}`
 }
 
-/** A table for each group, in the order of the spec; `onlyBuilt` leaves out what is refused for now. */
-export function inputTables(level: number, { onlyBuilt = false } = {}): string {
-  const shown = inputNames.filter((name) => !onlyBuilt || specs[name].pending === undefined)
-  const groups = Map.groupBy(shown, (name) => specs[name].group)
-  return [...groups]
-    .map(([group, names]) => {
-      const title = titles[group]
-      if (title === undefined) throw new Error(`scripts/docs/tables.ts has no title for the group ${group}`)
-      return `${'#'.repeat(level)} ${title}\n\n${table(['Input', 'Meaning', 'Default'], names.map(row))}`
-    })
+/** A table for each group, in the order of the spec. */
+function inputTables(level: number): string {
+  return groups()
+    .map(
+      ([title, names]) => `${'#'.repeat(level)} ${title}\n\n${table(['Input', 'Meaning', 'Default'], names.map(row))}`,
+    )
     .join('\n')
+}
+
+/** The names alone, group by group, each group with its place in docs/inputs.md. */
+export function inputIndex(): string {
+  const rows = groups().map(([title, names]) => {
+    const anchor = title
+      .toLowerCase()
+      .replaceAll(/[^a-z -]/g, '')
+      .replaceAll(' ', '-')
+    return [`[${title}](docs/inputs.md#${anchor})`, names.map((name) => `\`${name}\``).join(', ')]
+  })
+  return table(['', 'Inputs'], rows)
+}
+
+function groups(): [string, InputName[]][] {
+  return [...Map.groupBy(inputNames, (name) => specs[name].group)].map(([group, names]) => {
+    const title = titles[group]
+    if (title === undefined) throw new Error(`scripts/docs/tables.ts has no title for the group ${group}`)
+    return [title, names]
+  })
 }
 
 export function outputTable(): string {

@@ -1,0 +1,147 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import {
+  configOf,
+  type Documented,
+  documented,
+  hostsOf,
+  inputsOf,
+  startService,
+  toolsOfTheHost,
+} from '../helpers/documented.ts'
+import { isOurs, jobsOf, yamlBlocks } from '../helpers/documents.ts'
+import { type EmbeddedHost, startHost } from '../helpers/embedded-host.ts'
+import { type RunResult, runAction } from '../helpers/run-action.ts'
+import { scratch } from '../helpers/scratch.ts'
+import { deploy, expectResult, liveTree } from '../helpers/story.ts'
+import { commitTree, type Tree, writeTree } from '../helpers/tree.ts'
+
+// Every step of this action that a page shows is run: what people copy is what is tested. Changed is only what exists in
+// the example alone: names, keys, folders outside of the home, ports, and how long a version has to stay healthy.
+const blocks = yamlBlocks()
+const stories = blocks.flatMap(documented)
+
+const runsHere = (strategy: unknown) => strategy === undefined || strategy === 'script'
+
+/** What the host of this test cannot do. The lab runs these inputs on hosts that can; here they get as far as this. */
+const farther: Readonly<Record<string, RegExp>> = {
+  compose: /HD-ENGINE-01/,
+  stack: /HD-ENGINE-01/,
+  uv: /HD-(PATH|UV|UNIT)-\d+/,
+}
+/** At the least: its inputs were accepted. */
+const accepted = /HD-(?!INPUT|ENV|STRATEGY|INTERNAL)[A-Z]+-\d+$/
+const expected: Readonly<Record<string, string>> = {
+  ...{ deploy: 'deployed', rollback: 'deployed', plan: 'planned', status: 'healthy' },
+}
+
+/** What may lie in the repositories of the examples. */
+const app: Tree = {
+  'index.html': 'hello\n',
+  'start.sh': { text: '#!/bin/sh\nexec true\n', mode: 0o755 },
+  'docker-compose.yml': 'services: { web: { image: web } }\n',
+  'uv.lock': 'version = 1\n',
+  'pyproject.toml': '[project]\nname = "app"\nversion = "1"\n',
+}
+
+interface Site {
+  readonly hosts: readonly EmbeddedHost[]
+  run(inputs: Record<string, string>, source: Tree, env?: Record<string, string>): Promise<RunResult>
+  readonly inputs: Record<string, string>
+}
+
+async function siteOf(story: Documented, open: AsyncDisposableStack): Promise<Site> {
+  // Should this machine have an engine, it is not for this test.
+  const env = { DOCKER_HOST: 'unix:///nowhere' }
+  const first = open.use(await startHost({ env }))
+  const hosts = [first]
+  for (let n = 1; n < hostsOf(story, blocks); n++)
+    hosts.push(open.use(await startHost({ env, authorizedKeys: [first.clientKey.public] })))
+  const jump = story.step.with?.['jump-host']
+    ? open.use(await startHost({ authorizedKeys: [first.clientKey.public], forward: true }))
+    : undefined
+  const places = { hosts, jump, service: await startService(open), tools: await toolsOfTheHost(open) }
+  // Where a step gives no key, the tailnet would know who we are.
+  const inputs: Record<string, string> = { 'ssh-key': first.clientKey.private, ...inputsOf(story, places) }
+  const workspace = open.use(await scratch('documented')).path
+  return {
+    hosts,
+    inputs: { 'health-timeout': '9s', 'health-stable': '0s', 'connect-timeout': '5s', ...inputs },
+    async run(given, source, env = {}) {
+      const tree = { ...source, '.github/homelab-deploy.yml': configOf(story, blocks, places) }
+      await writeTree(workspace, inputs.target ? tree : source)
+      const folder = join(workspace, inputs.source ?? '')
+      await mkdir(folder, { recursive: true })
+      if (inputs.source) await writeTree(folder, source)
+      const sha = inputs.sync === 'git' ? await commitTree(workspace, {}) : undefined
+      return await runAction({
+        ...{ inputs: given, workspace, skipPost: true },
+        env: { GITHUB_API_URL: 'http://127.0.0.1:1', ...env },
+        ...(sha ? { sha } : {}),
+      })
+    },
+  }
+}
+
+const withoutTailnet = (inputs: Record<string, string>) =>
+  Object.fromEntries(Object.entries(inputs).filter(([name]) => !name.startsWith('tailnet')))
+
+/** Two releases for a step that goes back: by the step itself where that can deploy, else by what must have been there. */
+async function deployTwice({ hosts, run, inputs }: Site, { step }: Documented): Promise<void> {
+  const own = step.with?.strategy === 'script'
+  const push = { ...withoutTailnet(inputs), mode: 'deploy', to: '' }
+  for (const v of ['one\n', 'two\n']) {
+    if (own) expectResult(await run(push, { ...app, v }), 'deployed')
+    else
+      for (const host of hosts)
+        expectResult(await deploy(host, { source: { v }, inputs: { name: inputs.name } }), 'deployed')
+  }
+}
+
+const nameOf = ({ block, step, matrix, form }: Documented) =>
+  [
+    `${block.page}, line ${block.line}`,
+    ...[step.with?.strategy ?? step.with?.mode ?? ''].filter((word) => word && !String(word).includes('$')),
+    ...Object.values(matrix).filter(Boolean),
+    ...(form.mode ? ['by hand'] : []),
+    ...(runsHere(step.with?.strategy) ? [] : ['as far as this host can']),
+  ].join(', ')
+
+describe('on a host', () => {
+  it.concurrent.each(stories.map((story) => [nameOf(story), story] as const))('%s', async (_, story) => {
+    await using open = new AsyncDisposableStack()
+    const site = await siteOf(story, open)
+    const inputs = withoutTailnet(site.inputs)
+    const [host] = site.hosts as [EmbeddedHost]
+    const { mode = '', strategy } = inputs
+    const here = runsHere(strategy)
+    if (here && /^(rollback|status)$/.test(mode)) await deployTwice(site, story)
+    const run = await site.run(inputs, { ...app, v: 'three\n' })
+    if (here) return expectResult(run, expected[mode || 'deploy'] ?? '')
+    const reached = mode === 'rollback' ? /HD-ROLL-02/ : (farther[strategy ?? ''] ?? accepted)
+    expect(run.errors.map(({ message }) => message)).toEqual([expect.stringMatching(reached)])
+    expect(Object.keys(await liveTree(host, '.')).filter((name) => !name.startsWith('.local/'))).toEqual([])
+  })
+})
+
+/** A job that may ask who it is, and is never answered. */
+const oidc = { ACTIONS_ID_TOKEN_REQUEST_URL: 'http://127.0.0.1:1/', ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'a-token' }
+
+describe('in a tailnet, as far as the programs for it', () => {
+  const joining = stories.filter(({ step }) => Object.keys(step.with ?? {}).some((name) => /^tailnet-/.test(name)))
+  it.concurrent.each(joining.map((story) => [nameOf(story), story] as const))('%s', async (_, story) => {
+    await using open = new AsyncDisposableStack()
+    const site = await siteOf(story, open)
+    const empty = open.use(await scratch('no-programs')).path
+    const run = await site.run({ ...site.inputs, 'tailnet-binary': empty }, app, oidc)
+    expect(run.errors.map(({ message }) => message)).toEqual([expect.stringMatching(/HD-TAILNET-0[12]/)])
+    expect(site.hosts[0]?.logins).toEqual([])
+  })
+})
+
+it('no step of the documents is left out', () => {
+  const shown = blocks.flatMap((block) => jobsOf(block).flatMap(({ steps }) => steps.filter(isOurs)))
+  expect(new Set(stories.map(({ step }) => step))).toEqual(new Set(shown))
+  expect(shown.length).toBeGreaterThan(15)
+})
