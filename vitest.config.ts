@@ -18,6 +18,15 @@ export default defineConfig({
       project('repo', 30 * seconds),
       {
         test: {
+          name: 'runners',
+          include: ['__tests__/runners/**/*.test.ts'],
+          globalSetup: ['__tests__/runners/setup.ts'],
+          testTimeout: 2 * minutes,
+          retry,
+        },
+      },
+      {
+        test: {
           name: 'lab',
           include: ['__tests__/lab/**/*.test.ts'],
           // All of them take long: `npm run lab -- faults`, `npm run lab -- cancel`. Without the word, a cross-section.

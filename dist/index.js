@@ -68626,7 +68626,10 @@ function readReleaseName(text, refuse) {
 
 // EXTERNAL MODULE: external "node:os"
 var external_node_os_ = __nccwpck_require__(8161);
+// EXTERNAL MODULE: ./lib/inputs/forge.js
+var forge = __nccwpck_require__(4698);
 ;// CONCATENATED MODULE: ./lib/inputs/run.js
+
 
 
 
@@ -68634,24 +68637,17 @@ var external_node_os_ = __nccwpck_require__(8161);
 function readRun(env) {
     // Branches and workflows are named by anybody who can open a pull request: these texts get printed.
     const read = (name) => (env[name] ?? '').replace(/\p{Cc}/gu, ' ').trim();
-    const [server, repository, id, attempt] = [
-        read('GITHUB_SERVER_URL'),
-        read('GITHUB_REPOSITORY'),
-        read('GITHUB_RUN_ID'),
-        read('GITHUB_RUN_ATTEMPT'),
-    ];
-    const page = `${server || 'https://github.com'}/${repository}/actions/runs/${id}`;
-    const pull = readPull(env.GITHUB_EVENT_PATH ?? '', repository);
+    const pull = readPull(env.GITHUB_EVENT_PATH ?? '', read('GITHUB_REPOSITORY'));
     return {
-        repository,
+        repository: read('GITHUB_REPOSITORY'),
         sha: readCommit(read('GITHUB_SHA')),
         ref: read('GITHUB_REF'),
         actor: read('GITHUB_ACTOR'),
         workflow: read('GITHUB_WORKFLOW'),
         job: read('GITHUB_JOB'),
-        id,
-        attempt,
-        url: repository && id ? page + (Number(attempt) > 1 ? `/attempts/${Number(attempt)}` : '') : '',
+        id: read('GITHUB_RUN_ID'),
+        attempt: read('GITHUB_RUN_ATTEMPT'),
+        url: (0,forge/* runPage */.fL)(env),
         event: read('GITHUB_EVENT_NAME'),
         ...(pull && { pull }),
         apiUrl: read('GITHUB_API_URL') || 'https://api.github.com',
@@ -68780,16 +68776,10 @@ function didYouMean(word, candidates) {
 /** The forms that say nothing about what they are used for. */
 const script = block('shell text', '', (text) => text.replace(/\r\n?/g, '\n').trim());
 const word = oneLine('', '', (text, refuse) => text.startsWith('-') ? refuse('begins with `-`', 'It would be read as an option.', text) : text);
-/** One of a few words. Members that are `pending` are known, and refused with the reason given. */
-function choice(members, pending = {}) {
-    const usable = members.filter((member) => pending[member] === undefined);
-    return oneLine(members.map((member) => (pending[member] ? `\`${member}\` (not built yet)` : `\`${member}\``)).join(', '), members[0], (text, refuse) => {
-        const member = members.find((each) => each === text);
-        const all = `Use one of ${usable.join(', ')}.`;
-        if (member === undefined)
-            return refuse('is not known', didYouMean(text, usable) + all, text);
-        return pending[member] === undefined ? member : refuse(`: ${pending[member]}`, all, text);
-    }, { enum: members });
+/** One of a few words. */
+function choice(members) {
+    return oneLine(members.map((member) => `\`${member}\``).join(', '), members[0], (text, refuse) => members.find((each) => each === text) ??
+        refuse('is not known', `${didYouMean(text, members)}Use one of ${members.join(', ')}.`, text), { enum: members });
 }
 /** The booleans of YAML 1.2, in which `yes` and `on` are words. */
 const flag = oneLine('`true` or `false`', false, (text, refuse) => {
@@ -70069,9 +70059,9 @@ function scriptsOf({ before, prepare, migrate, activate, restore, after }) {
     const all = Object.entries({ before, prepare, migrate, activate, restore, after });
     return Object.fromEntries(all.filter(([, text]) => text !== ''));
 }
-/** What is in effect, as it was written, without secrets and without what is not built yet. */
+/** What is in effect, as it was written, without secrets. */
 function publicValues(given) {
-    const shown = inputNames.filter((name) => !specs[name].secret && !specs[name].pending);
+    const shown = inputNames.filter((name) => !specs[name].secret);
     const texts = shown.map((name) => [name, given.get(name)?.text.trim() ?? specs[name].default ?? '']);
     return Object.fromEntries(texts.filter(([, text]) => text !== ''));
 }
@@ -70466,13 +70456,7 @@ function readValues(given, problems) {
         if (raw === undefined)
             return [name, usual];
         const refuse = problems.refuser({ input: name, from: raw.from, secret: spec.secret === true });
-        if (spec.pending === undefined)
-            return [name, spec.form.read(raw, refuse) ?? usual];
-        // To say what is the default anyway harms nobody.
-        const same = raw.text.trim() === spec.default || (spec.default !== undefined && spec.form.read(raw, ignore) === usual);
-        if (!same)
-            refuse(`: ${spec.pending}`, 'Leave it out for now.');
-        return [name, usual];
+        return [name, spec.form.read(raw, refuse) ?? usual];
     });
     return Object.fromEntries(values);
 }
@@ -70519,6 +70503,7 @@ function readRequired(values, given, env, problems) {
 }
 
 ;// CONCATENATED MODULE: ./lib/inputs/tailnet-rules.js
+
 const ways = ['tailnet-authkey', 'tailnet-client-id', 'tailnet-client-secret', 'tailnet-audience'];
 /** Whether a host may be reached through a tailnet, whose policy can let somebody in without any key. */
 function mayUseTailnet({ values, has }) {
@@ -70575,7 +70560,8 @@ function checkWay({ values, env, problems, has }) {
     }
     // An id alone means OIDC; without the permission it is far more likely that the secret is what is missing.
     if (id && !secret && !env.ACTIONS_ID_TOKEN_REQUEST_URL) {
-        problems.addAbsent('tailnet-client-secret', 'is empty, and this job may not ask for an OIDC token', 'For an OAuth client create that secret; for OIDC give the job `permissions: id-token: write`. Forks get neither.');
+        const { name, oidc } = (0,forge/* forgeOf */.$D)(env);
+        problems.addAbsent('tailnet-client-secret', 'is empty, and this job may not ask for an OIDC token', `For an OAuth client create that secret; ${oidc ? `for OIDC give the ${oidc}` : `${name} has no OIDC for jobs`}. Forks get neither.`);
     }
     if (values.tailnet === 'join' && !authkey && !id && !secret && !audience) {
         problems.addAbsent('tailnet-authkey', 'is empty, and so are the other ways to join', 'Give one, or leave `tailnet` out.');
@@ -70806,6 +70792,49 @@ function loadInputs(env, readFile = readInside) {
 
 /***/ }),
 
+/***/ 4698:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $D: () => (/* binding */ forgeOf),
+/* harmony export */   fL: () => (/* binding */ runPage),
+/* harmony export */   xH: () => (/* binding */ docsBase)
+/* harmony export */ });
+const forges = {
+    GitHub: { name: 'GitHub', showsSummary: true, oidc: 'job `permissions: id-token: write`' },
+    Gitea: { name: 'Gitea', showsSummary: false, oidc: '' },
+    Forgejo: { name: 'Forgejo', showsSummary: false, oidc: 'workflow `enable-openid-connect: true`' },
+};
+function forgeOf(env) {
+    // Forgejo's runner says that it is Gitea's, too.
+    if (env.FORGEJO_ACTIONS)
+        return forges.Forgejo;
+    return env.GITEA_ACTIONS ? forges.Gitea : forges.GitHub;
+}
+/** The page of a run; empty when the runner does not say enough. */
+function runPage(env) {
+    const { name } = forgeOf(env);
+    const read = (variable) => (env[variable] ?? '').replace(/\p{Cc}/gu, ' ').trim();
+    // Forgejo counts the runs of each repository in its addresses, and the id is another number.
+    const id = read(name === 'Forgejo' ? 'GITHUB_RUN_NUMBER' : 'GITHUB_RUN_ID');
+    const [server, repository] = [read('GITHUB_SERVER_URL') || 'https://github.com', read('GITHUB_REPOSITORY')];
+    if (repository === '' || id === '')
+        return '';
+    const attempt = Number(read('GITHUB_RUN_ATTEMPT'));
+    return `${server}/${repository}/actions/runs/${id}${name === 'GitHub' && attempt > 1 ? `/attempts/${attempt}` : ''}`;
+}
+/** Where docs/ of this version of the action is. A fixed version has fixed docs: its error codes are looked up there. */
+function docsBase(env) {
+    // Elsewhere an action may come from any server, and nobody says from which.
+    if (forgeOf(env).name !== 'GitHub' || !env.GITHUB_ACTION_REPOSITORY)
+        return '';
+    const server = env.GITHUB_SERVER_URL ?? 'https://github.com';
+    return `${server}/${env.GITHUB_ACTION_REPOSITORY}/blob/${env.GITHUB_ACTION_REF || 'v1'}`;
+}
+
+
+/***/ }),
+
 /***/ 342:
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
@@ -70815,14 +70844,18 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6058);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5889);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6354);
-/* harmony import */ var _pipeline_tell_github_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9086);
-/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1973);
-/* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9305);
-/* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5704);
-/* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5650);
-/* harmony import */ var _report_sink_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(8463);
+/* harmony import */ var _inputs_forge_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4698);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5889);
+/* harmony import */ var _node_version_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4526);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6354);
+/* harmony import */ var _pipeline_tell_github_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9086);
+/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1973);
+/* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(9305);
+/* harmony import */ var _report_recorder_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5704);
+/* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(5650);
+/* harmony import */ var _report_sink_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(8463);
+
+
 
 
 
@@ -70837,14 +70870,14 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 const env = process.env;
-// A fixed version of the action has fixed docs: its error codes are looked up there.
-const docsBase = env['GITHUB_ACTION_REPOSITORY']
-    ? `${env['GITHUB_SERVER_URL'] ?? 'https://github.com'}/${env['GITHUB_ACTION_REPOSITORY']}/blob/${env['GITHUB_ACTION_REF'] || 'v1'}`
-    : '';
-const sink = new _report_sink_js__WEBPACK_IMPORTED_MODULE_11__/* .Sink */ .A({ docsBase, reportDir: env['RUNNER_TEMP'] || '/tmp' });
+const sink = new _report_sink_js__WEBPACK_IMPORTED_MODULE_13__/* .Sink */ .A({
+    docsBase: (0,_inputs_forge_js__WEBPACK_IMPORTED_MODULE_5__/* .docsBase */ .xH)(env),
+    reportDir: env['RUNNER_TEMP'] || '/tmp',
+    summaryInLog: !(0,_inputs_forge_js__WEBPACK_IMPORTED_MODULE_5__/* .forgeOf */ .$D)(env).showsSummary,
+});
 /** Reads the inputs, runs, and says what came of it: in one place, whatever happened. */
 async function main() {
-    const recorder = new _report_recorder_js__WEBPACK_IMPORTED_MODULE_9__/* .Recorder */ .v(about());
+    const recorder = new _report_recorder_js__WEBPACK_IMPORTED_MODULE_11__/* .Recorder */ .v(about());
     // A reset that arrives while nothing listens must not end the process without a word.
     process.on('uncaughtException', (error) => {
         recorder.fail(error);
@@ -70855,7 +70888,8 @@ async function main() {
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('temp', temp);
     let tell;
     try {
-        const loaded = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadInputs */ .I)(env);
+        (0,_node_version_js__WEBPACK_IMPORTED_MODULE_7__/* .needNode24 */ .l)();
+        const loaded = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_6__/* .loadInputs */ .I)(env);
         if ('skip' in loaded) {
             sink.warning(`Skipped, because of \`if-unconfigured: skip\`: ${loaded.skip.join(', ')} is empty.`);
             recorder.result = 'unchanged';
@@ -70864,9 +70898,9 @@ async function main() {
             const plan = withTemp(loaded.plan, temp);
             Object.assign(recorder, about(plan));
             const remember = (deployment) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('deployment', deployment);
-            tell = (0,_pipeline_tell_github_js__WEBPACK_IMPORTED_MODULE_7__/* .tellGitHub */ .X)(plan, { log: sink, docsBase, signal, remember });
+            tell = (0,_pipeline_tell_github_js__WEBPACK_IMPORTED_MODULE_9__/* .tellGitHub */ .X)(plan, { log: sink, docsBase: (0,_inputs_forge_js__WEBPACK_IMPORTED_MODULE_5__/* .docsBase */ .xH)(env), signal, remember });
             const pending = {};
-            await (0,_pipeline_run_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(plan, recorder, sink, {
+            await (0,_pipeline_run_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .e)(plan, recorder, sink, {
                 signal,
                 remember: (host, id) => {
                     pending[host] = id;
@@ -70886,7 +70920,7 @@ async function main() {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(temp, { recursive: true, force: true });
     }
     await sink.publish(recorder.finish(), tell, signal.aborted);
-    return _report_report_js__WEBPACK_IMPORTED_MODULE_10__/* .goodResults */ .u.has(recorder.result) ? 0 : 1;
+    return _report_report_js__WEBPACK_IMPORTED_MODULE_12__/* .goodResults */ .u.has(recorder.result) ? 0 : 1;
 }
 /** GitHub cancels by a signal. It ends the run, never this process: the last word has to be said, whenever it comes. */
 function whenCancelled() {
@@ -70901,7 +70935,7 @@ function whenCancelled() {
     return cancelled.signal;
 }
 function about(plan) {
-    const hosts = plan?.targets.map(({ address }) => (0,_remote_target_js__WEBPACK_IMPORTED_MODULE_12__/* .showAddress */ .m)(address)) ?? [];
+    const hosts = plan?.targets.map(({ address }) => (0,_remote_target_js__WEBPACK_IMPORTED_MODULE_14__/* .showAddress */ .m)(address)) ?? [];
     const from = plan?.run ?? { repository: '', sha: '', ref: '', actor: '', workflow: '', workflowFile: '', url: '' };
     const { repository, sha, ref, actor, workflow, workflowFile, url } = from;
     return {
@@ -70918,16 +70952,38 @@ function about(plan) {
 function withTemp(plan, temp) {
     return { ...plan, run: { ...plan.run, temp } };
 }
-for (const secret of (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .secretsIn */ .V)(env))
+for (const secret of (0,_inputs_js__WEBPACK_IMPORTED_MODULE_6__/* .secretsIn */ .V)(env))
     sink.mask(secret);
 const isPost = _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getState */ .Gu('phase') === 'main';
 _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('phase', 'main');
-const code = isPost ? await (0,_post_js__WEBPACK_IMPORTED_MODULE_8__/* .post */ .b)(sink, () => (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadInputs */ .I)(env)) : await main();
+const code = isPost ? await (0,_post_js__WEBPACK_IMPORTED_MODULE_10__/* .post */ .b)(sink, () => (0,_inputs_js__WEBPACK_IMPORTED_MODULE_6__/* .loadInputs */ .I)(env)) : await main();
 // Sockets that are kept alive would hold the step open for minutes; everything of ours was closed before.
 process.exit(code);
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
+
+/***/ }),
+
+/***/ 4526:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   l: () => (/* binding */ needNode24)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(452);
+
+/** GitHub's runner brings the Node that an action asks for. Others start the one they find, whatever its age. */
+function needNode24() {
+    // What this code is made of, and came with Node 24.
+    if (typeof AsyncDisposableStack === 'function')
+        return;
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .DeployError */ .sH('HD-NODE-01', `This runner starts actions with Node ${process.version}; Node 24 is needed.`, {
+        why: 'It uses the `node` of the image or machine that the job runs on. Nothing was touched.',
+        fix: 'Run the job in an image that has Node 24, such as `container: node:24-bookworm`, or put Node 24 first on the `PATH` of the runner.',
+    });
+}
+
 
 /***/ }),
 
@@ -88751,7 +88807,7 @@ class Progress {
 // EXTERNAL MODULE: ./lib/report/redact.js
 var redact = __nccwpck_require__(6749);
 // EXTERNAL MODULE: ./lib/report/summary.js + 10 modules
-var summary = __nccwpck_require__(9614);
+var report_summary = __nccwpck_require__(9614);
 // EXTERNAL MODULE: ./lib/report/text.js
 var report_text = __nccwpck_require__(4639);
 // EXTERNAL MODULE: ./lib/report/verdict.js
@@ -88915,7 +88971,7 @@ class Sink {
             await tellOthers();
         const full = whole();
         const shown = this.#redactor.redactAll(full, ourWords);
-        const { docsBase } = this.#options;
+        const { docsBase, summaryInLog } = this.#options;
         let path = '';
         await this.#attempt('the JSON report', async () => {
             path = await writeReport(this.#options.reportDir, shown);
@@ -88926,7 +88982,10 @@ class Sink {
                 core/* setOutput */.uH(name, value);
         });
         await this.#attempt('the summary', async () => {
-            await core/* summary */.z.addRaw((0,summary/* renderSummary */.B)(shown, { docsBase })).write();
+            const summary = (0,report_summary/* renderSummary */.B)(shown, { docsBase });
+            if (summaryInLog)
+                await this.group('Summary', async () => this.info(summary.trimEnd()));
+            await core/* summary */.z.addRaw(summary).write();
         });
         this.info((0,verdict/* verdict */.W)(shown));
         const annotation = (0,report_annotation/* annotationOf */.l)(shown, docsBase);

@@ -3,9 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { actionYaml } from './docs/action.ts'
 import { errorsPage } from './docs/errors.ts'
-import { pendingList, strategyTable } from './docs/pending.ts'
 import { configSchema } from './docs/schema.ts'
-import { inputIndex, inputsPage, outputTable } from './docs/tables.ts'
+import { inputIndex, inputsPage, outputTable, strategyTable } from './docs/tables.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -19,8 +18,7 @@ export function staleFiles(): Map<string, string> {
   ])
   const readme = read('README.md')
   const marked = {
-    ...{ index: inputIndex(), outputs: outputTable() },
-    ...{ strategies: strategyTable(), pending: pendingList() },
+    ...{ index: inputIndex(), outputs: outputTable(), strategies: strategyTable() },
   }
   if (readme)
     wanted.set(

@@ -21,6 +21,7 @@ const verbs = {
   check: ['scripts/check.ts'],
   test: vitest('unit', 'contract', 'scenario', 'repo'),
   lab: vitest('lab'),
+  runners: vitest('runners'),
   tailnet: ['__tests__/lab/tailnet-programs.ts'],
 }
 

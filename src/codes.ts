@@ -14,6 +14,12 @@ export const codes = {
       'The secret does not exist in this repository or environment, or the event (a fork, Dependabot) gets no secrets.',
     fix: 'Create the secret, or set `if-unconfigured: skip` where skipping is what you want.',
   },
+  'HD-NODE-01': {
+    title: 'The Node of the runner is too old',
+    cause:
+      'act and the runners of Gitea and Forgejo start actions with the `node` they find, which is older than Node 24.',
+    fix: 'Give the job an image with Node 24, such as `container: node:24-bookworm`, or put Node 24 first on the `PATH` of the runner.',
+  },
   'HD-NET-01': {
     title: 'The host name could not be resolved',
     cause: 'The name is misspelt, or only a tailnet or a private DNS server knows it and the runner is not in there.',

@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as core from '@actions/core'
 import { Cancelled, toDeployError } from './errors.ts'
+import { docsBase, forgeOf } from './inputs/forge.ts'
 import { type Loaded, loadInputs, secretsIn } from './inputs.ts'
+import { needNode24 } from './node-version.ts'
 import type { Plan } from './pipeline/plan.ts'
 import { run } from './pipeline/run.ts'
 import { type Tell, tellGitHub } from './pipeline/tell-github.ts'
@@ -14,11 +16,11 @@ import { goodResults } from './report/report.ts'
 import { Sink } from './report/sink.ts'
 
 const env = process.env
-// A fixed version of the action has fixed docs: its error codes are looked up there.
-const docsBase = env['GITHUB_ACTION_REPOSITORY']
-  ? `${env['GITHUB_SERVER_URL'] ?? 'https://github.com'}/${env['GITHUB_ACTION_REPOSITORY']}/blob/${env['GITHUB_ACTION_REF'] || 'v1'}`
-  : ''
-const sink = new Sink({ docsBase, reportDir: env['RUNNER_TEMP'] || '/tmp' })
+const sink = new Sink({
+  docsBase: docsBase(env),
+  reportDir: env['RUNNER_TEMP'] || '/tmp',
+  summaryInLog: !forgeOf(env).showsSummary,
+})
 
 /** Reads the inputs, runs, and says what came of it: in one place, whatever happened. */
 async function main(): Promise<number> {
@@ -33,6 +35,7 @@ async function main(): Promise<number> {
   core.saveState('temp', temp)
   let tell: Tell | undefined
   try {
+    needNode24()
     const loaded = loadInputs(env)
     if ('skip' in loaded) {
       sink.warning(`Skipped, because of \`if-unconfigured: skip\`: ${loaded.skip.join(', ')} is empty.`)
@@ -41,7 +44,7 @@ async function main(): Promise<number> {
       const plan = withTemp(loaded.plan, temp)
       Object.assign(recorder, about(plan))
       const remember = (deployment: string) => core.saveState('deployment', deployment)
-      tell = tellGitHub(plan, { log: sink, docsBase, signal, remember })
+      tell = tellGitHub(plan, { log: sink, docsBase: docsBase(env), signal, remember })
       const pending: Record<string, string> = {}
       await run(plan, recorder, sink, {
         signal,

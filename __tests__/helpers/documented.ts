@@ -54,6 +54,13 @@ export function configOf({ block, step, matrix }: Documented, blocks: readonly B
   return JSON.stringify({ defaults: atHome(config.defaults ?? {}, places), targets })
 }
 
+/** The strategy of a step, wherever it is said. */
+export function strategyOf({ block, step, matrix }: Documented, blocks: readonly Block[]): string {
+  const target = filled(String(step.with?.target ?? ''), matrix, {})
+  const config = target ? configFor(target, block.page, blocks)?.value : undefined
+  return String(step.with?.strategy ?? config?.targets[target].strategy ?? config?.defaults?.strategy ?? 'script')
+}
+
 /** The lines of `host`, wherever they are said. */
 export function hostsOf({ block, step, matrix }: Documented, blocks: readonly Block[]): number {
   const target = filled(String(step.with?.target ?? ''), matrix, {})

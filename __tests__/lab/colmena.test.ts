@@ -134,4 +134,12 @@ test.concurrent('two nodes are one deploy, and what selects none is an error', a
   const six = await app.run(await app.commit({ label: 'six', ill: 'staging' }), inputs('key-6', native))
   expectEnd(six, 'rolled-back', 'HD-HEALTH-01')
   await app.expect(staging, 'five', 'key-5')
+  const seven = await app.run(await app.commit({ label: 'seven', exit: '2' }), inputs('key-7', native))
+  expectEnd(seven, 'rolled-back', 'HD-HIVE-08')
+  await app.expect(staging, 'five', 'key-5')
+
+  // A key that is not on the runner cannot be uploaded.
+  const lost = { nodes: 'cartographer-staging', 'secret-files': '' }
+  expectEnd(await app.run(await app.commit({ label: 'eight' }), inputs('', lost)), 'rolled-back', 'HD-HIVE-06')
+  await app.expect(staging, 'five', 'key-5')
 })

@@ -17,6 +17,8 @@ export interface Version {
   readonly label: string
   /** The service answers 500 on these nodes, or its activation fails with a unit. */
   readonly ill?: 'staging' | 'prod'
+  /** What the activation ends with. */
+  readonly exit?: string
   readonly system?: string
   /** More files of the repository, tracked by git. */
   readonly files?: Readonly<Record<string, string>>
@@ -86,6 +88,7 @@ ln -sfn "$out" /run/current-system
 systemctl daemon-reload
 systemctl reset-failed
 systemctl restart cartographer --no-block
+exit "$(cat "$out/exit")"
 `
 
 const server = `import http.server, json, os, sys
@@ -145,11 +148,11 @@ export class HiveApp implements AsyncDisposable {
     return [this.staging, this.prod]
   }
 
-  async commit({ label, ill, system = 'x86_64-linux', files = {} }: Version): Promise<string> {
+  async commit({ label, ill, exit = '0', system = 'x86_64-linux', files = {} }: Version): Promise<string> {
     const infra = ({ address, user }: LabHost) => JSON.stringify({ address, user, system })
     await writeTree(this.folder, {
       ...{ 'flake.nix': flake, 'infra-staging.json': infra(this.staging), 'infra-prod.json': infra(this.prod) },
-      ...{ 'system/label': label, 'system/ill': ill ?? 'none', 'system/server.py': server },
+      ...{ 'system/label': label, 'system/ill': ill ?? 'none', 'system/exit': exit, 'system/server.py': server },
       ...{ 'system/cartographer.service': unit, 'system/switch-to-configuration': switcher },
       '.gitignore': '.env.production\ntls/\n',
       ...files,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
+import { yamlBlocks } from '../helpers/yaml-blocks.ts'
 
 /** The inputs of a recipe as its page shows them: what people copy is what is tested. */
 export function recipe(page: string, values: Readonly<Record<string, string>>, block = 0): Record<string, string> {
@@ -21,8 +22,7 @@ export function recipe(page: string, values: Readonly<Record<string, string>>, b
 
 /** A block of YAML of the page. */
 export function blockOf(page: string, block: number): string {
-  const text = readFileSync(`docs/recipes/${page}.md`, 'utf8')
-  return [...text.matchAll(/^```yaml\n(.*?)^```$/gms)][block]?.[1] ?? ''
+  return yamlBlocks(`docs/recipes/${page}.md`)[block] ?? ''
 }
 
 /** A file that the page shows by its name, such as ```yaml docker-compose.yml. */

@@ -169,8 +169,11 @@ test('what the text says as `input: value` may be written so', () => {
       /`([a-z][a-z-]+): ([^`]+)`/g,
     ),
   ])
-  // Of others: GitHub, actions/checkout.
-  const others = ['uses', 'permissions', 'submodules', 'lfs', 'fetch-depth', 'max-parallel', 'cancel-in-progress']
+  // Of others: GitHub, Forgejo, actions/checkout.
+  const others = [
+    ...['uses', 'permissions', 'container', 'enable-openid-connect', 'submodules', 'lfs', 'fetch-depth'],
+    ...['max-parallel', 'cancel-in-progress'],
+  ]
   const wrong = said.filter(([, name = '', value = '']) => {
     if (name === 'command') return value !== '…' && typeof parseCheck(`command: ${value}`) === 'string'
     if (/^(tar|sqlite|postgres)$/.test(name))

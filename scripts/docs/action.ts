@@ -20,12 +20,11 @@ export function actionYaml(): string {
 }
 
 /** All of an input in one text. */
-export function describe({ description, default: value, otherwise, secret, pending }: InputSpec): string {
+export function describe({ description, default: value, otherwise, secret }: InputSpec): string {
   const otherwiseIs = value === undefined ? otherwise : `\`${value}\``
   return [
     description,
     ...(otherwiseIs === undefined ? [] : [`Default: ${otherwiseIs}.`]),
     ...(secret ? ['Secret.'] : []),
-    ...(pending === undefined ? [] : [`Refused for now: ${pending}.`]),
   ].join(' ')
 }

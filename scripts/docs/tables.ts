@@ -1,5 +1,6 @@
 import { outputs } from '../../src/inputs/outputs.ts'
 import { type InputName, inputNames, specs } from '../../src/inputs/spec.ts'
+import { strategies } from '../../src/strategies/index.ts'
 
 const titles: Record<string, string> = {
   what: 'What to deploy',
@@ -73,13 +74,18 @@ export function outputTable(): string {
 }
 
 function row(name: InputName): string[] {
-  const { description, form, default: value, otherwise, secret, pending } = specs[name]
-  const marks = [...(secret ? ['Secret.'] : []), ...(pending === undefined ? [] : ['**Not built yet.**'])]
-  const meaning = [description, form.says && `Form: ${form.says}.`, ...marks].filter(Boolean).join(' ')
+  const { description, form, default: value, otherwise, secret } = specs[name]
+  const meaning = [description, form.says && `Form: ${form.says}.`, secret && 'Secret.'].filter(Boolean).join(' ')
   return [`\`${name}\``, meaning, value === undefined ? (otherwise ?? '') : `\`${value}\``]
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`
   return line(head) + line(head.map(() => '---')) + rows.map(line).join('')
+}
+
+/** The strategies, with what they do. */
+export function strategyTable(): string {
+  const rows = strategies.map(({ name, summary }) => `| \`${name}\` | ${summary} |`)
+  return ['| `strategy` | How the new version starts |', '| --- | --- |', ...rows].join('\n')
 }

@@ -150,9 +150,9 @@ function scriptsOf({ before, prepare, migrate, activate, restore, after }: Value
   return Object.fromEntries(all.filter(([, text]) => text !== ''))
 }
 
-/** What is in effect, as it was written, without secrets and without what is not built yet. */
+/** What is in effect, as it was written, without secrets. */
 function publicValues(given: Settings): Record<string, string> {
-  const shown = inputNames.filter((name) => !specs[name].secret && !specs[name].pending)
+  const shown = inputNames.filter((name) => !specs[name].secret)
   const texts = shown.map((name) => [name, given.get(name)?.text.trim() ?? specs[name].default ?? ''])
   return Object.fromEntries(texts.filter(([, text]) => text !== ''))
 }

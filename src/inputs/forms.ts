@@ -10,21 +10,14 @@ export const word: Form<string> = oneLine('', '', (text, refuse) =>
   text.startsWith('-') ? refuse('begins with `-`', 'It would be read as an option.', text) : text,
 )
 
-/** One of a few words. Members that are `pending` are known, and refused with the reason given. */
-export function choice<const M extends string>(
-  members: readonly [M, ...M[]],
-  pending: Partial<Record<M, string>> = {},
-): Form<M> {
-  const usable = members.filter((member) => pending[member] === undefined)
+/** One of a few words. */
+export function choice<const M extends string>(members: readonly [M, ...M[]]): Form<M> {
   return oneLine(
-    members.map((member) => (pending[member] ? `\`${member}\` (not built yet)` : `\`${member}\``)).join(', '),
+    members.map((member) => `\`${member}\``).join(', '),
     members[0],
-    (text, refuse) => {
-      const member = members.find((each) => each === text)
-      const all = `Use one of ${usable.join(', ')}.`
-      if (member === undefined) return refuse('is not known', didYouMean(text, usable) + all, text)
-      return pending[member] === undefined ? member : refuse(`: ${pending[member]}`, all, text)
-    },
+    (text, refuse) =>
+      members.find((each) => each === text) ??
+      refuse('is not known', `${didYouMean(text, members)}Use one of ${members.join(', ')}.`, text),
     { enum: members },
   )
 }

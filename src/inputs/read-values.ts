@@ -11,12 +11,7 @@ export function readValues(given: Settings, problems: Problems): Values {
     const usual = defaultOf(spec)
     if (raw === undefined) return [name, usual]
     const refuse = problems.refuser({ input: name, from: raw.from, secret: spec.secret === true })
-    if (spec.pending === undefined) return [name, spec.form.read(raw, refuse) ?? usual]
-    // To say what is the default anyway harms nobody.
-    const same =
-      raw.text.trim() === spec.default || (spec.default !== undefined && spec.form.read(raw, ignore) === usual)
-    if (!same) refuse(`: ${spec.pending}`, 'Leave it out for now.')
-    return [name, usual]
+    return [name, spec.form.read(raw, refuse) ?? usual]
   })
   return Object.fromEntries(values) as Values
 }

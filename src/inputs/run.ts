@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import type { Run } from '../pipeline/plan.ts'
+import { runPage } from './forge.ts'
 
 /** The variables of a process: `process.env`, or what a test makes up. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -10,24 +11,17 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export function readRun(env: Environment): Run {
   // Branches and workflows are named by anybody who can open a pull request: these texts get printed.
   const read = (name: string) => (env[name] ?? '').replace(/\p{Cc}/gu, ' ').trim()
-  const [server, repository, id, attempt] = [
-    read('GITHUB_SERVER_URL'),
-    read('GITHUB_REPOSITORY'),
-    read('GITHUB_RUN_ID'),
-    read('GITHUB_RUN_ATTEMPT'),
-  ]
-  const page = `${server || 'https://github.com'}/${repository}/actions/runs/${id}`
-  const pull = readPull(env.GITHUB_EVENT_PATH ?? '', repository)
+  const pull = readPull(env.GITHUB_EVENT_PATH ?? '', read('GITHUB_REPOSITORY'))
   return {
-    repository,
+    repository: read('GITHUB_REPOSITORY'),
     sha: readCommit(read('GITHUB_SHA')),
     ref: read('GITHUB_REF'),
     actor: read('GITHUB_ACTOR'),
     workflow: read('GITHUB_WORKFLOW'),
     job: read('GITHUB_JOB'),
-    id,
-    attempt,
-    url: repository && id ? page + (Number(attempt) > 1 ? `/attempts/${Number(attempt)}` : '') : '',
+    id: read('GITHUB_RUN_ID'),
+    attempt: read('GITHUB_RUN_ATTEMPT'),
+    url: runPage(env),
     event: read('GITHUB_EVENT_NAME'),
     ...(pull && { pull }),
     apiUrl: read('GITHUB_API_URL') || 'https://api.github.com',

@@ -19,8 +19,6 @@ export interface InputSpec {
   readonly secret?: true
   /** Has no place in the config file. */
   readonly workflowOnly?: true
-  /** Why it is refused for now. To release an input, delete this line. */
-  readonly pending?: string
 }
 
 const inputs = { ...connection, ...tailnet, ...code, ...tools, ...operation } as const satisfies Record<

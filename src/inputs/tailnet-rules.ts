@@ -1,3 +1,4 @@
+import { forgeOf } from './forge.ts'
 import type { Case } from './rules.ts'
 import type { InputName } from './spec.ts'
 
@@ -74,10 +75,11 @@ function checkWay({ values, env, problems, has }: Case): void {
   }
   // An id alone means OIDC; without the permission it is far more likely that the secret is what is missing.
   if (id && !secret && !env.ACTIONS_ID_TOKEN_REQUEST_URL) {
+    const { name, oidc } = forgeOf(env)
     problems.addAbsent(
       'tailnet-client-secret',
       'is empty, and this job may not ask for an OIDC token',
-      'For an OAuth client create that secret; for OIDC give the job `permissions: id-token: write`. Forks get neither.',
+      `For an OAuth client create that secret; ${oidc ? `for OIDC give the ${oidc}` : `${name} has no OIDC for jobs`}. Forks get neither.`,
     )
   }
   if (values.tailnet === 'join' && !authkey && !id && !secret && !audience) {

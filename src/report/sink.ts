@@ -17,6 +17,8 @@ export interface SinkOptions {
   readonly docsBase: string
   /** Where the JSON report goes; later steps read it, so it must outlive the run. */
   readonly reportDir: string
+  /** Also print the summary: the page of the run may not show it. */
+  readonly summaryInLog?: boolean
 }
 
 /** Tells others how it ended, and gives what they know of it. */
@@ -123,7 +125,7 @@ export class Sink implements Log {
     if (!hurry) await tellOthers()
     const full = whole()
     const shown = this.#redactor.redactAll(full, ourWords)
-    const { docsBase } = this.#options
+    const { docsBase, summaryInLog } = this.#options
     let path = ''
     await this.#attempt('the JSON report', async () => {
       path = await writeReport(this.#options.reportDir, shown)
@@ -133,7 +135,9 @@ export class Sink implements Log {
       for (const [name, value] of Object.entries(outputsOf(full, path))) core.setOutput(name, value)
     })
     await this.#attempt('the summary', async () => {
-      await core.summary.addRaw(renderSummary(shown, { docsBase })).write()
+      const summary = renderSummary(shown, { docsBase })
+      if (summaryInLog) await this.group('Summary', async () => this.info(summary.trimEnd()))
+      await core.summary.addRaw(summary).write()
     })
     this.info(verdict(shown))
     const annotation = annotationOf(shown, docsBase)

@@ -137,12 +137,6 @@ describe('the config file', () => {
       {},
       /`keep` \(\.github\/homelab-deploy\.yml, line 2\) "0" is not a number that fits/,
     ],
-    [
-      'what is not built yet',
-      'defaults:\n  require-release: staging\n',
-      {},
-      /`require-release` \(.*line 2\): promoting from target to target is not built yet/,
-    ],
   ])('refuses %s', (_, text, env, reason) => {
     const error = refusal(env, text)
     expect(error.code).toBe('HD-INPUT-01')

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type InputName, inputNames, specs } from '../../../src/inputs/spec.ts'
+import type { InputName } from '../../../src/inputs/spec.ts'
 import { variableOf } from '../../../src/inputs/workflow.ts'
 import { planOf, refusal, textOf } from './helpers.ts'
 
@@ -150,21 +150,5 @@ describe('what is told to GitHub', () => {
     expect(planOf({ [variableOf(name as InputName)]: 'true', 'INPUT_GITHUB-TOKEN': 'ghs_x' }).report).toMatchObject({
       [name]: true,
     })
-  })
-})
-
-describe('what is not built yet', () => {
-  const pending = inputNames.filter((name) => specs[name].pending)
-
-  test.each(pending)('%s is refused by its name, and its default is not', (name) => {
-    const error = refusal({ [variableOf(name)]: 'hunter22' })
-    expect(error.what).toBe(`\`${name}\`: ${specs[name].pending}.`)
-    const value = specs[name].default
-    if (value !== undefined) expect(planOf({ [variableOf(name)]: value }).given.has(name)).toBe(true)
-  })
-
-  test('a boolean may be the default in other words', () => {
-    expect(planOf({ 'INPUT_FLAKE-CHECK': 'False' }).mode).toBe('deploy')
-    expect(refusal({ 'INPUT_FLAKE-CHECK': 'true' }).what).toMatch(/`flake-check`: .* is not built yet/)
   })
 })

@@ -39,6 +39,8 @@ describe('the way to join', () => {
     [{ 'tailnet-client-secret': 's' }, {}, /`tailnet-client-id` is empty/],
     [{ 'tailnet-audience': 'a' }, oidc, /`tailnet-client-id` is empty/],
     [{ 'tailnet-client-id': 'i' }, {}, /`tailnet-client-secret` is empty.*permissions: id-token: write/s],
+    [{ 'tailnet-client-id': 'i' }, { FORGEJO_ACTIONS: 'true' }, /give the workflow `enable-openid-connect: true`/],
+    [{ 'tailnet-client-id': 'i' }, { GITEA_ACTIONS: 'true' }, /Gitea has no OIDC for jobs/],
     [{ tailnet: 'join' }, {}, /`tailnet-authkey` is empty/],
     [{ 'tailnet-authkey': 'tskey-client-abc' }, {}, /the secret of an OAuth client/],
     [{ 'tailnet-authkey': 'tskey-api-abc' }, {}, /an API access token/],

@@ -284,6 +284,14 @@ describe('publish', () => {
     expect(seen).toContain('### ✅ shop')
   })
 
+  it('prints the summary too where nobody may see it', async () => {
+    const sink = new Sink({ docsBase: '', reportDir: directory, summaryInLog: true })
+    await sink.publish(deployed)
+    const summary = readFileSync(join(directory, 'GITHUB_STEP_SUMMARY'), 'utf8').trimEnd().split('\n')
+    const [begin, end] = ['::group::Summary', '::endgroup::'].map((each) => lines().indexOf(each))
+    expect(lines().slice((begin ?? 0) + 1, end)).toEqual(summary)
+  })
+
   it('raises no error when all is well', async () => {
     const sink = newSink()
     await sink.publish(deployed)

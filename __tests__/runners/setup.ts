@@ -1,0 +1,3 @@
+import { buildRunners } from './programs.ts'
+
+export default buildRunners
