@@ -3,8 +3,8 @@ import type { RunResult } from '../helpers/run-action.ts'
 import { until } from './command.ts'
 import { type LabHost, labHost } from './host.ts'
 import { NixApp, type Version } from './nix-app.ts'
-import { runnerWithNix } from './nix-runner.ts'
 import { recipe } from './recipe.ts'
+import { RunnerNix } from './runner-nix.ts'
 
 /** Quick to say that something is ill. */
 const hurry = { 'health-timeout': '5s', 'health-stable': '1s', 'confirm-timeout': '30s' }
@@ -210,7 +210,7 @@ test.concurrent('what cannot be built changes nothing, nor does a disk that is f
 test.concurrent('a user who may run nixos-rebuild only, and a system that the runner has built', async () => {
   await using host = await labHost({ name: 'home-lab-04', user: 'limited', layers: ['nix'] })
   await using app = await NixApp.create(host, '/home/limited/lab-project')
-  await using runner = await runnerWithNix()
+  await using runner = await RunnerNix.create({ colmena: false })
   await app.install()
   await rebuildThatLooksForItself(host)
   const deploy = deployer(app)
