@@ -75090,11 +75090,18 @@ fi
 const change_inspect = (0,shell.sh) `
 hc_containers "$(hc_running_project)" "$hc_service {{.Config.Image}} {{.Image}} {{.State.Status}}{{if .State.Health}} {{.State.Health.Status}}{{end}}" | sort >&3
 `;
-/** What runs, and what the configuration would run: SERVICE HASH IMAGE and SERVICE HASH, in $work. */
+/** What runs, and what the configuration would run: SERVICE HASH IMAGE and SERVICE HASH, in $work; and how they differ. */
 const compared = (0,shell.sh) `
 hc_name=$(cat "$hc_new/project")
 hc_containers "$hc_name" "$hc_service {{index .Config.Labels \"com.docker.compose.config-hash\"}} {{.Image}}" | sort -u >"$work/compose/running"
 hc_compose "$hc_new" config --hash '*' 2>/dev/null | sort >"$work/compose/hashes"
+hc_tell_services() { # ABSENT OTHER: what to say of one without a container, and of one with another configuration
+  while read -r service hash; do
+    hc_line=$(grep "^$service " "$work/compose/running" | head -n 1)
+    if [ -z "$hc_line" ]; then echo "$service $1" >&3
+    elif [ "$(printf '%s\n' "$hc_line" | cut -d' ' -f2)" != "$hash" ]; then echo "$service $2" >&3; fi
+  done <"$work/compose/hashes"
+}
 `;
 /** Whether a tag means another image by now than the one that runs: only the registry knows. */
 const registry = (0,shell.sh) `
@@ -75115,13 +75122,7 @@ const diff = change_functions +
     (0,shell.sh) `
 (
 cd -- "$path" 2>/dev/null || cd -- "$hc_check"
-`.concat(compared, (0,shell.sh) `
-while read -r service hash; do
-  hc_line=$(grep "^$service " "$work/compose/running" | head -n 1)
-  if [ -z "$hc_line" ]; then echo "$service would be created" >&3
-  elif [ "$(printf '%s\n' "$hc_line" | cut -d' ' -f2)" != "$hash" ]; then echo "$service would be recreated: its configuration differs" >&3; fi
-done <"$work/compose/hashes"
-`, registry, ')\n');
+`.concat(compared, "hc_tell_services 'would be created' 'would be recreated: its configuration differs'\n", registry, ')\n');
 /** What runs otherwise than it was deployed. The registry is not asked: that a tag has moved there is no drift. */
 const drift = (0,shell.sh) `
 (
@@ -75129,11 +75130,7 @@ mkdir -p "$work/compose"
 cd -- "$path" 2>/dev/null || { echo "$path is gone" >&3; exit 0; }
 [ -s "$hc_new/project" ] || exit 0
 `.concat(compared, (0,shell.sh) `
-while read -r service hash; do
-  hc_line=$(grep "^$service " "$work/compose/running" | head -n 1)
-  if [ -z "$hc_line" ]; then echo "$service has no container" >&3
-  elif [ "$(printf '%s\n' "$hc_line" | cut -d' ' -f2)" != "$hash" ]; then echo "$service runs with another configuration than was deployed" >&3; fi
-done <"$work/compose/hashes"
+hc_tell_services 'has no container' 'runs with another configuration than was deployed'
 while IFS='|' read -r service ref image digest; do
   grep "^$service " "$work/compose/running" | while read -r _ _ running; do
     [ "$running" = "$image" ] || echo "$service runs the image $running, and was deployed with \${digest:-$image}" >&3
