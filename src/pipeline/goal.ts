@@ -4,17 +4,16 @@ import type { Facts } from '../remote/facts.ts'
 import type { Host } from '../remote/host.ts'
 import { type HostState, type ReleaseRecord, releaseId } from '../remote/state.ts'
 import type { Target } from '../remote/target.ts'
-import type { ComposeOptions } from '../strategies/compose/options.ts'
 import { chooseStrategy } from '../strategies/index.ts'
-import type { NixOptions } from '../strategies/nix/options.ts'
 import { noScripts, type Strategy, type StrategyOptions } from '../strategies/strategy.ts'
-import type { UvOptions } from '../strategies/uv/options.ts'
 import { compareTrees, wantedFromRelease } from '../sync/compare.ts'
 import { readSource, type Source, type Staged, stage } from '../sync/index.ts'
 import { patternOf } from '../sync/patterns.ts'
 import type { Filters, Places } from '../sync/script.ts'
 import type { Context } from './context.ts'
+import { findRelease } from './find-release.ts'
 import type { Known } from './fleet.ts'
+import { withGiven } from './given-options.ts'
 import type { Plan } from './plan.ts'
 import { writeRelease } from './scripts.ts'
 
@@ -166,7 +165,7 @@ function goalOf(plan: Plan, facts: Facts, state: HostState): Goal {
     // Commands and files that are given win over those of the release, and are its own from now on.
     begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files, plan.secrets),
     health: plan.given.has('health') ? plan.health.checks : record.health,
-    options: optionsOf(record.options as StrategyOptions, plan),
+    options: withGiven(record.options as StrategyOptions, plan),
     backup,
     fingerprint: record.fingerprint,
     stage: async (host, _facts, places, first) => {
@@ -181,91 +180,6 @@ function goalOf(plan: Plan, facts: Facts, state: HostState): Goal {
       return { ...difference, bytesSent: 0, by: '' }
     },
   }
-}
-
-/** Commands are added to those of the release; of everything else what is given wins. */
-function optionsOf(options: StrategyOptions, { options: wanted, given }: Plan): StrategyOptions {
-  return {
-    ...options,
-    commands: [...new Set([...options.commands, ...wanted.commands])],
-    ...(options.uv && { uv: { ...options.uv, ...chosen(wanted.uv, uvInputs, given) } }),
-    ...(options.nix && { nix: { ...options.nix, ...chosen(wanted.nix, nixInputs, given) } }),
-    ...(options.compose && { compose: { ...options.compose, ...chosen(wanted.compose, composeInputs, given) } }),
-  }
-}
-
-const uvInputs = {
-  args: 'uv-args',
-  services: 'services',
-  restart: 'restart',
-  unitFiles: 'unit-files',
-  scope: 'service-scope',
-} satisfies Record<keyof UvOptions, string>
-
-const nixInputs = {
-  flake: 'flake',
-  buildOn: 'build-on',
-  args: 'nix-args',
-  check: 'flake-check',
-  activation: 'activation',
-  restart: 'restart',
-  judged: 'health',
-} satisfies Record<keyof NixOptions, string>
-
-const composeInputs = {
-  files: 'compose-files',
-  project: 'compose-project',
-  profiles: 'compose-profiles',
-  images: 'images',
-  registry: 'registry',
-  registryUser: 'registry-username',
-  verify: 'verify',
-} satisfies Record<keyof ComposeOptions, string>
-
-function chosen<T extends object>(
-  wanted: T | undefined,
-  inputs: Record<keyof T, string>,
-  given: ReadonlySet<string>,
-): Partial<T> {
-  const entries = Object.entries(wanted ?? {}).filter(([key]) => given.has(inputs[key as keyof T]))
-  return Object.fromEntries(entries) as Partial<T>
-}
-
-export function findRelease(
-  { releases, current, digests = [], generations = [] }: HostState,
-  to: string,
-): ReleaseRecord {
-  const image = /sha256:.*$/.exec(to)?.[0]
-  const runsImage = (id: string) => image !== undefined && digests.some((line) => line.startsWith(`${id} ${image}`))
-  const isGeneration = (id: string) => generations.includes(`${id} ${to}`)
-  const running = releases.findIndex(({ id }) => id === current)
-  const found =
-    to === ''
-      ? releases[running < 0 ? 0 : running + 1]
-      : (releases.find(({ id }) => id === to || isGeneration(id)) ??
-        releases.find(({ id, revision }) => revision.startsWith(to) || id.startsWith(to) || runsImage(id)))
-  if (found !== undefined) return found
-  const generationOf = (id: string) => {
-    const number = generations.find((line) => line.startsWith(`${id} `))?.slice(id.length + 1)
-    return number === undefined ? '' : `  generation ${number}`
-  }
-  const list = releases
-    .map(
-      ({ id, at, revision }) =>
-        `  ${id}  ${at}  ${revision.slice(0, 12)}${generationOf(id)}${id === current ? '  (runs now)' : ''}`,
-    )
-    .join('\n')
-  throw new DeployError(
-    'HD-ROLL-02',
-    to === '' ? 'There is no earlier release to go back to.' : `No release on the host matches ${to}.`,
-    {
-      why:
-        releases.length === 0
-          ? 'The host has no release of this application yet.'
-          : 'Only the newest releases are kept (`keep`).',
-      fix: releases.length === 0 ? 'Deploy first; check `name` if you did.' : `Set \`to\` to one of these:\n${list}`,
-    },
-  )
 }
 
 function fingerprint(plan: Plan, options: StrategyOptions, { name }: Strategy, source: Source | undefined): string {

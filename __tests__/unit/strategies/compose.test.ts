@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { judgeContainers } from '../../../src/health/judge.ts'
-import { findRelease } from '../../../src/pipeline/goal.ts'
+import { findRelease } from '../../../src/pipeline/find-release.ts'
 import { engineFunctions, parseEngine } from '../../../src/remote/engine.ts'
 import type { ReleaseRecord } from '../../../src/remote/state.ts'
 import { explain } from '../../../src/strategies/compose/explain.ts'

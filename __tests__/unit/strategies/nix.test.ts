@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { codes } from '../../../src/codes.ts'
 import { flake, nixArguments } from '../../../src/inputs/nix.ts'
-import { findRelease } from '../../../src/pipeline/goal.ts'
+import { findRelease } from '../../../src/pipeline/find-release.ts'
 import type { Facts } from '../../../src/remote/facts.ts'
 import type { ReleaseRecord } from '../../../src/remote/state.ts'
 import { activationScripts } from '../../../src/strategies/nix/activation.ts'
