@@ -67795,20 +67795,20 @@ const follow = (0,_shell_js__WEBPACK_IMPORTED_MODULE_0__.sh) `
 cd -- "$work" 2>/dev/null || { echo gone >&3; exit 0; }
 log=log.\${phase:-restore}
 emit() {
-  [ -e "$log" ] || return 0
+  [ -s "$log" ] || return 0
   size=$(wc -c <"$log")
   [ "$size" -gt "$offset" ] || return 0
   tail -c "+$((offset + 1))" "$log" | head -c "$((size - offset))" >&2
   offset=$size; echo "offset $offset" >&3
 }
 # One that was just started may need some seconds until it says its number.
-alive() { read -r pid 2>/dev/null <pid || pid=; if [ -z "$pid" ]; then [ "$turns" -lt 80 ]; return; fi; { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qxF "$work/guard.sh"; }
+alive() { read -r pid 2>/dev/null <pid || pid=; if [ -z "$pid" ]; then [ "$turns" -lt 100 ]; return; fi; { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qxF "$work/guard.sh"; }
 turns=0
 until [ -e verdict ] || { [ -n "$phase" ] && [ -e "done.$phase" ]; }; do
   emit
   turns=$((turns + 1))
   if [ $((turns % 20)) = 0 ] && ! alive && [ ! -e verdict ]; then echo dead >&3; break; fi
-  if [ "$turns" -lt 40 ]; then sleep 0.05; else sleep 0.25; fi
+  if [ "$turns" -lt 25 ]; then sleep 0.02; elif [ "$turns" -lt 60 ]; then sleep 0.05; else sleep 0.25; fi
 done
 emit
 [ ! -e expired ] || echo expired >&3
@@ -70847,7 +70847,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _inputs_forge_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4698);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5889);
 /* harmony import */ var _node_version_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4526);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6354);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5625);
 /* harmony import */ var _pipeline_tell_github_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9086);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1973);
 /* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(9305);
@@ -72050,24 +72050,28 @@ elif [ "$(readlink /sbin/init 2>/dev/null)" = /bin/busybox ]; then say init busy
 else say init other; fi
 if [ -e /etc.defaults/VERSION ]; then say appliance synology
 elif [ -e /etc/config/uLinux.conf ]; then say appliance qnap; fi
-uid=$(id -u); say user.name "$(id -un)"; say user.uid "$uid"; say user.home "$HOME"
-if [ "$uid" = 0 ]; then sudo=root
-elif ! command -v sudo >/dev/null 2>&1; then sudo=none
-elif sudo -n /bin/sh -c : 2>/dev/null; then sudo=any
-elif sudo -n -l >/dev/null 2>&1; then sudo=some
-else sudo=none; fi
-say sudo "$sudo"
-for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.cargo/bin" "$HOME/.nix-profile/bin" "$HOME/.local/state/nix/profile/bin" "/etc/profiles/per-user/$(id -un)/bin" /share/*/.qpkg/container-station/bin; do
+uid=$(id -u); user=$(id -un); say user.name "$user"; say user.uid "$uid"; say user.home "$HOME"
+for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.cargo/bin" "$HOME/.nix-profile/bin" "$HOME/.local/state/nix/profile/bin" "/etc/profiles/per-user/$user/bin" /share/*/.qpkg/container-station/bin; do
   [ -d "$d" ] && [ -x "$d" ] && PATH=$PATH:$d
 done
 for t in $tools; do ! command -v "$t" >/dev/null 2>&1 || { printf 'tool.%s=' "$t"; command -v "$t"; } >&3; done
+# What is slow here waits for other programs, so it need not wait for each other. Only whole lines are said from here on.
+if [ "$uid" = 0 ]; then say sudo root
+elif ! command -v sudo >/dev/null 2>&1; then say sudo none
+else
+  if sudo -n /bin/sh -c : 2>/dev/null; then say sudo any
+  elif sudo -n -l >/dev/null 2>&1; then say sudo some
+  else say sudo none; fi </dev/null &
+fi
+(
+${engine/* engineScript */.mC}
+) &
 # Elsewhere the login shell knows it; its start files may be slow or talk, so it is asked for nothing else.
 if ! command -v uv >/dev/null 2>&1; then
   said=$("\${SHELL:-/bin/sh}" -lc 'command -v uv' 2>/dev/null </dev/null | tail -n 1) || said=
   case $said in /*) [ ! -x "$said" ] || { say tool.uv "$said"; PATH=$PATH:$(dirname "$said"); } ;; esac
 fi
 for t in $versions; do command -v "$t" >/dev/null 2>&1 || continue; say "version.$t" "$("$t" --version 2>&1 </dev/null | head -n 1)"; done
-${engine/* engineScript */.mC}
 case $(tar --help 2>&1) in *BusyBox*) say busybox true ;; esac
 case $path in '~/'*) path=$HOME/\${path#??} ;; esac
 say path "$path"
@@ -72083,6 +72087,7 @@ say state "$state/homelab-deploy/$name"
 there=$state; while [ ! -d "$there" ]; do there=$(dirname "$there"); done
 df -P -k "$up" "$there" 2>/dev/null | awk 'NR==2 {print "freeKiB=" $4} NR==3 {print "stateFreeKiB=" $4}' >&3
 df -P -i "$up" 2>/dev/null | awk 'NR==2 {print "freeInodes=" $4}' >&3
+wait
 `;
 /** Asks everything at once. `versions` names the tools whose version matters: asking each costs the host a process. */
 async function probe(host, ask) {
@@ -72247,7 +72252,7 @@ function pathProblem(host, { path, user }) {
 
 /***/ }),
 
-/***/ 6354:
+/***/ 5625:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -72524,6 +72529,7 @@ hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once
 )
 hd_end() { # The transaction is over: nothing settles it any more.
   rm -f "$state/pending.json"
+  [ -n "$unit_dir" ] || return 0
   for hd_dir in "$unit_dir" "$unit_dir.attached"; do rm -f "$hd_dir/$unit" "$hd_dir/$wanted_by.wants/$unit" 2>/dev/null || :; done
 }
 `;
@@ -72586,13 +72592,16 @@ function begin(transaction, facts, { silenceSeconds, evidenceSeconds } = { silen
         (0,shell.sh) `printf '%s\n' "$PATH" "$HOME" "$(id -un)" "\${XDG_RUNTIME_DIR-}" >"$work/env"`,
         // What the user's commands write gets the modes that a login gives; the guard itself writes for its user alone.
         file('head.sh', `${environment(work)}${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${functions}${questions/* verdictScript */.J6}`),
-        ...phases.map((phase) => script(`phase/${phase}`, `hd_phase ${phase}\nset -eu\n${transaction.phases[phase] ?? ''}`)),
+        ...phases.flatMap((phase) => {
+            const body = transaction.phases[phase];
+            return body === undefined ? [] : script(`phase/${phase}`, `hd_phase ${phase}\nset -eu\n${body}`);
+        }),
         script('evidence.sh', transaction.evidence),
         script('restore.sh', `hd_alone ending\n${transaction.restore}`),
         script('confirm.sh', `${once}\n${transaction.confirm}\nhd_ledger deployed ''\nhd_end`),
         script('ended.sh', `${once}\nif [ "$2" != left ]; then :\n${transaction.forget}\nfi\ncase $2 in rolled-back) result=$2 ;; *) result=failed ;; esac\nhd_ledger "$result" "$(hd_code "$1")"\nhd_end`),
-        file('id', id),
-        file('ledger.line', JSON.stringify(transaction.ledger)),
+        (0,shell/* assign */.kp)({ ledger_line: JSON.stringify(transaction.ledger) }),
+        (0,shell.sh) `printf '%s\n' "$id" >"$work/id"; printf '%s\n' "$ledger_line" >"$work/ledger.line"`,
         script('guard.sh', `${guardScript}\n${guardMain}`),
         script('settle.sh', `${guardScript}\n${settleMain}`),
         'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 65536 /dev/zero >"$work/reserve"; head -c 262144 /dev/zero >"$work/reserve.back"; mkdir "$work/words"; for end in rolled-back rollback-failed left untouched; do for why in refused failed expired; do echo "$end $why" >"$work/words/$end $why"; done; done; echo confirmed >"$work/words/confirmed"; : >"$work/open" )',
@@ -77546,7 +77555,87 @@ function lackOfSpace(host, { path }, entries) {
     });
 }
 
+;// CONCATENATED MODULE: ./lib/pipeline/find-release.js
+
+/** By its id, a commit, the digest of an image it runs, or the number of its generation; nothing means the one before what runs. */
+function findRelease(state, to) {
+    const { releases, current, digests = [], generations = [] } = state;
+    if (to === '') {
+        const running = releases.findIndex(({ id }) => id === current);
+        return releases[running < 0 ? 0 : running + 1] ?? refuse(state, to);
+    }
+    const image = /sha256:.*$/.exec(to)?.[0];
+    const runsImage = (id) => image !== undefined && digests.some((line) => line.startsWith(`${id} ${image}`));
+    return (releases.find(({ id }) => id === to || generations.includes(`${id} ${to}`)) ??
+        releases.find(({ id, revision }) => revision.startsWith(to) || id.startsWith(to) || runsImage(id)) ??
+        refuse(state, to));
+}
+function refuse(state, to) {
+    const what = to === '' ? 'There is no earlier release to go back to.' : `No release on the host matches ${to}.`;
+    if (state.releases.length === 0) {
+        throw new errors/* DeployError */.sH('HD-ROLL-02', what, {
+            why: 'The host has no release of this application yet.',
+            fix: 'Deploy first; check `name` if you did.',
+        });
+    }
+    throw new errors/* DeployError */.sH('HD-ROLL-02', what, {
+        why: 'Only the newest releases are kept (`keep`).',
+        fix: `Set \`to\` to one of these:\n${list(state)}`,
+    });
+}
+function list({ releases, current, generations = [] }) {
+    const lines = releases.map(({ id, at, revision }) => {
+        const generation = generations.find((line) => line.startsWith(`${id} `))?.slice(id.length + 1);
+        const rest = [generation && `generation ${generation}`, id === current && '(runs now)'].filter(Boolean);
+        return ['', id, at, revision.slice(0, 12), ...rest].join('  ');
+    });
+    return lines.join('\n');
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/given-options.js
+/** The options of a release of old, as this run wants them: commands are added to its own; of everything else what is given wins. */
+function withGiven(options, { options: wanted, given }) {
+    return {
+        ...options,
+        commands: [...new Set([...options.commands, ...wanted.commands])],
+        ...(options.uv && { uv: { ...options.uv, ...chosen(wanted.uv, uvInputs, given) } }),
+        ...(options.nix && { nix: { ...options.nix, ...chosen(wanted.nix, nixInputs, given) } }),
+        ...(options.compose && { compose: { ...options.compose, ...chosen(wanted.compose, composeInputs, given) } }),
+    };
+}
+const uvInputs = {
+    args: 'uv-args',
+    services: 'services',
+    restart: 'restart',
+    unitFiles: 'unit-files',
+    scope: 'service-scope',
+};
+const nixInputs = {
+    flake: 'flake',
+    buildOn: 'build-on',
+    args: 'nix-args',
+    check: 'flake-check',
+    activation: 'activation',
+    restart: 'restart',
+    judged: 'health',
+};
+const composeInputs = {
+    files: 'compose-files',
+    project: 'compose-project',
+    profiles: 'compose-profiles',
+    images: 'images',
+    registry: 'registry',
+    registryUser: 'registry-username',
+    verify: 'verify',
+};
+function chosen(wanted, inputs, given) {
+    const entries = Object.entries(wanted ?? {}).filter(([key]) => given.has(inputs[key]));
+    return Object.fromEntries(entries);
+}
+
 ;// CONCATENATED MODULE: ./lib/pipeline/goal.js
+
+
 
 
 
@@ -77673,7 +77762,7 @@ function goalOf(plan, facts, state) {
         // Commands and files that are given win over those of the release, and are its own from now on.
         begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files, plan.secrets),
         health: plan.given.has('health') ? plan.health.checks : record.health,
-        options: optionsOf(record.options, plan),
+        options: withGiven(record.options, plan),
         backup,
         fingerprint: record.fingerprint,
         stage: async (host, _facts, places, first) => {
@@ -77683,70 +77772,6 @@ function goalOf(plan, facts, state) {
             return { ...difference, bytesSent: 0, by: '' };
         },
     };
-}
-/** Commands are added to those of the release; of everything else what is given wins. */
-function optionsOf(options, { options: wanted, given }) {
-    return {
-        ...options,
-        commands: [...new Set([...options.commands, ...wanted.commands])],
-        ...(options.uv && { uv: { ...options.uv, ...chosen(wanted.uv, uvInputs, given) } }),
-        ...(options.nix && { nix: { ...options.nix, ...chosen(wanted.nix, nixInputs, given) } }),
-        ...(options.compose && { compose: { ...options.compose, ...chosen(wanted.compose, composeInputs, given) } }),
-    };
-}
-const uvInputs = {
-    args: 'uv-args',
-    services: 'services',
-    restart: 'restart',
-    unitFiles: 'unit-files',
-    scope: 'service-scope',
-};
-const nixInputs = {
-    flake: 'flake',
-    buildOn: 'build-on',
-    args: 'nix-args',
-    check: 'flake-check',
-    activation: 'activation',
-    restart: 'restart',
-    judged: 'health',
-};
-const composeInputs = {
-    files: 'compose-files',
-    project: 'compose-project',
-    profiles: 'compose-profiles',
-    images: 'images',
-    registry: 'registry',
-    registryUser: 'registry-username',
-    verify: 'verify',
-};
-function chosen(wanted, inputs, given) {
-    const entries = Object.entries(wanted ?? {}).filter(([key]) => given.has(inputs[key]));
-    return Object.fromEntries(entries);
-}
-function findRelease({ releases, current, digests = [], generations = [] }, to) {
-    const image = /sha256:.*$/.exec(to)?.[0];
-    const runsImage = (id) => image !== undefined && digests.some((line) => line.startsWith(`${id} ${image}`));
-    const isGeneration = (id) => generations.includes(`${id} ${to}`);
-    const running = releases.findIndex(({ id }) => id === current);
-    const found = to === ''
-        ? releases[running < 0 ? 0 : running + 1]
-        : (releases.find(({ id }) => id === to || isGeneration(id)) ??
-            releases.find(({ id, revision }) => revision.startsWith(to) || id.startsWith(to) || runsImage(id)));
-    if (found !== undefined)
-        return found;
-    const generationOf = (id) => {
-        const number = generations.find((line) => line.startsWith(`${id} `))?.slice(id.length + 1);
-        return number === undefined ? '' : `  generation ${number}`;
-    };
-    const list = releases
-        .map(({ id, at, revision }) => `  ${id}  ${at}  ${revision.slice(0, 12)}${generationOf(id)}${id === current ? '  (runs now)' : ''}`)
-        .join('\n');
-    throw new errors/* DeployError */.sH('HD-ROLL-02', to === '' ? 'There is no earlier release to go back to.' : `No release on the host matches ${to}.`, {
-        why: releases.length === 0
-            ? 'The host has no release of this application yet.'
-            : 'Only the newest releases are kept (`keep`).',
-        fix: releases.length === 0 ? 'Deploy first; check `name` if you did.' : `Set \`to\` to one of these:\n${list}`,
-    });
 }
 function fingerprint(plan, options, { name }, source) {
     const digest = (0,external_node_crypto_.createHash)('sha256');
@@ -86183,9 +86208,8 @@ if [ -n "$docker" ]; then
     in_10 $root "$docker" ps --format '{{.Names}} {{.Image}}' 2>/dev/null </dev/null | grep -Ei '(^|[ /:_-])(watchtower|diun|ouroboros|doco-cd|shepherd)' | while read -r name _; do say "updater.$name" container; done
   fi
 fi
-for unit in comin.service nixos-upgrade.timer watchtower.service podman-auto-update.timer; do
-  case $(systemctl is-enabled "$unit" 2>/dev/null) in enabled | enabled-runtime | linked) say "updater.$unit" unit ;; esac
-done
+systemctl list-unit-files --no-legend --state=enabled,enabled-runtime,linked comin.service nixos-upgrade.timer watchtower.service podman-auto-update.timer 2>/dev/null |
+  while read -r unit _; do say "updater.$unit" unit; done || :
 `;
 function parseEngine(said) {
     const get = (key) => said.get(`engine.${key}`) ?? '';
@@ -87626,6 +87650,25 @@ function signAtOnce(client, key) {
         });
     };
 }
+/**
+ * Logs in behind the request for the login, without waiting until that is granted. Not with an RSA key: what the server
+ * says meanwhile decides how that one signs. Call it before the login begins.
+ */
+function loginAtOnce(client, key) {
+    const protocol = client._protocol;
+    const ask = protocol?.service?.bind(protocol);
+    const handlers = protocol?._handlers;
+    if (protocol === undefined || ask === undefined || handlers === undefined)
+        return;
+    const granted = handlers.SERVICE_ACCEPT;
+    if (granted === undefined || key.type === 'ssh-rsa')
+        return;
+    protocol.service = (name) => {
+        handlers.SERVICE_ACCEPT = undefined;
+        ask(name);
+        granted(protocol, name);
+    };
+}
 function hashOf(algorithm = '') {
     return { 'ssh-rsa': 'sha1', 'rsa-sha2-256': 'sha256', 'rsa-sha2-512': 'sha512' }[algorithm];
 }
@@ -87746,8 +87789,10 @@ class SshConnection {
             throw new TypeError('node-ssh gave no connection');
         client.on('handshake', () => {
             handshaken = true;
-            if (credentials.key !== undefined)
-                signAtOnce(client, credentials.key);
+            if (credentials.key === undefined)
+                return;
+            signAtOnce(client, credentials.key);
+            loginAtOnce(client, credentials.key);
         });
         client.on('banner', (text) => {
             userText += text;
@@ -88208,7 +88253,7 @@ function parseLine(json) {
  * after it on the disk: the folder is written out as well, for other file systems know nothing of the order of this one.
  */
 function writeAtomically(file, content, mode = '600') {
-    return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ hd_file: file })}(umask 077; ${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .heredoc */ .lt)('cat >"$hd_file.new"', content).trimEnd()}\n)\nchmod ${mode} "$hd_file.new"\nsync "$hd_file.new" 2>/dev/null || sync\nmv -f "$hd_file.new" "$hd_file"\nsync "\${hd_file%/*}" 2>/dev/null || sync\n`;
+    return `${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .assign */ .kp)({ hd_file: file })}(umask 077; ${(0,_shell_js__WEBPACK_IMPORTED_MODULE_0__/* .heredoc */ .lt)('cat >"$hd_file.new"', content).trimEnd()}\n)\n${mode === '600' ? '' : `chmod ${mode} "$hd_file.new"\n`}sync "$hd_file.new" 2>/dev/null || sync\nmv -f "$hd_file.new" "$hd_file"\nsync "\${hd_file%/*}" 2>/dev/null || sync\n`;
 }
 /** Shell: all that was written below this folder, a word of shell, is on the disk. One call for its whole file system: a call for each file takes longer. */
 const flush = (folder) => `sync -f ${folder} 2>/dev/null || sync\n`;

@@ -8,20 +8,20 @@ export const follow = sh`
 cd -- "$work" 2>/dev/null || { echo gone >&3; exit 0; }
 log=log.\${phase:-restore}
 emit() {
-  [ -e "$log" ] || return 0
+  [ -s "$log" ] || return 0
   size=$(wc -c <"$log")
   [ "$size" -gt "$offset" ] || return 0
   tail -c "+$((offset + 1))" "$log" | head -c "$((size - offset))" >&2
   offset=$size; echo "offset $offset" >&3
 }
 # One that was just started may need some seconds until it says its number.
-alive() { read -r pid 2>/dev/null <pid || pid=; if [ -z "$pid" ]; then [ "$turns" -lt 80 ]; return; fi; { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qxF "$work/guard.sh"; }
+alive() { read -r pid 2>/dev/null <pid || pid=; if [ -z "$pid" ]; then [ "$turns" -lt 100 ]; return; fi; { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qxF "$work/guard.sh"; }
 turns=0
 until [ -e verdict ] || { [ -n "$phase" ] && [ -e "done.$phase" ]; }; do
   emit
   turns=$((turns + 1))
   if [ $((turns % 20)) = 0 ] && ! alive && [ ! -e verdict ]; then echo dead >&3; break; fi
-  if [ "$turns" -lt 40 ]; then sleep 0.05; else sleep 0.25; fi
+  if [ "$turns" -lt 25 ]; then sleep 0.02; elif [ "$turns" -lt 60 ]; then sleep 0.05; else sleep 0.25; fi
 done
 emit
 [ ! -e expired ] || echo expired >&3

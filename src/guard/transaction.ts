@@ -89,6 +89,7 @@ hd_ledger() ( # RESULT CODE: known only at the end, to whoever comes to it; once
 )
 hd_end() { # The transaction is over: nothing settles it any more.
   rm -f "$state/pending.json"
+  [ -n "$unit_dir" ] || return 0
   for hd_dir in "$unit_dir" "$unit_dir.attached"; do rm -f "$hd_dir/$unit" "$hd_dir/$wanted_by.wants/$unit" 2>/dev/null || :; done
 }
 `
@@ -163,9 +164,10 @@ export function begin(
       'head.sh',
       `${environment(work)}${transaction.head}\n${values}\numask "$(cat "$work/umask")"\n${functions}${verdictScript}`,
     ),
-    ...phases.map((phase) =>
-      script(`phase/${phase}`, `hd_phase ${phase}\nset -eu\n${transaction.phases[phase] ?? ''}`),
-    ),
+    ...phases.flatMap((phase) => {
+      const body = transaction.phases[phase]
+      return body === undefined ? [] : script(`phase/${phase}`, `hd_phase ${phase}\nset -eu\n${body}`)
+    }),
     script('evidence.sh', transaction.evidence),
     script('restore.sh', `hd_alone ending\n${transaction.restore}`),
     script('confirm.sh', `${once}\n${transaction.confirm}\nhd_ledger deployed ''\nhd_end`),
@@ -173,8 +175,8 @@ export function begin(
       'ended.sh',
       `${once}\nif [ "$2" != left ]; then :\n${transaction.forget}\nfi\ncase $2 in rolled-back) result=$2 ;; *) result=failed ;; esac\nhd_ledger "$result" "$(hd_code "$1")"\nhd_end`,
     ),
-    file('id', id),
-    file('ledger.line', JSON.stringify(transaction.ledger)),
+    assign({ ledger_line: JSON.stringify(transaction.ledger) }),
+    sh`printf '%s\n' "$id" >"$work/id"; printf '%s\n' "$ledger_line" >"$work/ledger.line"`,
     script('guard.sh', `${guardScript}\n${guardMain}`),
     script('settle.sh', `${guardScript}\n${settleMain}`),
     'date +%s >"$work/since"; cut -d" " -f1 /proc/uptime >"$work/began"; head -c 65536 /dev/zero >"$work/reserve"; head -c 262144 /dev/zero >"$work/reserve.back"; mkdir "$work/words"; for end in rolled-back rollback-failed left untouched; do for why in refused failed expired; do echo "$end $why" >"$work/words/$end $why"; done; done; echo confirmed >"$work/words/confirmed"; : >"$work/open" )',

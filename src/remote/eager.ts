@@ -1,13 +1,15 @@
 import type { Client, ClientChannel, ParsedKey } from 'ssh2'
 
 /**
- * Two answers that ssh2 waits for although nothing depends on them: a round trip each, on every connection. It offers
+ * Three answers that ssh2 waits for although nothing depends on them: a round trip each, on every connection. It offers
  * no way to skip them, so this file reaches inside. Where the inside looks different, everything works as before.
  */
 interface Inside {
   readonly _protocol?: {
     authPK?: (user: string, key: ParsedKey, algorithm?: string, sign?: Sign) => void
     exec?: (id: number, command: string, wantReply: boolean) => void
+    service?: (name: string) => void
+    _handlers?: { SERVICE_ACCEPT?: ((protocol: unknown, name: string) => void) | undefined }
   }
   readonly _chanMgr?: { readonly _channels?: Record<string, ClientChannel & { outgoing?: { id: number } }> }
 }
@@ -25,6 +27,24 @@ export function signAtOnce(client: Client, key: ParsedKey): void {
       if (signature instanceof Error) send(user, publicKey, algorithm)
       else done(signature)
     })
+  }
+}
+
+/**
+ * Logs in behind the request for the login, without waiting until that is granted. Not with an RSA key: what the server
+ * says meanwhile decides how that one signs. Call it before the login begins.
+ */
+export function loginAtOnce(client: Client, key: ParsedKey): void {
+  const protocol = (client as unknown as Inside)._protocol
+  const ask = protocol?.service?.bind(protocol)
+  const handlers = protocol?._handlers
+  if (protocol === undefined || ask === undefined || handlers === undefined) return
+  const granted = handlers.SERVICE_ACCEPT
+  if (granted === undefined || key.type === 'ssh-rsa') return
+  protocol.service = (name) => {
+    handlers.SERVICE_ACCEPT = undefined
+    ask(name)
+    granted(protocol, name)
   }
 }
 

@@ -41,9 +41,8 @@ if [ -n "$docker" ]; then
     in_10 $root "$docker" ps --format '{{.Names}} {{.Image}}' 2>/dev/null </dev/null | grep -Ei '(^|[ /:_-])(watchtower|diun|ouroboros|doco-cd|shepherd)' | while read -r name _; do say "updater.$name" container; done
   fi
 fi
-for unit in comin.service nixos-upgrade.timer watchtower.service podman-auto-update.timer; do
-  case $(systemctl is-enabled "$unit" 2>/dev/null) in enabled | enabled-runtime | linked) say "updater.$unit" unit ;; esac
-done
+systemctl list-unit-files --no-legend --state=enabled,enabled-runtime,linked comin.service nixos-upgrade.timer watchtower.service podman-auto-update.timer 2>/dev/null |
+  while read -r unit _; do say "updater.$unit" unit; done || :
 `
 
 export function parseEngine(said: ReadonlyMap<string, string>): Engine {

@@ -71,24 +71,28 @@ elif [ "$(readlink /sbin/init 2>/dev/null)" = /bin/busybox ]; then say init busy
 else say init other; fi
 if [ -e /etc.defaults/VERSION ]; then say appliance synology
 elif [ -e /etc/config/uLinux.conf ]; then say appliance qnap; fi
-uid=$(id -u); say user.name "$(id -un)"; say user.uid "$uid"; say user.home "$HOME"
-if [ "$uid" = 0 ]; then sudo=root
-elif ! command -v sudo >/dev/null 2>&1; then sudo=none
-elif sudo -n /bin/sh -c : 2>/dev/null; then sudo=any
-elif sudo -n -l >/dev/null 2>&1; then sudo=some
-else sudo=none; fi
-say sudo "$sudo"
-for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.cargo/bin" "$HOME/.nix-profile/bin" "$HOME/.local/state/nix/profile/bin" "/etc/profiles/per-user/$(id -un)/bin" /share/*/.qpkg/container-station/bin; do
+uid=$(id -u); user=$(id -un); say user.name "$user"; say user.uid "$uid"; say user.home "$HOME"
+for d in "$HOME/.local/bin" /root/.local/bin "$HOME/.cargo/bin" "$HOME/.nix-profile/bin" "$HOME/.local/state/nix/profile/bin" "/etc/profiles/per-user/$user/bin" /share/*/.qpkg/container-station/bin; do
   [ -d "$d" ] && [ -x "$d" ] && PATH=$PATH:$d
 done
 for t in $tools; do ! command -v "$t" >/dev/null 2>&1 || { printf 'tool.%s=' "$t"; command -v "$t"; } >&3; done
+# What is slow here waits for other programs, so it need not wait for each other. Only whole lines are said from here on.
+if [ "$uid" = 0 ]; then say sudo root
+elif ! command -v sudo >/dev/null 2>&1; then say sudo none
+else
+  if sudo -n /bin/sh -c : 2>/dev/null; then say sudo any
+  elif sudo -n -l >/dev/null 2>&1; then say sudo some
+  else say sudo none; fi </dev/null &
+fi
+(
+${engineScript}
+) &
 # Elsewhere the login shell knows it; its start files may be slow or talk, so it is asked for nothing else.
 if ! command -v uv >/dev/null 2>&1; then
   said=$("\${SHELL:-/bin/sh}" -lc 'command -v uv' 2>/dev/null </dev/null | tail -n 1) || said=
   case $said in /*) [ ! -x "$said" ] || { say tool.uv "$said"; PATH=$PATH:$(dirname "$said"); } ;; esac
 fi
 for t in $versions; do command -v "$t" >/dev/null 2>&1 || continue; say "version.$t" "$("$t" --version 2>&1 </dev/null | head -n 1)"; done
-${engineScript}
 case $(tar --help 2>&1) in *BusyBox*) say busybox true ;; esac
 case $path in '~/'*) path=$HOME/\${path#??} ;; esac
 say path "$path"
@@ -104,6 +108,7 @@ say state "$state/homelab-deploy/$name"
 there=$state; while [ ! -d "$there" ]; do there=$(dirname "$there"); done
 df -P -k "$up" "$there" 2>/dev/null | awk 'NR==2 {print "freeKiB=" $4} NR==3 {print "stateFreeKiB=" $4}' >&3
 df -P -i "$up" 2>/dev/null | awk 'NR==2 {print "freeInodes=" $4}' >&3
+wait
 `
 
 /** Asks everything at once. `versions` names the tools whose version matters: asking each costs the host a process. */

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { NodeSSH, type Config as NodeSSHConfig } from 'node-ssh'
 import type { AnyAuthMethod, Client, ClientChannel, ConnectConfig, ParsedKey } from 'ssh2'
 import { ConnectionLost, DeployError } from '../errors.ts'
-import { EagerExec, signAtOnce } from './eager.ts'
+import { EagerExec, loginAtOnce, signAtOnce } from './eager.ts'
 import { type HostKeyJudge, readKey, type SeenKey } from './host-key.ts'
 import { showPublic } from './private-key.ts'
 import { type Address, showAddress } from './target.ts'
@@ -100,7 +100,9 @@ export class SshConnection implements AsyncDisposable {
     if (client === null) throw new TypeError('node-ssh gave no connection')
     client.on('handshake', () => {
       handshaken = true
-      if (credentials.key !== undefined) signAtOnce(client, credentials.key)
+      if (credentials.key === undefined) return
+      signAtOnce(client, credentials.key)
+      loginAtOnce(client, credentials.key)
     })
     client.on('banner', (text) => {
       userText += text

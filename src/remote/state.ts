@@ -110,7 +110,7 @@ function parseLine<T>(json: string): T[] {
  * after it on the disk: the folder is written out as well, for other file systems know nothing of the order of this one.
  */
 export function writeAtomically(file: string, content: string, mode = '600'): string {
-  return `${assign({ hd_file: file })}(umask 077; ${heredoc('cat >"$hd_file.new"', content).trimEnd()}\n)\nchmod ${mode} "$hd_file.new"\nsync "$hd_file.new" 2>/dev/null || sync\nmv -f "$hd_file.new" "$hd_file"\nsync "\${hd_file%/*}" 2>/dev/null || sync\n`
+  return `${assign({ hd_file: file })}(umask 077; ${heredoc('cat >"$hd_file.new"', content).trimEnd()}\n)\n${mode === '600' ? '' : `chmod ${mode} "$hd_file.new"\n`}sync "$hd_file.new" 2>/dev/null || sync\nmv -f "$hd_file.new" "$hd_file"\nsync "\${hd_file%/*}" 2>/dev/null || sync\n`
 }
 
 /** Shell: all that was written below this folder, a word of shell, is on the disk. One call for its whole file system: a call for each file takes longer. */

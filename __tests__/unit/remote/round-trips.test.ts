@@ -5,7 +5,7 @@ import { startDelayProxy } from '../../helpers/delay-proxy.ts'
 import { startOpensshHost } from '../../helpers/openssh-host.ts'
 
 // What src/remote/eager.ts does reaches inside ssh2, and stops without an error when the inside changes: this notices.
-test('login and first script wait for eight answers, not ten', async ({ skip }) => {
+test('login and first script wait for seven answers, not ten', async ({ skip }) => {
   await using host = await startOpensshHost()
   if (host === undefined) return skip('no sshd here')
   await using proxy = await startDelayProxy({ host: host.address, port: host.port }, 10)
@@ -21,5 +21,5 @@ test('login and first script wait for eight answers, not ten', async ({ skip }) 
   )
   expect(await remote.run('echo hello >&3', { label: 'hello' })).toMatchObject({ code: 0, text: 'hello\n' })
   expect(proxy.traffic.connections).toBe(1)
-  expect(proxy.traffic.roundTrips).toBeLessThanOrEqual(8)
+  expect(proxy.traffic.roundTrips).toBeLessThanOrEqual(7)
 })
