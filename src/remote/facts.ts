@@ -39,24 +39,8 @@ export interface PathFacts {
   readonly stateFreeKiB: number
 }
 
-const searched = [
-  ...[
-    'awk',
-    'cp',
-    'curl',
-    'find',
-    'git',
-    'gzip',
-    'install',
-    'nix',
-    'nixos-rebuild',
-    'pg_dump',
-    'rm',
-    'rsync',
-    'setsid',
-  ],
-  ...['sha256sum', 'sort', 'sqlite3', 'stat', 'sudo', 'systemctl', 'systemd-run', 'tar', 'uv', 'wget', 'xargs'],
-]
+const searched =
+  'awk cp curl find git gzip install nix nixos-rebuild pg_dump rm rsync setsid sha256sum sort sqlite3 stat sudo systemctl systemd-run tar uv wget xargs'
 
 const script = `
 say() { printf '%s=%s\\n' "$1" "$2" >&3; }
@@ -118,7 +102,7 @@ export async function probe(
 ): Promise<Facts> {
   const began = Date.now()
   const { code, text, tail } = await host.run(
-    assign({ path: ask.path, name: ask.name, tools: searched.join(' '), versions: ask.versions.join(' ') }) + script,
+    assign({ path: ask.path, name: ask.name, tools: searched, versions: ask.versions.join(' ') }) + script,
     { label: 'Reading facts', timeoutMs: 60_000, quiet: true },
   )
   if (code !== 0) {
