@@ -2,7 +2,8 @@
 """A stand-in for colmena, which needs nixpkgs to be built: the real nix evaluates, builds and copies, the real ssh logs in.
 
 It takes the command line of colmena 0.5, refuses whatever that one does not know, keeps its order (build, push, keys before
-the activation, profile, activation, keys after it), and ends as it does: 0 when nothing was selected, 1 for everything else.
+the activation, profile, activation, keys after it), prints what it prints where there is no terminal, and ends as it does: 0 when
+nothing was selected, 1 for everything else. The lab tells the same stories with a colmena that is real: see README.md.
 """
 import json, os, shlex, subprocess, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,8 @@ DEPLOY = {'--eval-node-limit': 1, '--parallel': 1, '-p': 1, '--keep-result': 0, 
           '--no-build-on-target': 0, '--force-replace-unknown-profiles': 0, '--evaluator': 1, '--on': 1}
 EVAL = {'-E': 1, '--instantiate': 0}
 GOALS = ['build', 'push', 'switch', 'boot', 'test', 'dry-activate', 'upload-keys']
+SUCCESS = {'switch': 'Activation successful', 'boot': 'Will be activated next boot', 'test': 'Activation successful (test)',
+           'dry-activate': 'Dry activation successful'}
 PROFILE = '/nix/var/nix/profiles/system'
 
 
@@ -26,12 +29,8 @@ def usage(text):
     sys.exit(2)
 
 
-def say(level, text):
-    print(f'[{level:<5}] {text}', file=sys.stderr, flush=True)
-
-
-def row(node, text):
-    print(f'{node:>12} | {text}', file=sys.stderr, flush=True)
+def error(text):
+    print(f'ERROR {text}', file=sys.stderr, flush=True)
 
 
 def parse(argv):
@@ -63,47 +62,95 @@ def parse(argv):
     return command, goal or {'build': 'build', 'upload-keys': 'upload-keys'}.get(command, 'switch'), options
 
 
-def run(command, node=None, hidden=False, **options):
-    """Lines of the tool become lines of its node. Gives what it printed."""
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT if not hidden else None,
-                             text=True, env={**os.environ, **options.get('env', {})})
-    if options.get('input') is not None:
-        child.stdin.buffer.write(options['input'])
-    child.stdin.close()
-    lines = []
-    for line in child.stdout:
-        lines.append(line)
-        if node and not hidden:
-            row(node, line.rstrip())
-    if child.wait() != 0:
-        raise Failed(f'Child process exited with error code: {child.returncode}')
-    return ''.join(lines)
+class Job:
+    """What is done for a node, and what is said of it: rows, and once more at the end where it failed."""
+    failed = []
+    width = 5
+
+    def __init__(self, node, begin, failure, summary):
+        self.node, self.begin, self.failure, self.summary, self.log = node, begin, failure, summary, [' created)'] if node else []
+
+    def row(self, text, kind='message', logged=None):
+        self.log.append(f'{kind:>8}) {logged or text}')
+        print(f'{self.node:>{Job.width}} | {text}', file=sys.stderr, flush=True)
+
+    def __enter__(self):
+        if self.begin:
+            self.row(self.begin, 'state', 'Running')
+        return self
+
+    def __exit__(self, kind, problem, trace):
+        if isinstance(problem, Failed):
+            self.row(f'{self.failure}: {problem}', 'failure', problem)
+            Job.failed.append(self)
+
+    def run(self, command, hidden=False, **options):
+        """Lines of the tool become lines of its node. Gives what it printed."""
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT if not hidden else None,
+                                 text=True, env={**os.environ, **options.get('env', {})})
+        try:
+            if options.get('input') is not None:
+                child.stdin.buffer.write(options['input'])
+            child.stdin.close()
+        except BrokenPipeError:
+            pass
+        lines = []
+        for line in child.stdout:
+            lines.append(line)
+            if not hidden:
+                self.row(line.rstrip(), 'stderr')
+        if child.wait() != 0:
+            raise Failed(f'Child process exited with error code: {child.returncode}')
+        return ''.join(lines)
+
+
+quiet = Job('', '', '', '')
+EXPERIMENTAL = ['--extra-experimental-features', 'flakes nix-command']
 
 
 class Hive:
     def __init__(self, options):
-        self.flags = ['--pure-eval'] + [flag for flag in ('--show-trace', '--impure') if flag in options]
+        self.flags = [flag for flag in ('--show-trace', '--impure') if flag in options]
         values = options.get('--nix-option', [])
         for name, value in zip(values[::2], values[1::2]):
             self.flags += ['--option', name, value]
+        given = (options.get('-f') or options.get('--config') or [None])[0]
+        file = given or self.search()
+        self.flake = not os.path.exists(file) and ':' in file
+        if os.path.basename(file) == 'flake.nix':
+            file, self.flake = os.path.dirname(file) or '.', True
+        if self.flake:
+            self.url = json.loads(quiet.run(['nix', 'flake', 'metadata', '--json', *EXPERIMENTAL, file], hidden=True))['resolvedUrl']
+        else:
+            self.path = os.path.realpath(file)
+
+    @staticmethod
+    def search():
         folder = os.getcwd()
-        while not os.path.isfile(f'{folder}/flake.nix'):
+        while True:
+            for name in ('flake.nix', 'hive.nix'):
+                if os.path.isfile(f'{folder}/{name}'):
+                    return f'{folder}/{name}'
             if folder == '/':
-                say('ERROR', f'Could not find `hive.nix` or `flake.nix` in "{os.getcwd()}" or any parent directory')
+                error(f'Could not find `hive.nix` or `flake.nix` in "{os.getcwd()}" or any parent directory')
                 sys.exit(101)
             folder = os.path.dirname(folder)
-        metadata = ['nix', 'flake', 'metadata', '--json', '--extra-experimental-features', 'nix-command flakes', folder]
-        self.url = json.loads(run(metadata, hidden=True))['resolvedUrl']
-        say('INFO', f'Using flake: {self.url}')
 
     def eval(self, expression):
-        apply = ('with builtins; hive: assert (hive.__schema == "v0.5" || throw "The colmenaHive output is not compatible"); '
-                 + expression)
-        return json.loads(run(['nix', 'eval', '--extra-experimental-features', 'flakes nix-command', f'{self.url}#colmenaHive',
-                               '--json', '--apply', apply, *self.flags], hidden=True))
+        if self.flake:
+            head = 'with builtins; hive: assert (hive.__schema == "v0.5" || throw "The colmenaHive output is not compatible"); '
+            words = ['nix', 'eval', *EXPERIMENTAL, f'{self.url}#colmenaHive', '--json', '--apply', head + expression, '--pure-eval']
+        else:
+            own = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'eval.nix')
+            head = f'with builtins; let hive = import {own} {{ rawHive = import {self.path}; }}; in '
+            words = ['nix-instantiate', '--no-gc-warning', '-E', head + expression, '--eval', '--json', '--strict', '--read-write-mode']
+        return json.loads(quiet.run([*words, *self.flags], hidden=True))
 
-    def select(self, patterns):
-        say('INFO', 'Enumerating nodes...')
+    def select(self, patterns, goal):
+        if patterns is None and goal != 'build' and not self.eval('hive.metaConfig')['allowApplyAll']:
+            error('No node filter is specified and meta.allowApplyAll is set to false.')
+            error('Hint: Filter the nodes with --on.')
+            sys.exit(1)
         names = self.eval('attrNames hive.nodes')
         chosen = names
         if patterns is not None:
@@ -113,11 +160,8 @@ class Hive:
                 any(fnmatchcase(tag, rule[1:]) for tag in tags[name]['tags']) if rule.startswith('@') else fnmatchcase(name, rule)
                 for rule in rules)]
         configs = self.eval(f'hive.deploymentConfigSelected {nix_list(chosen)}')
-        if not chosen:
-            say('WARN', 'No hosts selected.')
-        else:
-            say('INFO', f'Selected {len(chosen)} out of {len(names)} hosts.')
-        return {name: Node(name, configs[name]) for name in chosen}
+        nodes = [Node(name, configs[name], self.flake) for name in chosen]
+        return [node for node in nodes if goal == 'build' or node.target is not None]
 
 
 def nix_list(names):
@@ -125,92 +169,128 @@ def nix_list(names):
 
 
 class Node:
-    def __init__(self, name, config):
-        self.name, self.config = name, config
-        user = config['targetUser']
-        self.target = f"{user}@{config['targetHost']}" if user else config['targetHost']
+    def __init__(self, name, config, flake):
+        self.name, self.config, self.flake = name, config, flake
+        user, host = config['targetUser'], config['targetHost']
+        self.target = f'{user}@{host}' if user and host else host
         self.options = ['-o', 'StrictHostKeyChecking=accept-new', '-o', 'BatchMode=yes', '-T', *config['sshOptions']]
         if config['targetPort'] is not None:
             self.options += ['-p', str(config['targetPort'])]
         if os.environ.get('SSH_CONFIG_FILE'):
             self.options += ['-F', os.environ['SSH_CONFIG_FILE']]
 
-    def ssh(self, *words, **options):
+    def job(self, *texts):
+        return Job(self.name, *texts)
+
+    def ssh(self, job, *words, **options):
         sudo = [] if self.config['targetUser'] == 'root' else self.config['privilegeEscalationCommand']
-        return run(['ssh', self.target, *self.options, '--', *sudo, *words], self.name, **options)
+        return job.run(['ssh', self.target, *self.options, '--', *sudo, *words], **options)
 
-    def copy(self, path, options):
-        words = ['nix', '--extra-experimental-features', 'nix-command', 'copy', '--no-check-sigs']
-        if '--no-substitute' not in options:
-            words += ['--substitute-on-destination', '--builders-use-substitutes']
-        url = f'ssh-ng://{self.target}' + ('' if '--no-gzip' in options else '?compress=true')
-        run([*words, '--to', url, path], self.name, env={'NIX_SSHOPTS': ' '.join(self.options)})
+    def copy(self, job, path, options):
+        substitutes, gzip = '--no-substitute' not in options and '--no-substitutes' not in options, '--no-gzip' not in options
+        if self.flake:
+            words = ['nix', '--extra-experimental-features', 'nix-command', 'copy', '--no-check-sigs']
+            words += ['--substitute-on-destination', '--builders-use-substitutes'] if substitutes else []
+            words += ['--derivation'] if path.endswith('.drv') else []
+            words += ['--to', f'ssh-ng://{self.target}' + ('?compress=true' if gzip else '')]
+        else:
+            words = ['nix-copy-closure', '--to', '--include-outputs']
+            words += ['--use-substitutes'] if substitutes else []
+            words += ['--gzip'] if gzip else []
+            words += [self.target]
+        job.run([*words, path], env={'NIX_SSHOPTS': ' '.join(self.options)})
 
-    def upload(self, keys, ownership):
+    def upload(self, job, keys, ownership):
         for name, key in keys.items():
-            row(self.name, f'Uploading key {name}')
-            if key.get('keyFile'):
-                with open(key['keyFile'], 'rb') as file:
-                    content = file.read()
-            elif key.get('keyCommand'):
-                content = subprocess.run(key['keyCommand'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True).stdout
-            else:
-                content = key['text'].encode()
-            user, group, path = (shlex.quote(key[each]) for each in ('user', 'group', 'path'))
-            script = f'''set -eu
-tmp={path}.tmp; mkdir -p "$(dirname {path})"; touch "$tmp"
+            job.row(f'Uploading key {name}')
+            user, group, mode = (shlex.quote(key[each]) for each in ('user', 'group', 'permissions'))
+            script = f'''set -euo pipefail
+tmp={key['path']}.tmp; mkdir -p "$(dirname {key['path']})"; touch "$tmp"
 if [ -n "{'1' if ownership else ''}" ] || {{ getent passwd {user} && getent group {group}; }} >/dev/null; then chown {user}:{group} "$tmp"
 else echo "User {key['user']} and/or group {key['group']} do not exist. Skipping chown." >&2; fi
-chmod {shlex.quote(key['permissions'])} "$tmp"; cat >"$tmp"; mv "$tmp" {path}'''
-            self.ssh('sh', '-c', shlex.quote(script), input=content)
+chmod {mode} "$tmp"; cat >"$tmp"; mv "$tmp" {key['path']}'''
+            self.ssh(job, 'sh', '-c', shlex.quote(script), input=self.content(name, key))
 
-    def keys(self, late):
-        return {name: key for name, key in self.config['keys'].items() if (key['uploadAt'] == 'post-activation') == late}
+    @staticmethod
+    def content(name, key):
+        try:
+            if key['keyFile']:
+                with open(key['keyFile'], 'rb') as file:
+                    return file.read()
+            if not key['keyCommand']:
+                return key['text'].encode()
+            end = subprocess.run(key['keyCommand'], stdin=subprocess.DEVNULL, capture_output=True)
+        except OSError as problem:
+            raise Failed(f'Error processing key "{name}": I/O Error: {problem.strerror} (os error {problem.errno})')
+        if end.returncode != 0:
+            said = end.stderr.decode().rstrip()
+            raise Failed(f'Error processing key "{name}": Key command failed: exit status: {end.returncode}, stderr: {said}')
+        return end.stdout
+
+    def upload_all(self):
+        with self.keys_job('Uploading keys') as job:
+            self.upload(job, self.config['keys'], True)
+            job.row('Uploaded keys')
+
+    def keys_job(self, begin=''):
+        return self.job(begin, 'Key upload failed', f'Failed to upload keys to {self.name}')
+
+    def upload_some(self, late, options):
+        if '--no-keys' in options:
+            return
+        when = 'post-activation' if late else 'pre-activation'
+        keys = {name: key for name, key in self.config['keys'].items() if key['uploadAt'] == when}
+        with self.keys_job() as job:
+            if not keys:
+                return job.row(f'No {when} keys to upload')
+            job.row(f'Uploading {when} keys...')
+            self.upload(job, keys, late)
+            job.row(f'Uploaded keys ({when})')
+
+    def build(self, drv, goal, options):
+        on_target = '--no-build-on-target' not in options and (self.config['buildOnTarget'] or '--build-on-target' in options)
+        with self.job(f'Building {self.name}', 'Build failed', f'Failed to build {self.name}') as job:
+            if on_target:
+                self.copy(job, drv, {})
+                system = self.ssh(job, 'nix-store', '--no-gc-warning', '--realise', drv).strip().split('\n')[-1]
+                job.row(f'Built "{system}" on target node')
+                return system
+            system = job.run(['nix-store', '--no-gc-warning', '--realise', drv]).strip().split('\n')[-1]
+            job.row(f'Built "{system}"')
+        if goal != 'build':
+            with self.job('Pushing system closure', 'Push failed', f'Failed to push system closure to {self.name}') as job:
+                self.copy(job, system, options)
+                job.row('Pushed system closure')
+        return system
 
     def activate(self, goal, system, options):
-        if '--no-keys' not in options and self.keys(False):
-            self.upload(self.keys(False), False)
-            row(self.name, 'Uploaded keys (pre-activation)')
-        row(self.name, 'Activating system profile')
-        if not self.config['replaceUnknownProfiles'] and '--force-replace-unknown-profiles' not in options:
-            known = self.ssh('sh', '-c', f'"readlink -e {PROFILE} || readlink -e /run/current-system"').strip()
-            if not os.path.exists(known):
-                raise Failed('Current profile is unknown')
-        if goal in ('switch', 'boot'):
-            self.ssh('nix-env', '--profile', PROFILE, '--set', system)
-        self.ssh(f'{system}/bin/switch-to-configuration', goal)
-        row(self.name, 'Activation successful')
-        if '--no-keys' not in options and self.keys(True):
-            self.upload(self.keys(True), True)
-            row(self.name, 'Uploaded keys (post-activation)')
+        self.upload_some(False, options)
+        with self.job('Activating system profile', 'Activation failed', f'Failed to deploy to {self.name}') as job:
+            if not self.config['replaceUnknownProfiles']:
+                job.row('Checking remote profile...')
+                known = self.ssh(job, 'sh', '-c', f'"readlink -e {PROFILE} || readlink -e /run/current-system"').strip()
+                if os.path.exists(known):
+                    job.row('Remote profile known')
+                elif '--force-replace-unknown-profiles' in options:
+                    job.row('Warning: Remote profile is unknown, but unknown profiles are being ignored')
+                else:
+                    raise Failed(f'Unknown active profile: Profile(StorePath("{known}"))')
+            if goal in ('switch', 'boot'):
+                self.ssh(job, 'nix-env', '--profile', PROFILE, '--set', system)
+            self.ssh(job, f'{system}/bin/switch-to-configuration', goal)
+            job.row(SUCCESS[goal])
+        self.upload_some(True, options)
 
 
 def deploy(node, drv, goal, options):
     try:
         if goal == 'upload-keys':
-            node.upload(node.config['keys'], True)
-            row(node.name, 'Uploaded keys')
-            return True
-        on_target = '--no-build-on-target' not in options and (node.config['buildOnTarget'] or '--build-on-target' in options)
-        if on_target:
-            node.copy(drv, options)
-            system = node.ssh('nix-store', '--no-gc-warning', '--realise', drv).strip()
-            row(node.name, f'Built "{system}" on target node')
-        else:
-            row(node.name, f'Building {drv}')
-            system = run(['nix-store', '--no-gc-warning', '--realise', drv], hidden=True).strip()
-            row(node.name, f'Built "{system}"')
-            if goal == 'build':
-                return True
-            row(node.name, 'Pushing system closure')
-            node.copy(system, options)
-            row(node.name, 'Pushed system closure')
-        if goal != 'push':
+            return node.upload_all()
+        system = node.build(drv, goal, options)
+        if goal in SUCCESS:
             node.activate(goal, system, options)
-        return True
-    except (Failed, OSError, subprocess.CalledProcessError) as error:
-        row(node.name, f'Failed: {error}')
-        return False
+    except Failed as problem:
+        return problem
 
 
 def main():
@@ -218,23 +298,35 @@ def main():
     hive = Hive(options)
     if command == 'eval':
         if '-E' not in options:
-            say('ERROR', 'Provide either an expression (-E) or a .nix file containing an expression.')
+            error('Provide either an expression (-E) or a .nix file containing an expression.')
             sys.exit(1)
         print(hive.eval(f"toJSON (hive.introspect ({options['-E'][0]}))"))
         return
-    nodes = hive.select(options['--on'][0] if '--on' in options else None)
-    drvs = hive.eval(f'hive.evalSelectedDrvPaths {nix_list(list(nodes))}') if goal != 'upload-keys' and nodes else {}
+    nodes = hive.select(options['--on'][0] if '--on' in options else None, goal)
+    Job.width = max([Job.width, *(len(node.name) for node in nodes)])
+    names = ', and '.join(node.name for node in nodes)
+    drvs = {}
+    if goal != 'upload-keys' and nodes:
+        with Job(nodes[0].name if len(nodes) == 1 else '(...)', f'Evaluating {names}', 'Evaluation failed', f'Failed to evaluate {names}') as job:
+            drvs = hive.eval(f'hive.evalSelectedDrvPaths {nix_list([node.name for node in nodes])}')
+            job.row(f'Evaluated {names}')
     with ThreadPoolExecutor(10) as pool:
-        ends = list(pool.map(lambda node: deploy(node, drvs.get(node.name), goal, options), nodes.values()))
-    if not all(ends):
-        row('', 'Failed to complete requested operation')
-        raise Failed('Failed to deploy to some nodes')
-    row('', 'All done!')
+        problems = [end for end in pool.map(lambda node: deploy(node, drvs.get(node.name), goal, options), nodes) if end]
+    with Job('', '', 'Failed', 'Failed to complete requested operation') as job:
+        if problems:
+            raise problems[0]
+        job.row('All done!')
 
 
 try:
     main()
-except Failed as error:
-    say('ERROR', '-----')
-    say('ERROR', f'Operation failed with error: {error}')
+except Failed as problem:
+    for job in Job.failed:
+        last = job.log[-20:]
+        error(f'{job.summary} - Last {len(last)} lines of logs:')
+        for line in last:
+            error(line)
+    error('-----')
+    error(f'Operation failed with error: {problem}')
+    print('Hint: Backtrace available - Use `RUST_BACKTRACE=1` environment variable to display a backtrace', file=sys.stderr)
     sys.exit(1)

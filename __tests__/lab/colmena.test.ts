@@ -1,13 +1,19 @@
+import { existsSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { signal } from '../helpers/processes.ts'
 import type { RunResult } from '../helpers/run-action.ts'
 import { writeTree } from '../helpers/tree.ts'
 import { HiveApp } from './hive-app.ts'
+import { addressOf } from './network.ts'
 import { blockOf, recipe } from './recipe.ts'
 
 const page = 'cartographer'
 /** Quick to say that something is ill; everything else is as the recipe has it. */
 const hurry = { 'health-timeout': '6s', 'health-stable': '1s', 'confirm-timeout': '60s' }
+/** The runner is this machine's end of the cable. */
+const runnerAddress = addressOf(2)
+const impure = { 'colmena-args': '--impure' }
 const both = {
   target: '',
   strategy: 'colmena',
@@ -17,12 +23,22 @@ const both = {
   ...hurry,
 }
 
+/** As the recipe has them, without its configuration file. */
+const inputsFor =
+  (app: HiveApp, always: Record<string, string> = {}) =>
+  (key: string, more: Record<string, string> = {}) => {
+    const { target: _, ...given } = recipe(page, { ...app.values(key), target: 'none' }, 1)
+    return { ...given, ...both, health: 'http://127.0.0.1:8080/health', ...always, ...more }
+  }
+
 function expectEnd(result: RunResult, wanted: string, ...texts: (string | RegExp)[]): string {
   const message = result.errors.map((error) => error.message).join('\n')
   expect(`${result.outputs.result} ${message}`, result.maskedLog).toMatch(new RegExp(`^${wanted} `))
   for (const text of texts) expect(message, result.maskedLog).toMatch(text)
   return message
 }
+
+const said = ({ warnings }: RunResult) => warnings.map(({ message }) => message).join('\n')
 
 test.concurrent('staging, and then prod with the very same commit; keys come and go with the system', async () => {
   await using app = await HiveApp.create()
@@ -54,7 +70,7 @@ test.concurrent('staging, and then prod with the very same commit; keys come and
   expectEnd(await app.run(two, inputs('staging', 'key-2')), 'deployed')
   await app.expect(staging, 'two', 'key-2')
   for (const host of app.hosts) expect(await host.sh('grep -rl "key-[12]" /nix/store || :')).toBe('')
-  expect(app.nix.secretsInStore('key-')).toEqual([])
+  expect(app.nix.secretsInStore('key-[1-9]')).toEqual([])
 
   // An ill one is taken back, with the keys that it came with.
   const three = await app.commit({ label: 'three', ill: 'staging' })
@@ -79,14 +95,13 @@ test.concurrent('two nodes are one deploy, and what selects none is an error', a
   await using app = await HiveApp.create()
   const { staging, prod } = app
   await app.trust()
-  const inputs = (key: string, more: Record<string, string> = {}) => {
-    const { target: _, ...given } = recipe(page, { ...app.values(key), target: 'none' }, 1)
-    return { ...given, ...both, health: 'http://127.0.0.1:8080/health', ...more }
-  }
+  const inputs = inputsFor(app)
   const one = await app.commit({ label: 'one' })
   const typo = await app.run(one, inputs('key-1', { nodes: 'cartographer-stagin' }))
   expectEnd(typo, 'failed', 'HD-HIVE-01', 'cartographer-prod, cartographer-staging')
   expect(typo.maskedLog).not.toContain('Connect to')
+  const broken = await app.commit({ label: 'one', files: { 'cartographer.nix': 'throw "half a hive"' } })
+  expectEnd(await app.run(broken, inputs('key-1')), 'failed', 'HD-HIVE-02', 'half a hive')
   const elsewhere = await app.run(await app.commit({ label: 'one', system: 'aarch64-linux' }), inputs('key-1'))
   expectEnd(elsewhere, 'failed', 'HD-HIVE-04', 'aarch64-linux')
   const again = await app.commit({ label: 'one' })
@@ -101,7 +116,7 @@ test.concurrent('two nodes are one deploy, and what selects none is an error', a
   expectEnd(await app.run(again, inputs('key-1', { mode: 'status' })), 'healthy')
   await staging.sh('rm /run/keys/env')
   const drifted = await app.run(again, inputs('key-1', { mode: 'status' }))
-  expect(drifted.warnings.map(({ message }) => message).join(), drifted.maskedLog).toContain('/run/keys/env is missing')
+  expect(said(drifted), drifted.maskedLog).toContain('/run/keys/env is missing')
   expectEnd(await app.run(again, inputs('key-1', { mode: 'upload-keys' })), 'deployed')
 
   // The second is ill: both go back, with their keys.
@@ -127,19 +142,70 @@ test.concurrent('two nodes are one deploy, and what selects none is an error', a
   await app.expect(staging, 'one', 'key-1')
   await app.expectNoSecrets()
 
-  // Whoever wants colmena itself to activate has its order, and our way back.
-  const native = { nodes: 'cartographer-staging', activation: 'native' }
-  expectEnd(await app.run(await app.commit({ label: 'five' }), inputs('key-5', native)), 'deployed')
+  // A key that is not on the runner cannot be uploaded.
+  const lost = { nodes: 'cartographer-staging', 'secret-files': '' }
+  expectEnd(await app.run(await app.commit({ label: 'five' }), inputs('', lost)), 'rolled-back', 'HD-HIVE-06')
+  await app.expect(staging, 'one', 'key-1')
+})
+
+test.concurrent('whoever wants colmena itself to activate has its order, and our way back', async () => {
+  await using app = await HiveApp.create()
+  const { staging } = app
+  const inputs = inputsFor(app, { nodes: 'cartographer-staging', activation: 'native' })
+  const five = await app.run(await app.commit({ label: 'five' }), inputs('key-5'))
+  expectEnd(five, 'deployed')
+  expect(said(five), five.maskedLog).toContain('activation: native promises less')
   await app.expect(staging, 'five', 'key-5')
-  const six = await app.run(await app.commit({ label: 'six', ill: 'staging' }), inputs('key-6', native))
+  const look = async () => said(await app.run('', inputs('key-5', { mode: 'status' })))
+  expect(await look()).toBe('')
+  await staging.sh('nix-env -p /nix/var/nix/profiles/system --rollback')
+  expect(await look()).toContain('another system would be booted than was deployed')
+  await staging.sh('nix-env -p /nix/var/nix/profiles/system --set "$(readlink -f /run/current-system)"')
+  const six = await app.run(await app.commit({ label: 'six', ill: 'staging' }), inputs('key-6'))
   expectEnd(six, 'rolled-back', 'HD-HEALTH-01')
   await app.expect(staging, 'five', 'key-5')
-  const seven = await app.run(await app.commit({ label: 'seven', exit: '2' }), inputs('key-7', native))
+  const seven = await app.run(await app.commit({ label: 'seven', exit: '2' }), inputs('key-7'))
   expectEnd(seven, 'rolled-back', 'HD-HIVE-08')
   await app.expect(staging, 'five', 'key-5')
 
-  // A key that is not on the runner cannot be uploaded.
-  const lost = { nodes: 'cartographer-staging', 'secret-files': '' }
-  expectEnd(await app.run(await app.commit({ label: 'eight' }), inputs('', lost)), 'rolled-back', 'HD-HIVE-06')
+  // The power is cut before anybody could confirm: it boots what colmena has set, and goes back then.
+  const cut = app.start(await app.commit({ label: 'eight' }), inputs('key-8', { 'health-stable': '30s' }))
+  await cut.line(/^::group::Check health/)
+  expect(await staging.sh('readlink -f /boot/default')).toContain('-eight')
+  await staging.kill()
+  await staging.boot()
+  expectEnd(await cut.finished, 'rolled-back')
   await app.expect(staging, 'five', 'key-5')
+})
+
+test.concurrent('a hive without a flake, and a way to its nodes through another host', async () => {
+  await using app = await HiveApp.create()
+  const { staging, prod } = app
+  const inputs = inputsFor(app, { nodes: '*-staging', 'colmena-args': '' })
+
+  // Nothing is read from the environment, so that the evaluation may be pure.
+  expectEnd(await app.run(await app.commit({ label: 'one', pure: true }), inputs('key-1')), 'deployed')
+  await app.expect(staging, 'one', 'key-1')
+  const file = { 'colmena-args': '-f hive.nix --nix-option cores 1' }
+  expectEnd(await app.run(await app.commit({ label: 'two' }), inputs('key-2', file)), 'deployed')
+  await app.expect(staging, 'two', 'key-2')
+
+  // Built by the node itself: what it runs is not in the store of the runner.
+  const here = await app.commit({ label: 'three', plain: true, deployment: { buildOnTarget: true } })
+  expectEnd(await app.run(here, inputs('key-3', { strategy: 'auto' })), 'deployed')
+  await app.expect(staging, 'three', 'key-3')
+  const running = await staging.sh('readlink -f /run/current-system')
+  expect(existsSync(join(app.nix.store, basename(running)))).toBe(false)
+
+  // The node answers nobody but the jump host.
+  await staging.sh(`ip route add blackhole ${runnerAddress}`)
+  const four = await app.commit({ label: 'four', deployment: { buildOnTarget: true } })
+  expectEnd(await app.run(four, inputs('key-4', { ...impure, 'connect-timeout': '2s' })), 'failed', 'HD-NET')
+  const jump = { 'jump-host': prod.target, 'jump-host-key': prod.knownHostsLine }
+  expectEnd(await app.run(four, inputs('key-4', { ...impure, ...jump })), 'deployed')
+  await app.expect(staging, 'four', 'key-4')
+
+  // The hive says where to go back.
+  expectEnd(await app.run(four, inputs('', { ...impure, ...jump, mode: 'rollback' })), 'deployed')
+  await app.expect(staging, 'three', 'key-3')
 })

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
@@ -8,6 +8,7 @@ import { readTree, writeTree } from '../helpers/tree.ts'
 import { until } from './command.ts'
 import { type LabHost, labHost } from './host.ts'
 import { authorizedKeysFile } from './image.ts'
+import { realColmena } from './real-colmena.ts'
 import { RunnerNix } from './runner-nix.ts'
 
 const names = ['cartographer-staging', 'cartographer-prod'] as const
@@ -20,97 +21,17 @@ export interface Version {
   /** What the activation ends with. */
   readonly exit?: string
   readonly system?: string
+  /** Nothing is read from the environment of the job: the keys come from a command, and from the hive itself. */
+  readonly pure?: boolean
+  /** A `hive.nix` alone, instead of a flake. */
+  readonly plain?: boolean
+  /** More of `deployment` of both nodes. */
+  readonly deployment?: Readonly<Record<string, unknown>>
   /** More files of the repository, tracked by git. */
   readonly files?: Readonly<Record<string, string>>
 }
 
-/** As Terraform writes the facts of the nodes, and as the hive reads them. There is no nixpkgs here, so that the hive is an evaluated one. */
-const flake = `{
-  outputs = { self }: with builtins; let
-    mapAttrs' = f: set: listToAttrs (map (name: { inherit name; value = f set.\${name}; }) (attrNames set));
-    pick = names: set: listToAttrs (map (name: { inherit name; value = set.\${name}; }) (filter (name: set ? \${name}) names));
-    key = name: file: user: uploadAt: {
-      inherit name user uploadAt;
-      group = user; destDir = "/run/keys"; path = "/run/keys/\${name}"; permissions = "0600";
-      text = null; keyCommand = null; keyFile = getEnv "PWD" + "/\${file}";
-    };
-    node = environment: let infra = fromJSON (readFile (./. + "/infra-\${environment}.json")); in {
-      config = {
-        deployment = {
-          targetHost = infra.address; targetUser = infra.user; targetPort = null;
-          tags = [ environment "all" ];
-          allowLocalDeployment = false; buildOnTarget = false; replaceUnknownProfiles = false;
-          privilegeEscalationCommand = [ "sudo" "-H" "-n" "--" ]; sshOptions = [];
-          keys = {
-            "env" = key "env" ".env.production" "root" "pre-activation";
-            "tls.key" = key "tls.key" "tls/key.pem" "cartographer" "post-activation";
-          };
-        };
-        system.build.toplevel = derivation {
-          name = "nixos-system-cartographer-\${environment}-\${readFile ./system/label}";
-          system = infra.system;
-          builder = "/bin/sh";
-          PATH = "/usr/bin:/bin";
-          inherit environment;
-          args = [ "-euc" "mkdir -p $out/bin $out/etc/systemd/system; cp -r \${./system}/. $out/; echo $environment >$out/environment; sed s,@OUT@,$out, $out/cartographer.service >$out/etc/systemd/system/cartographer.service; mv $out/switch-to-configuration $out/bin/; chmod +x $out/bin/*" ];
-        };
-      };
-    };
-  in {
-    colmenaHive = rec {
-      __schema = "v0.5";
-      nodes = { cartographer-staging = node "staging"; cartographer-prod = node "prod"; };
-      toplevel = mapAttrs' (each: each.config.system.build.toplevel) nodes;
-      deploymentConfig = mapAttrs' (each: each.config.deployment) nodes;
-      deploymentConfigSelected = names: pick names deploymentConfig;
-      evalSelected = names: pick names toplevel;
-      evalSelectedDrvPaths = names: mapAttrs' (each: each.drvPath) (evalSelected names);
-      metaConfig = { name = "cartographer"; description = ""; machinesFile = null; allowApplyAll = false; };
-      introspect = f: f { lib = {}; pkgs = {}; inherit nodes; };
-    };
-  };
-}
-`
-
-/** As the one of NixOS does it: accounts, units, and its exit codes. */
-const switcher = `#!/bin/sh
-out=$(readlink -f "$0"); out=\${out%/bin/*}
-case $1 in
-  dry-activate) echo "would restart the following units: cartographer.service" >&2; exit 0 ;;
-  boot) ln -sfn "$out" /boot/default.new && mv -T /boot/default.new /boot/default; exit 0 ;;
-  switch) ln -sfn "$out" /boot/default.new && mv -T /boot/default.new /boot/default ;;
-  test) ;;
-  *) echo "Usage: $0 [switch|boot|test|dry-activate]" >&2; exit 1 ;;
-esac
-id cartographer >/dev/null 2>&1 || useradd --system cartographer
-chown cartographer: /run/keys/tls.key 2>/dev/null || :
-ln -sfn "$out" /run/current-system
-systemctl daemon-reload
-systemctl reset-failed
-systemctl restart cartographer --no-block
-exit "$(cat "$out/exit")"
-`
-
-const server = `import http.server, json, os, sys
-out = os.path.dirname(os.path.abspath(__file__))
-read = lambda file: open(file).read().strip()
-label, ill = read(out + '/label'), read(out + '/ill') == read(out + '/environment')
-key = read('/run/keys/env')
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(500 if ill else 200)
-        self.end_headers()
-        self.wfile.write(json.dumps({'label': label, 'key': key}).encode())
-    def log_message(self, *args): pass
-http.server.ThreadingHTTPServer(('127.0.0.1', 8080), Handler).serve_forever()
-`
-
-/** It waits for its key, as a unit does that requires the key's own. */
-const unit = `[Service]
-TimeoutStartSec=infinity
-ExecStartPre=/bin/sh -c 'until [ -e /run/keys/env ]; do sleep 0.2; done'
-ExecStart=/usr/bin/python3 @OUT@/server.py
-`
+const here = join(import.meta.dirname, 'hive')
 
 /** Cartographer: a hive with two nodes, both real hosts, and a runner with the real Nix. */
 export class HiveApp implements AsyncDisposable {
@@ -148,21 +69,28 @@ export class HiveApp implements AsyncDisposable {
     return [this.staging, this.prod]
   }
 
-  async commit({ label, ill, exit = '0', system = 'x86_64-linux', files = {} }: Version): Promise<string> {
-    const infra = ({ address, user }: LabHost) => JSON.stringify({ address, user, system })
+  async commit({ label, ill, exit = '0', plain = false, files = {}, ...facts }: Version): Promise<string> {
+    // As Terraform writes down what it made.
+    const infra = ({ address, user }: LabHost) => {
+      const { system = 'x86_64-linux', pure = false, deployment = {} } = facts
+      return JSON.stringify({ system, pure, deployment: { targetHost: address, targetUser: user, ...deployment } })
+    }
+    await cp(here, this.folder, { recursive: true })
+    await realColmena?.bring(this.folder)
     await writeTree(this.folder, {
-      ...{ 'flake.nix': flake, 'infra-staging.json': infra(this.staging), 'infra-prod.json': infra(this.prod) },
-      ...{ 'system/label': label, 'system/ill': ill ?? 'none', 'system/exit': exit, 'system/server.py': server },
-      ...{ 'system/cartographer.service': unit, 'system/switch-to-configuration': switcher },
+      ...{ 'infra-staging.json': infra(this.staging), 'infra-prod.json': infra(this.prod) },
+      ...{ 'system/label': label, 'system/ill': ill ?? 'none', 'system/exit': exit },
       '.gitignore': '.env.production\ntls/\n',
+      'hive.nix': 'import ./cartographer.nix',
       ...files,
     })
+    if (plain) await rm(join(this.folder, 'flake.nix'))
     this.#git('add', '-A')
     this.#git('commit', '-q', '--allow-empty', '-m', label)
     return this.#git('rev-parse', 'HEAD').trim()
   }
 
-  /** As NixOS was installed there: a first system, set and booted, which has no key yet. */
+  /** As NixOS was installed there: a first system, set and booted, which has no key yet. Its sh is bash, as colmena expects. */
   async install(): Promise<void> {
     await this.commit({ label: 'zero' })
     const flags = ['--extra-experimental-features', 'nix-command flakes']
@@ -172,7 +100,7 @@ export class HiveApp implements AsyncDisposable {
         const system = this.nix.run('nix', ...flags, 'build', '--impure', '--no-link', '--print-out-paths', attribute)
         const closure = execFileSync(this.nix.program('nix-store'), ['--export', system])
         await host.sh(
-          `base64 -d | nix-store --import && nix-env -p /nix/var/nix/profiles/system --set ${system} && ${system}/bin/switch-to-configuration switch`,
+          `ln -sfn bash /bin/sh; base64 -d | nix-store --import && nix-env -p /nix/var/nix/profiles/system --set ${system} && ${system}/bin/switch-to-configuration switch`,
           { input: closure.toString('base64') },
         )
         await host.reboot()

@@ -3,11 +3,12 @@ import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ensureLayers } from './layers.ts'
+import { realColmena } from './real-colmena.ts'
 
 /** The programs of the image that the runner calls. */
 const programs = ['nix', 'nix-store', 'nix-instantiate', 'colmena']
 
-/** The real Nix of the lab's image, and the stand-in for colmena, for jobs: with a store of their own, and with nothing installed on this machine. */
+/** The real Nix of the lab's image, and colmena or the stand-in for it, for jobs: with a store of their own, and with nothing installed on this machine. */
 export class RunnerNix implements AsyncDisposable {
   readonly folder: string
 
@@ -30,7 +31,8 @@ export class RunnerNix implements AsyncDisposable {
     const nix = new RunnerNix(await mkdtemp(join(tmpdir(), 'lab-runner-nix-')))
     const { folder } = nix
     for (const name of ['bin', 'root', 'nix', 'home', 'own']) await mkdir(join(folder, name))
-    await copyFile(join(import.meta.dirname, 'colmena.py'), join(folder, 'own/colmena'))
+    await copyFile(realColmena?.program ?? join(import.meta.dirname, 'colmena.py'), join(folder, 'own/colmena'))
+    await copyFile(join(import.meta.dirname, 'hive/colmena/eval.nix'), join(folder, 'own/eval.nix'))
     await chmod(join(folder, 'own/colmena'), 0o755)
     for (const name of programs.filter((each) => colmena || each !== 'colmena')) {
       await writeFile(nix.program(name), enter(folder, lower), { mode: 0o755 })

@@ -26,7 +26,8 @@ async function start(colmena?: string): Promise<ActionRun> {
     ...{ nodes: 'web', 'ssh-key': makeKey().private, name: 'shop', 'colmena-args': '--impure' },
     'secret-files': `.env.production <- ${Buffer.from(secret).toString('base64')}\ntls/key.pem <- c29tZS1rZXk=`,
   }
-  return startAction({ inputs, workspace: join(folder.path, 'work'), path: [join(folder.path, 'bin')] })
+  const env = { SSH_AUTH_SOCK: '/agent-of-the-job', CLICOLOR_FORCE: '1', RUST_BACKTRACE: 'full' }
+  return startAction({ inputs, env, workspace: join(folder.path, 'work'), path: [join(folder.path, 'bin')] })
 }
 const expectGone = async () =>
   expect(await readTree(join(folder.path, 'work'))).toEqual({ 'hive.nix': '{}', README: 'hive' })
@@ -34,6 +35,7 @@ const expectGone = async () =>
 const looking = `[ "$PWD" = "$(pwd -P)" ] || exit 9
 [ "$(stat -c %a .env.production)" = 600 ] && [ -s tls/key.pem ] || exit 8
 env | grep -E '^(INPUT_|GITHUB_|STATE_)' && exit 7
+[ "$SSH_AUTH_SOCK $CLICOLOR_FORCE $RUST_BACKTRACE" = '/agent-of-the-job 0 0' ] || exit 6
 echo "asked: $*" | head -n 1 >&2`
 
 it('an evaluation that fails', async () => {

@@ -1,12 +1,13 @@
 import type { Result } from '../report/report.ts'
-import { confirm, dropUnchanged, gather, hold, phase, prepare, runCommand, stageTree } from './acts.ts'
+import { confirm, dropUnchanged, gather, prepare, runCommand, stageTree } from './acts.ts'
 import { begin, choose, take } from './begin.ts'
+import { change } from './change.ts'
 import type { Context } from './context.ts'
 import { refuseDowngrade } from './downgrade.ts'
 import { each, onAll } from './fleet.ts'
 import { keysOnly, newRelease, oldRelease } from './goal.ts'
-import { baseline, checkHealth } from './health.ts'
-import { activateNatively, connectHive, enterHive, pushSystems, uploadKeys, uploadLateKeys } from './hive.ts'
+import { baseline } from './health.ts'
+import { enterHive } from './hive.ts'
 import { enterNetwork } from './network.ts'
 import { readNews } from './news.ts'
 import { workOnRunner } from './on-runner.ts'
@@ -30,7 +31,6 @@ export async function deploy(outside: Context): Promise<Result> {
   const context = await enterNetwork(inside, open)
   await requireRelease(context)
   const reached = await reach(context, open)
-  await connectHive(context, reached, open)
   // What cannot be read is told before anything is touched: no lock, no state directory.
   await reading?.read
   const locked = await take(context, reached, open)
@@ -43,7 +43,6 @@ export async function deploy(outside: Context): Promise<Result> {
   await refuseDowngrade(context, planned)
   readNews(context, planned, open)
   await runCommand(context, planned, 'before')
-  await pushSystems(context, planned)
   const staged = await onAll(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note))
   await lookAhead(context, staged)
   await workOnRunner(context, staged)
@@ -54,20 +53,7 @@ export async function deploy(outside: Context): Promise<Result> {
   const begun = changing.map((member) => begin(context, member, changing.length > 1))
   try {
     await prepare(context, begun)
-    for (const member of begun) {
-      await phase(context, member, 'switch')
-      await uploadKeys(context, member)
-      await phase(context, member, 'prepare')
-      await phase(context, member, 'data')
-      await phase(context, member, 'migrate')
-      await activateNatively(context, member)
-      await phase(context, member, 'apply')
-      await uploadLateKeys(context, member)
-      // Made while health is being checked: whoever confirms has to come by a connection of after the change.
-      const fresh = member.guard.fresh()
-      await checkHealth(context, member)
-      await hold(context, member, fresh)
-    }
+    for (const member of begun) await change(context, member)
     await gather(context, begun)
     await confirm(context, begun)
   } catch (cause) {

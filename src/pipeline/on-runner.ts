@@ -1,8 +1,11 @@
 import type { Context } from './context.ts'
 import type { Planned } from './fleet.ts'
+import { pushSystems } from './hive-work.ts'
 
-/** What a strategy makes on the runner for a new release; a release of old has it already. */
-export async function workOnRunner({ plan, step, signal }: Context, members: readonly Planned[]): Promise<void> {
+/** What is made on the runner for a new release; a release of old has it already. */
+export async function workOnRunner(context: Context, members: readonly Planned[]): Promise<void> {
+  await pushSystems(context, members)
+  const { plan, step, signal } = context
   const [first] = members
   if (first === undefined || first.goal.record === undefined) return
   const { strategy, options } = first.goal

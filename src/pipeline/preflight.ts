@@ -54,18 +54,24 @@ export async function lookAhead(context: Context, members: readonly Aimed[]): Pr
   const env = context.plan.files.some(({ names }) => names !== undefined)
   const looking = members.filter(({ change }) => env || change.strategy.preflight !== '')
   if (looking.length === 0) return
-  await onAll(context, 'Look ahead', looking, async ({ link, change }, note) => {
-    const { code, text, tail } = await link.host.run(`${head(change)}\n${envNames}\n${change.strategy.preflight}`, {
-      label: 'Looking ahead',
-      quiet: true,
-      timeoutMs: 120_000,
+  const heard = new Map<string, string[]>()
+  try {
+    await onAll(context, 'Look ahead', looking, async ({ link, change }, note) => {
+      const { code, text, tail } = await link.host.run(`${head(change)}\n${envNames}\n${change.strategy.preflight}`, {
+        label: 'Looking ahead',
+        quiet: true,
+        timeoutMs: 120_000,
+      })
+      const { warnings, env, notes, refused } = readAhead(text)
+      for (const warning of warnings) heard.set(warning, [...(heard.get(warning) ?? []), link.host.name])
+      note([...describeEnv(env), ...notes].join('; '))
+      if (refused[0] !== undefined) throw together(refused[0], refused.slice(1), link.host.name)
+      if (code !== 0) throw notSeen(link.host.name, tail)
     })
-    const { warnings, env, notes, refused } = readAhead(text)
-    for (const warning of warnings) context.log.warning(`${link.host.name}: ${warning}`)
-    note([...describeEnv(env), ...notes].join('; '))
-    if (refused[0] !== undefined) throw together(refused[0], refused.slice(1), link.host.name)
-    if (code !== 0) throw notSeen(link.host.name, tail)
-  })
+  } finally {
+    // Once for all hosts that say the same: GitHub shows ten warnings a step.
+    for (const [warning, hosts] of heard) context.log.warning(`${hosts.join(', ')}: ${warning}`)
+  }
 }
 
 export function notSeen(host: string, tail: string): DeployError {

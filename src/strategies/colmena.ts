@@ -2,6 +2,7 @@ import { assign, sh } from '../shell.ts'
 import { explain } from './colmena/explain.ts'
 import { keyScripts, waitForRunner } from './colmena/keys.ts'
 import { noColmena } from './colmena/options.ts'
+import { weakerPromise } from './native.ts'
 import { activationScripts } from './nix/activation.ts'
 import { buildScripts } from './nix/build.ts'
 import { noNix } from './nix/options.ts'
@@ -41,6 +42,7 @@ export const colmena: Strategy = {
     const head = `${system.head}${waitForRunner}${keys.head}`
     return {
       ...noScripts,
+      preflight: native ? `if [ ! -f "$release/record.json" ]; then${weakerPromise}fi\n` : '',
       snapshot: `${head}${forget}${keys.snapshot}${system.snapshot}`,
       build: `${system.head}${built.head}${built.build}`,
       prepare: keys.prepare && `${head}${keys.prepare}`,

@@ -1,3 +1,4 @@
+import { weakerPromise } from './native.ts'
 import { activationScripts } from './nix/activation.ts'
 import { buildScripts } from './nix/build.ts'
 import { explain } from './nix/explain.ts'
@@ -23,7 +24,7 @@ export const nixosRebuild: Strategy = {
     const head = `${activation.head}\n${units.head}\n`
     return {
       environment: '',
-      preflight: `${activation.head}${building}${preflight(options, facts)}`,
+      preflight: `${how === 'native' ? weakerPromise : ''}${activation.head}${building}${preflight(options, facts)}`,
       snapshot: `${head}${activation.snapshot}${units.snapshot}`,
       build: `${activation.head}${building}${build}`,
       prepare: '',

@@ -32,33 +32,52 @@ describe('the nodes of a hive', () => {
 })
 
 it('gives each command the arguments that it knows', () => {
-  const words = '--impure --eval-node-limit 1 --nix-option cores 2 --color=never -p 3 --show-trace'.split(' ')
+  const words =
+    '--impure --eval-node-limit 1 --nix-option cores 2 --color=never -p 3 --show-trace -fhive.nix -f x.nix'.split(' ')
   expect(divideArguments(words)).toEqual({
-    all: ['--impure', '--nix-option', 'cores', '2', '--color=never', '--show-trace'],
+    all: ['--impure', '--nix-option', 'cores', '2', '--color=never', '--show-trace', '-fhive.nix', '-f', 'x.nix'],
     deploy: ['--eval-node-limit', '1', '-p', '3'],
   })
 })
 
 describe('what colmena prints', () => {
-  const output = `[INFO ] Using flake: git+file:///work
-       web-1 | Building /nix/store/a.drv
-       web-2 | error: builder for '/nix/store/b.drv' failed with exit code 1
-       web-2 | Failed: Child process exited with error code: 1
+  const rows = `       web-1 | Building web-1
+       web-2 | Pushing system closure
+       web-2 | error: failed to start SSH connection to 'root@web-2'
+       web-2 | Push failed: Child process exited with error code: 1
        web-1 | Pushed system closure
-             | Failed to complete requested operation
-[ERROR] -----
-[ERROR] Operation failed with error: Failed to deploy to some nodes
+             | Failed: Child process exited with error code: 1
+`
+  const end = (mark: string) => `${mark} Failed to push system closure to web-2 - Last 4 lines of logs:
+${mark}  created)
+${mark}    state) Running
+${mark}   stderr) error: failed to start SSH connection to 'root@web-2'
+${mark}  failure) Child process exited with error code: 1
+${mark} -----
+${mark} Operation failed with error: Child process exited with error code: 1
+Hint: Backtrace available - Use \`RUST_BACKTRACE=1\` environment variable to display a backtrace
 `
   it('becomes a row a node', () => {
-    expect(lastRows(output, ['web-2', 'web-1', 'web-3'])).toEqual([
-      'web-2: Failed: Child process exited with error code: 1',
+    expect(lastRows(rows + end('ERROR'), ['web-2', 'web-1', 'web-3'])).toEqual([
+      'web-2: Push failed: Child process exited with error code: 1',
       'web-1: Pushed system closure',
     ])
   })
 
-  it('names the error and not that there was one', () => {
-    expect(reasonOf(output)).toBe("error: builder for '/nix/store/b.drv' failed with exit code 1")
-    expect(reasonOf('[ERROR] Operation failed')).toBe('[ERROR] Operation failed')
+  it.each([
+    ['its rows', rows],
+    ['the end, as 0.5 has it', end('ERROR')],
+    ['the end, as 0.4 has it', end('[ERROR]')],
+  ])('names the error and not that there was one: from %s', (_, output) => {
+    expect(reasonOf(output)).toBe("error: failed to start SSH connection to 'root@web-2'")
+  })
+
+  it('names what colmena itself has to say, and else its last line', () => {
+    const lost = 'ERROR Operation failed with error: Error processing key "env": I/O Error: No such file or directory'
+    expect(reasonOf(`web | Uploading key env\n${lost}\nHint: Backtrace available`)).toBe(
+      'Error processing key "env": I/O Error: No such file or directory',
+    )
+    expect(reasonOf('thread panicked\n\n')).toBe('thread panicked')
     expect(reasonOf('')).toBe('')
   })
 })

@@ -3,6 +3,7 @@ const ofAll: Readonly<Record<string, number>> = {
   '--impure': 0,
   '--show-trace': 0,
   '--legacy-flake-eval': 0,
+  '--experimental-flake-eval': 0,
   '--nix-option': 2,
   '--color': 1,
   '--config': 1,
@@ -15,7 +16,7 @@ export function divideArguments(words: readonly string[]): { all: string[]; depl
   const deploy: string[] = []
   for (let at = 0; at < words.length; ) {
     const word = words[at] ?? ''
-    const [name = ''] = word.split('=', 1)
+    const [name = ''] = /^-f./.test(word) ? ['-f'] : word.split('=', 1)
     const more = name === word ? (ofAll[name] ?? 0) : 0
     const into = name in ofAll ? all : deploy
     into.push(...words.slice(at, at + 1 + more))
