@@ -12,8 +12,9 @@ import { type RunResult, runAction } from '../__tests__/helpers/run-action.ts'
 import { scratch } from '../__tests__/helpers/scratch.ts'
 import { nobody } from '../__tests__/helpers/test-host.ts'
 import { writeTree } from '../__tests__/helpers/tree.ts'
+import { StepLog } from '../__tests__/helpers/workflow-commands.ts'
 import { activate, versions } from './demo/shop.ts'
-import { showLog, showSummary, styled } from './demo/terminal.ts'
+import { logView, showSummary, styled } from './demo/terminal.ts'
 import { type Part, renderPage } from './page.ts'
 
 interface Story {
@@ -73,7 +74,7 @@ async function main(html: string | undefined): Promise<boolean> {
     say(`   Before: ${styled('cyan', await ask(address))}`)
     const workspace = join(folder.path, source ?? 'empty')
     await writeTree(workspace, source ? versions[source] : {})
-    const vitals = { health: address, 'health-timeout': '2s', 'health-stable': '0s' }
+    const vitals = { health: address, 'health-timeout': '3s', 'health-stable': '0s' }
     const code = { path: '~/shop', strategy: 'script', activate: activate(port), protect: 'data' }
     const where = {
       host: host.target,
@@ -81,9 +82,11 @@ async function main(html: string | undefined): Promise<boolean> {
       'host-key': host.knownHostsLine,
       name: 'shop',
     }
+    const secrets = [host.clientKey.private]
     running = runAction({
       inputs: { ...where, ...vitals, ...(source ? code : {}), ...inputs },
-      ...{ workspace, sha: commitOf(source ?? 'v3'), secrets: [host.clientKey.private], runId: String(100 + index) },
+      ...{ workspace, sha: commitOf(source ?? 'v3'), secrets, runId: String(100 + index) },
+      onLine: live(new StepLog(secrets)),
     })
     const run = await running
     summaries.push({ title: `${index + 1}. ${title}`, markdown: run.summary })
@@ -92,7 +95,6 @@ async function main(html: string | undefined): Promise<boolean> {
     if (!good) wrong.push(`${title}: ${run.outputs.result}, exit code ${run.exitCode}; expected ${result}`)
     if (!seen.startsWith(answers)) wrong.push(`${title}: the shop said "${seen}"; expected "${answers}…"`)
     if (run.orphans.length > 0) wrong.push(`${title}: something was left running on the runner`)
-    say(showLog(run.maskedLog))
     say(`   Result: ${styled(good ? 'green' : 'red', run.outputs.result ?? 'none')}, exit code ${run.exitCode}`)
     say(`   After:  ${styled('cyan', seen)}`)
     say(`   ${means}`)
@@ -108,6 +110,16 @@ async function main(html: string | undefined): Promise<boolean> {
   say(wrong.length === 0 ? `\nAll four ended as they should, in ${took} s.` : `\nNot as expected:`)
   for (const each of wrong) say(`  ${styled('red', each)}`)
   return wrong.length === 0
+}
+
+/** Shows each line as it comes, as the runner would show it. */
+function live(log: StepLog): (line: string) => void {
+  const view = logView()
+  return (line) => {
+    const shown = log.masked.length
+    log.add(line)
+    for (const each of log.masked.slice(shown).flatMap(view)) say(each)
+  }
 }
 
 /** What somebody sees who opens the page. */

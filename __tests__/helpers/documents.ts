@@ -58,10 +58,12 @@ export function jobsOf({ value }: Block): Job[] {
 
 export const isOurs = ({ uses }: Step): boolean => /\bhomelab-deploy@/.test(uses ?? '')
 
-/** Each set of values that a job is run with. */
+/** Each set of values that a job is run with: every combination, as GitHub makes them. */
 export function matrixOf({ strategy }: Job): Record<string, string>[] {
-  const [[name, values] = ['', ['']]] = Object.entries(strategy?.matrix ?? {})
-  return values.map((each) => ({ [name]: each }))
+  return Object.entries(strategy?.matrix ?? {}).reduce<Record<string, string>[]>(
+    (sets, [name, values]) => sets.flatMap((set) => values.map((value) => ({ ...set, [name]: value }))),
+    [{}],
+  )
 }
 
 /** The config file that a step with this `target` reads; a page may speak of the one that another page shows. */

@@ -7,6 +7,7 @@ interface Schema {
   readonly enum?: readonly unknown[]
   readonly pattern?: string
   readonly minimum?: number
+  readonly format?: string
   readonly items?: Schema
   readonly properties?: Readonly<Record<string, Schema>>
   readonly required?: readonly string[]
@@ -41,8 +42,13 @@ function problems(value: unknown, rule: Schema, at = 'report'): string[] {
       }),
     ]
   }
-  if (rule.type === 'integer') return Number.isInteger(value) ? [] : [`${at} is no integer`]
+  if (rule.type === 'integer' && !Number.isInteger(value)) return [`${at} is no integer`]
+  if (rule.type === 'integer' || rule.type === 'number') {
+    if (typeof value !== 'number') return [`${at} is no number`]
+    return value < (rule.minimum ?? value) ? [`${at} is less than ${rule.minimum}`] : []
+  }
   if (typeof value !== rule.type) return [`${at} is no ${rule.type}`]
+  if (rule.format === 'date-time' && !/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(String(value))) return [`${at} is no time`]
   if (rule.pattern && !new RegExp(rule.pattern).test(String(value))) return [`${at} does not match`]
   return []
 }

@@ -171,8 +171,8 @@ class Run implements ActionRun {
     const report = main.outputs.report
       ? JSON.parse(await readFile(main.outputs.report, 'utf8').catch(() => 'null'))
       : undefined
-    // Whatever a test is about: a report that is not as it is published is a mistake.
-    const wrong = report && options.main === undefined ? problemsOf(report) : []
+    // Whatever a test is about: a report that is not as it is published is a mistake, and so is one that is not there.
+    const wrong = main.outputs.result && options.main === undefined ? problemsOf(report) : []
     if (wrong.length > 0) throw new Error(`The report is not as docs/report.schema.json says: ${wrong.join(', ')}`)
 
     const both = post ? [main, post] : [main]

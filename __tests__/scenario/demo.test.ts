@@ -18,6 +18,10 @@ test('the demo: four deploys end as they should, and nothing of them stays', asy
   expect(stdout.match(/Result: [^,]*/g)).toEqual([
     ...['Result: deployed', 'Result: deployed', 'Result: rolled-back', 'Result: deployed'],
   ])
+  // What takes long says so, the failed step says why, and all of it comes before the result.
+  expect(stdout).toMatch(
+    /▾ Check health\n +progress │ .*: 500 in \d+ ms\n[\s\S]*✗ The new version is not healthy.*\n +▾ Roll back/,
+  )
   expect(stdout).toMatch(/After: {2}200 shop v1: apples \(visitor \d+\)\n.*checkout/)
   expect((await readFile(file, 'utf8')).match(/<section>/g)).toHaveLength(4)
   expect(await readdir(folder.path)).toEqual([])

@@ -30,7 +30,11 @@ async function behind({ forward = true } = {}) {
 describe('through a jump host', () => {
   it.concurrent('a deploy works, and runs nothing there', async () => {
     await using site = await behind()
-    expectResult(await deploy(site.target, { inputs: site.inputs }), 'deployed')
+    const result = await deploy(site.target, { inputs: site.inputs })
+    expectResult(result, 'deployed')
+    expect(result.summary).toContain(`**Network** through the jump host \`${site.jump.target}\``)
+    expect(result.maskedLog).toContain(`by the jump host ${site.jump.target}`)
+    expect(result.report).toMatchObject({ jump: site.jump.target })
     expect(await liveTree(site.target)).toEqual({ 'index.html': 'one\n' })
     expect(site.jump.commands).toEqual([])
     expect(site.jump.open).toBe(0)

@@ -1,52 +1,73 @@
 // What the summaries look like on GitHub, to be looked at: artifacts/summary/*.png. The Markdown is that of the action,
-// the page is ours, and the timeline is drawn by a stand-in for Mermaid.
-import { mkdir } from 'node:fs/promises'
+// the page is ours, and the timeline is drawn by Mermaid itself.
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
-import { renderPage } from '../../scripts/page.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { renderSummary } from '../../src/report/summary.ts'
-import { chromium, photograph } from '../helpers/chromium.ts'
-import { scratch } from '../helpers/scratch.ts'
+import { Browser, chromium } from '../helpers/chromium.ts'
+import { chartsOf, summaryPage } from '../helpers/mermaid.ts'
 import { deployed, drifted, planned, rollbackFailed, rolledBack } from '../unit/report/samples.ts'
 
 const docsBase = 'https://github.com/org/homelab-deploy/blob/v1'
 const folder = 'artifacts/summary'
 const unfolded = (page: string) => page.replaceAll('<details>', '<details open>')
+const folded = (page: string) => page
 const cases = [
-  ['deployed', deployed, (page: string) => page],
+  ['deployed', deployed, folded],
   ['deployed-unfolded', deployed, unfolded],
-  ['rolled-back', rolledBack, (page: string) => page],
-  ['rollback-failed', rollbackFailed, unfolded],
-  ['planned', planned, (page: string) => page],
-  ['status', drifted, (page: string) => page],
+  ['rolled-back', rolledBack, folded],
+  ['rolled-back-unfolded', rolledBack, unfolded],
+  ['rollback-failed', rollbackFailed, folded],
+  ['planned', planned, folded],
+  ['planned-unfolded', planned, unfolded],
+  ['status', drifted, folded],
 ] as const
 
 const pageOf = (index: number, theme: 'light' | 'dark'): string => {
   const [name, report, change] = cases[index] ?? cases[0]
-  return change(renderPage('', [{ title: name, markdown: renderSummary(report, { docsBase }) }], theme))
+  return change(summaryPage(name, renderSummary(report, { docsBase }), theme))
 }
 
 describe.runIf(chromium)('a picture', () => {
-  test.each(cases.map(([name], index) => [name, index] as const))('of %s, light and dark', async (name, index) => {
-    await using temp = await scratch('pictures')
+  let browser: Browser
+  beforeAll(async () => {
     await mkdir(folder, { recursive: true })
-    const [light, dark] = [
-      await photograph(pageOf(index, 'light'), 1044, temp, join(folder, `${name}-light.png`)),
-      await photograph(pageOf(index, 'dark'), 1044, temp, join(folder, `${name}-dark.png`)),
-    ]
-    expect(light).toMatchObject({ width: 1044, overflowing: [] })
-    expect(light.height).toBeGreaterThan(500)
-    expect(light.height).toBeLessThan(2_500)
-    expect(dark.height).toBe(light.height)
-    // A page that showed nothing would be a few kilobytes.
-    expect(Math.min(light.png.length, dark.png.length)).toBeGreaterThan(20_000)
-    expect(light.png.equals(dark.png)).toBe(false)
+    browser = await Browser.start()
+  })
+  afterAll(async () => await browser[Symbol.asyncDispose]())
+
+  test.each(cases.map(([name, report], index) => [name, index, report] as const))(
+    'of %s, light and dark',
+    async (name, index, { steps }) => {
+      const [light, dark] = [
+        await browser.photograph(pageOf(index, 'light'), 1044, join(folder, `${name}-light.png`)),
+        await browser.photograph(pageOf(index, 'dark'), 1044, join(folder, `${name}-dark.png`)),
+      ]
+      expect(light).toMatchObject({ width: 1044, overflowing: [] })
+      expect(light.height).toBeGreaterThan(400)
+      expect(light.height).toBeLessThan(2_500)
+      expect(dark.height).toBe(light.height)
+      // A page that showed nothing would be a few kilobytes.
+      expect(Math.min(light.png.length, dark.png.length)).toBeGreaterThan(20_000)
+      expect(light.png.equals(dark.png)).toBe(false)
+      // A bar for each step, drawn and not merely read.
+      expect(light.html.match(/<rect [^>]*class="task /g)).toHaveLength(steps.length)
+    },
+  )
+
+  test('of the way a deploy goes, as the documents have it', async () => {
+    const text = await readFile('docs/how-it-works.md', 'utf8')
+    expect(chartsOf(text)).toHaveLength(1)
+    const { html } = await browser.photograph(summaryPage('', text, 'light'), 1044, join(folder, 'how-it-works.png'))
+    expect(html).toContain('aria-roledescription="flowchart')
   })
 
   test('on a phone, nothing reaches beyond its sides', async () => {
-    await using temp = await scratch('pictures')
-    const { overflowing } = await photograph(pageOf(2, 'light'), 500, temp, join(folder, 'rolled-back-phone.png'))
-    expect(overflowing).toEqual([])
+    const pictures = cases.map(async ([name], index) => ({ name, page: pageOf(index, 'light') }))
+    for (const { name, page } of await Promise.all(pictures)) {
+      const { overflowing } = await browser.photograph(page, 390, join(folder, `${name}-phone.png`))
+      expect(overflowing).toEqual([])
+    }
   })
 })
 

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import type { Report } from '../../src/report/report.ts'
 import { startHost } from '../helpers/embedded-host.ts'
+import { chartsOf, readGantt } from '../helpers/mermaid.ts'
 import { scratch } from '../helpers/scratch.ts'
 import { deploy, expectResult } from '../helpers/story.ts'
 import { writeTree } from '../helpers/tree.ts'
@@ -31,7 +32,7 @@ describe('the summary', () => {
     const one = await deploy(host, { workspace, sha: first })
     expectResult(one, 'deployed')
     expect(one.summary).not.toMatch(/\*\*Took\*\*|commits?<\/summary>/)
-    expect(one.summary).toContain('| **Commit** | Sell apples |')
+    expect(one.summary).toContain(' Sell apples |')
 
     await commit('Sell pears, `too` | <b>now</b>')
     const third = await commit('Sell plums')
@@ -60,5 +61,11 @@ describe('the summary', () => {
     const three = await deploy(host, { workspace, sha: await commit('Sell figs') })
     expect((three.report as Report).usual).toMatchObject({ runs: 2 })
     expect(three.summary).toContain('the median of the last 2 deploys is')
+
+    // Mermaid itself reads each of their timelines.
+    for (const { summary, report } of [one, two, failed, three]) {
+      const bars = await Promise.all(chartsOf(summary).map(readGantt))
+      expect(bars.map((each) => each.length)).toEqual([(report as Report).steps.length])
+    }
   })
 })

@@ -8,21 +8,18 @@ export function styled(style: Style, text: string): string {
   return styleText(style, text, { stream: process.stdout })
 }
 
-/** The log of a step, as the page of a run shows it: groups, with what belongs to them indented. */
-export function showLog(log: string): string {
+/** The log of a step line by line, as the page of a run shows it: groups, with what belongs to them indented. */
+export function logView(): (line: string) => string[] {
   let inGroup = false
-  return log
-    .split('\n')
-    .flatMap((line) => {
-      const [, name = '', text = line] = /^##\[(\w+)\](.*)$/.exec(line) ?? []
-      if (name === 'group' || name === 'endgroup') inGroup = name === 'group'
-      if (name === 'endgroup' || text.trim() === '') return []
-      if (name === 'group') return [`  ${styled('bold', `▾ ${text}`)}`]
-      if (name === 'error') return [`  ${styled('red', `Error: ${text}`)}`]
-      if (name === 'warning') return [`  ${styled('yellow', `Warning: ${text}`)}`]
-      return [inGroup ? styled('dim', `    ${text.trim()}`) : `  ${text}`]
-    })
-    .join('\n')
+  return (line) => {
+    const [, name = '', text = line] = /^##\[(\w+)\](.*)$/.exec(line) ?? []
+    if (name === 'group' || name === 'endgroup') inGroup = name === 'group'
+    if (name === 'endgroup' || text.trim() === '') return []
+    if (name === 'group') return [`  ${styled('bold', `▾ ${text}`)}`]
+    if (name === 'error') return [`  ${styled('red', `Error: ${text}`)}`]
+    if (name === 'warning') return [`  ${styled('yellow', `Warning: ${text}`)}`]
+    return [inGroup ? styled('dim', `    ${text.trim()}`) : `  ${text}`]
+  }
 }
 
 /** A job summary in a frame. */
@@ -44,7 +41,7 @@ function blocksOf(tokens: readonly Token[]): string[] {
         ...(index === 0 || lines.length === 0 ? [] : ['']),
         ...lines.map((line) => `${'  '.repeat(depth)}${line}`),
       ]
-      if (token.type === 'html' && /<details>/.test(token.raw)) depth += 1
+      if (token.type === 'html' && /<details(?: open)?>/.test(token.raw)) depth += 1
       return shown
     })
 }
@@ -109,7 +106,7 @@ function plain(tokens: readonly Token[] = []): string {
 /** A text as it is to be read: no elements, every reference resolved, no zero-width space that keeps a name from being notified. */
 function decoded(text: string): string {
   return text
-    .replace(/<\/?(?:code|br|details|summary)>/g, '')
+    .replace(/<\/?(?:code|br|details|details open|summary)>/g, '')
     .replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)))
     .replaceAll('\u200b', '')
     .replaceAll('&lt;', '<')

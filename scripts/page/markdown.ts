@@ -2,7 +2,7 @@ import { Marked, Renderer, type Tokens } from 'marked'
 import { drawGantt, escaped } from './chart.ts'
 
 /** The elements that a summary may bring along as HTML; of what GitHub lets through, only what this action uses. */
-const allowed = /^<\/?(?:details|summary|code|br)>$/
+const allowed = /^<(?:\/?(?:details|summary|code|br)|details open)>$/
 
 const marked = new Marked({
   gfm: true,

@@ -60,7 +60,8 @@ export function buildPlan(values: Values, given: Settings, env: Environment, req
     },
     to: values.to,
     report: {
-      ...{ environment: values.environment, url: values.url },
+      // Of the jobs of a matrix each deploys to another target: the name tells their summaries apart.
+      ...{ environment: values.environment || (given.get('target')?.text.trim() ?? ''), url: values.url },
       ...{ comment: values.comment, deployment: values.deployment },
     },
     run,

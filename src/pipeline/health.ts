@@ -162,7 +162,7 @@ function unhealthy(bad: readonly Watched[], { ill }: Vitals, where: string): Dep
     `The new version is not healthy${where}: ${bad.map(({ check }) => check.text).join(', ')}.`,
     {
       why: [...bad.map(describe), ...before].join('; '),
-      fix: 'Its logs of that time are in the summary. If it only needs longer to start, raise `health-timeout` (and `confirm-timeout` with it).',
+      fix: 'Read its logs: those of that time that its strategy knows of are in the summary. If it only needs longer to start, raise `health-timeout` (and `confirm-timeout` with it).',
     },
   )
 }

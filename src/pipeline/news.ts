@@ -1,4 +1,5 @@
 import type { LedgerLine } from '../remote/state.ts'
+import { median } from '../report/median.ts'
 import type { UsualRecord } from '../report/report.ts'
 import { commitsBetween, subjectOf } from '../sync/commits.ts'
 import type { Context } from './context.ts'
@@ -21,11 +22,6 @@ export function readNews({ plan, recorder }: Context, [canary]: readonly Planned
 
 /** The median of what earlier runs of the same kind took. */
 export function usual(past: readonly LedgerLine[], mode: string): UsualRecord | undefined {
-  const took = past
-    .filter((line) => line.mode === mode && line.durationMs > 0)
-    .map(({ durationMs }) => durationMs)
-    .toSorted((a, b) => a - b)
-  const middle = took.slice(Math.floor((took.length - 1) / 2), Math.floor(took.length / 2) + 1)
-  if (middle.length === 0) return undefined
-  return { runs: took.length, durationMs: Math.round(middle.reduce((sum, each) => sum + each, 0) / middle.length) }
+  const took = past.filter((line) => line.mode === mode && line.durationMs > 0).map(({ durationMs }) => durationMs)
+  return took.length === 0 ? undefined : { runs: took.length, durationMs: Math.round(median(took)) }
 }

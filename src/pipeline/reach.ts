@@ -22,7 +22,9 @@ export async function reach(
     const connected = open.use(await SshHost.connect(target, { log, signal, hosted: plan.run.hosted, network }))
     record.hostKey = connected.hostKeyLine
     record.network = (await network.path?.((target.jump ?? target).address)) ?? ''
-    note([`Host key ${connected.hostKey}`, record.network].filter(Boolean).join('; '))
+    if (target.jump) record.jump = showAddress(target.jump.address)
+    const by = record.jump ? `by the jump host ${record.jump}` : ''
+    note([`Host key ${connected.hostKey}`, by, record.network].filter(Boolean).join('; '))
     if (target.hostKey.mode === 'tailnet')
       log.info(`The tailnet vouches for it. To pin the key itself: ${connected.hostKeyLine}`)
     if (target.hostKey.mode === 'accept-new') {

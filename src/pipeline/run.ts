@@ -1,3 +1,4 @@
+import { DeployError } from '../errors.ts'
 import { ownNetwork } from '../remote/network.ts'
 import type { Recorder } from '../report/recorder.ts'
 import type { Result } from '../report/report.ts'
@@ -16,6 +17,7 @@ function storyOf(mode: Mode): (context: Context) => Promise<Result> {
 /** One run from plan to result: what happens outside of the story, such as groups and the last word. */
 export async function run(plan: Plan, recorder: Recorder, sink: Sink, runner: Runner): Promise<Result> {
   const progress = sink.progress('progress')
+  let told: unknown
   const context: Context = {
     ...runner,
     ...{ plan, recorder, log: sink, network: ownNetwork },
@@ -26,6 +28,12 @@ export async function run(plan: Plan, recorder: Recorder, sink: Sink, runner: Ru
         using _ = pulse(() => progress.pulse(name, sink.printedAt))
         try {
           return await recorder.step(name, (row) => work({ ...row, note: say(row.note) }))
+        } catch (error) {
+          progress.done()
+          // Once, at the innermost step: whoever reads the log need not go to its end to see why it stops here.
+          if (error instanceof DeployError && error !== told) sink.info(`✗ ${error.what}`)
+          told = error
+          throw error
         } finally {
           progress.done()
         }
@@ -33,6 +41,8 @@ export async function run(plan: Plan, recorder: Recorder, sink: Sink, runner: Ru
   }
   const say = (note: (text: string) => void) => (text: string) => {
     note(text)
+    // What it comes to is said after how far it was.
+    progress.done()
     if (text !== '') sink.info(text)
   }
   try {

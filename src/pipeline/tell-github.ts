@@ -103,9 +103,9 @@ async function wentBack(plan: Plan, api: Api, shown: Report, outside: Surroundin
   if (id !== undefined) await close(api, id, shown, outside)
 }
 
-function about({ mode, name, targets, run, report, values }: Plan, ref: string): DeploymentAbout {
+function about({ mode, name, targets, run, report }: Plan, ref: string): DeploymentAbout {
   const hosts = targets.map(({ address }) => showAddress(address)).join(', ')
-  const environment = report.environment || values['target'] || 'production'
+  const environment = report.environment || 'production'
   const parts = [run.id, run.attempt, run.job, name, environment, hosts]
   return {
     ...{ ref, environment, runUrl: run.url, task: mode === 'rollback' ? 'rollback' : 'deploy' },

@@ -5,10 +5,12 @@ const entity = (character: string): string => `&#${character.codePointAt(0)};`
 
 /**
  * Prose without any Markdown in it. Numeric references, since Markdown never takes them for its own signs (a backslash
- * would not do: tables and links count it differently). After an `@` a zero-width space: nobody is to be pinged.
+ * would not do: tables and links count it differently). After an `@` a zero-width space: nobody is to be pinged; and
+ * after the `#` of a number: no issue is to be told in a comment that it was mentioned here.
  */
 export function plain(text: string, limit?: number): string {
   return line(text, limit)
+    .replace(/(?:#|\bGH-)(?=\d)/gi, '$&\u200b')
     .replace(/[&<>*[\]\\|~$`]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, entity)
     .replace(/:(?=\/\/)|(?<=www)\./gi, entity)
     .replace(/^(?:[#+=-]|\d(?=\d*[.)](?:\s|$)))/, entity)
@@ -67,10 +69,26 @@ export function details(title: string, body: string): string {
   return `<details>\n<summary>${title}</summary>\n\n${body}\n\n</details>`
 }
 
+/** The evidence for what the verdict says: what is short enough to be read at a glance stands open. */
+export function evidence(title: string, text: string): string {
+  const folded = details(title, fence(text))
+  return text.split('\n').length <= 10 ? folded.replace('<details>', '<details open>') : folded
+}
+
 /** Cells are Markdown of one line without a bare `|`: what the functions above give. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
   return [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n')
+}
+
+/** The sections about one of several hosts, below its name; nothing where there is nothing to say of it. */
+export function titled(host: string, sections: readonly string[]): string[] {
+  return sections.some((section) => section !== '') ? [`#### ${code(host, 120)}`, ...sections] : []
+}
+
+/** A number and its unit, which a narrow column is not to part. */
+export function unbroken(text: string): string {
+  return text.replaceAll(' ', '\u00a0')
 }
 
 /** Several lines of ours: a list stays a list, the other lines stay lines. */

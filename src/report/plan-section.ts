@@ -2,39 +2,56 @@
 import { humanDuration } from '../clock.ts'
 import { commitPage } from './commit-page.ts'
 import { failure } from './failure.ts'
-import { code, details, fence, link, plain, prose } from './markdown.ts'
+import { code, details, fence, link, plain, prose, titled } from './markdown.ts'
+import { median } from './median.ts'
 import { pastRuns } from './past-runs.ts'
 import type { PlanRecord, Report } from './report.ts'
 import { changes } from './sections.ts'
-import { count, humanBytes, line } from './text.ts'
+import { count, line } from './text.ts'
 
-export function planSections(report: Report, docsBase: string, rows: number): string[] {
-  const plans = report.plan ?? []
-  return plans.slice(0, 20).flatMap((plan) => [
-    plans.length > 1 ? `### ${code(plan.host, 120)}` : '',
-    ...plan.obstacles.map((obstacle, index) => {
-      const which = plan.obstacles.length > 1 ? ` (${index + 1} of ${plan.obstacles.length})` : ''
-      return failure({ ...obstacle, step: '', detail: '' }, `In the way${which}`, docsBase, 0)
+/** All that would stop a deploy, each with its fix. */
+export function planObstacles({ plan: plans = [] }: Report, docsBase: string): string[] {
+  return plans.slice(0, most).flatMap(({ host, obstacles }) =>
+    obstacles.map((obstacle, index) => {
+      const which = obstacles.length > 1 ? ` (${index + 1} of ${obstacles.length})` : ''
+      const where = plans.length > 1 ? ` on ${code(host, 120)}` : ''
+      return failure({ ...obstacle, step: '', detail: '' }, `In the way${where}${which}`, docsBase, 0)
     }),
-    facts(plan, rows),
-    commits(plan, report, rows),
+  )
+}
+
+/** What stands open, where there is one host: what a deploy means for it. */
+export function planFacts({ plan: plans = [] }: Report, rows: number): string[] {
+  return plans.length > 1 ? [] : plans.map((plan) => facts(plan, rows))
+}
+
+/** What is folded; of several hosts all that there is, each below its name. */
+export function planDetails(report: Report, rows: number): string[] {
+  const plans = (report.plan ?? []).slice(0, most)
+  if (plans.length < 2) return plans.flatMap((plan) => folded(plan, report, rows))
+  return plans.flatMap((plan) => titled(plan.host, [facts(plan, rows), ...folded(plan, report, rows)]))
+}
+
+const most = 20
+
+function folded(plan: PlanRecord, report: Report, rows: number): string[] {
+  return [
     does(plan, rows),
-    plan.changes ? changes({ ...plan.changes, bytesSent: 0 }) : '',
+    changes(plan.changes, 'to send'),
     edited(plan, rows),
+    commits(plan, report, rows),
     pastRuns(plan.past),
-  ])
+  ]
 }
 
 function facts(plan: PlanRecord, most: number): string {
-  const { changes: files, unchanged, interrupts, commands, env, files: written, notes } = plan
-  const total = files ? files.counts.added + files.counts.changed + files.counts.removed : 0
+  const { unchanged, interrupts, commands, env, files: written, notes } = plan
   const names = (all: readonly string[]) => {
     const shown = all.slice(0, most).map((name) => code(name, 100))
     return [...shown, ...(all.length > shown.length ? [`and ${all.length - shown.length} more`] : [])].join(', ')
   }
   const rows: readonly (readonly [string, string])[] = [
-    ['Nothing to do', unchanged ? 'A deploy would find nothing to change.' : ''],
-    ['Files', files && total > 0 ? `${count(total, 'file')} differ, ${humanBytes(files.bytesSent)} to send` : ''],
+    ['Nothing to do', unchanged ? 'a deploy would find nothing to change' : ''],
     ['New in the env file', names(env.added)],
     ['Gone from the env file', names(env.removed)],
     ['Written anew', names(written)],
@@ -70,11 +87,6 @@ function times({ past }: PlanRecord): string {
         ]
   const whole = good.map(({ durationMs }) => durationMs)
   return [...took(active, 'the activation took'), ...took(whole, 'all of it')].join(', ')
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0
 }
 
 function commits({ commits: all, otherCommits }: PlanRecord, report: Report, most: number): string {

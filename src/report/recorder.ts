@@ -38,6 +38,8 @@ export interface MachineRecord {
   hostKey: string
   /** How packets get there, where the network can tell: `direct, 2 ms`. */
   network: string
+  /** `user@host` of the jump host, if one leads there. */
+  jump?: string
   changed: boolean
   before: ReleaseRef | undefined
   after: ReleaseRef | undefined
@@ -163,6 +165,7 @@ export class Recorder {
       system: canary.system,
       hostKey: canary.hostKey,
       ...(canary.network && { network: canary.network }),
+      ...(canary.jump && { jump: canary.jump }),
       path,
       ...refs(canary, this.subject),
       // Put back is as it was: nobody who went that far has to remember to take this back too.

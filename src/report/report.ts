@@ -201,6 +201,8 @@ export interface Report {
   readonly hostKey: string
   /** How packets get to the host through the tailnet: `direct, 2 ms`. */
   readonly network?: string
+  /** `user@host` of the jump host that leads to the host. */
+  readonly jump?: string
   readonly path: string
   /** What served when the run began. */
   readonly before?: ReleaseRef

@@ -1,22 +1,29 @@
 /** What `status` found, host by host: Markdown. */
 import { commitPage } from './commit-page.ts'
-import { code, details, fence, link, plain, table } from './markdown.ts'
+import { code, details, evidence, fence, link, plain, table, titled } from './markdown.ts'
 import { pastRuns } from './past-runs.ts'
 import type { Report, StatusRecord } from './report.ts'
 import { count, line } from './text.ts'
 
-export function statusSections(report: Report, rows: number): string[] {
+/** What stands open, where there is one host: what differs, and what runs since when. */
+export function statusFacts(report: Report, rows: number): string[] {
   const all = report.status ?? []
-  return all
-    .slice(0, 20)
-    .flatMap((status) => [
-      all.length > 1 ? `### ${code(status.host, 120)}` : '',
-      release(status, report),
-      drift(status, rows),
-      running(status, rows),
-      releases(status, report, rows),
-      pastRuns(status.past),
-    ])
+  return all.length > 1 ? [] : all.flatMap((status) => open(status, report, rows))
+}
+
+/** What is folded; of several hosts all that there is, each below its name. */
+export function statusDetails(report: Report, rows: number): string[] {
+  const all = (report.status ?? []).slice(0, 20)
+  if (all.length < 2) return all.flatMap((status) => folded(status, report, rows))
+  return all.flatMap((status) => titled(status.host, [...open(status, report, rows), ...folded(status, report, rows)]))
+}
+
+function open(status: StatusRecord, report: Report, rows: number): string[] {
+  return [drift(status, rows), release(status, report)]
+}
+
+function folded(status: StatusRecord, report: Report, rows: number): string[] {
+  return [running(status, rows), releases(status, report, rows), pastRuns(status.past)]
 }
 
 const time = (text: string) => plain(`${text.slice(0, 16).replace('T', ' ')} UTC`, 40)
@@ -35,10 +42,10 @@ function release({ release: now, standing, drift: differs }: StatusRecord, repor
             'Release',
             `${code(now.id)}, made ${time(now.madeAt)}${now.actor && ` by ${code(now.actor, 80)}`}${now.run.startsWith('http') ? ` in ${link('this run', now.run)}` : ''}`,
           ],
-          ['Drift', differs.length === 0 ? 'none: it is as it was deployed' : count(differs.length, 'difference')],
+          ['Drift', differs.length === 0 ? 'none: it is as it was deployed' : ''],
         ]
   return [
-    ...rows.map(([name, value]) => `- **${name}** ${value}`),
+    ...rows.flatMap(([name, value]) => (value ? [`- **${name}** ${value}`] : [])),
     ...standing.map((each) => `- ${plain(each, 500)}`),
   ].join('\n')
 }
@@ -47,7 +54,7 @@ function drift({ drift: all }: StatusRecord, rows: number): string {
   if (all.length === 0) return ''
   const shown = all.slice(0, rows).map(({ text }) => line(text, 300))
   const rest = all.length > shown.length ? [`… and ${all.length - shown.length} more`] : []
-  return details(`${count(all.length, 'difference')} to what was deployed`, fence([...shown, ...rest].join('\n')))
+  return evidence(`${count(all.length, 'difference')} to what was deployed`, [...shown, ...rest].join('\n'))
 }
 
 function running({ running: all }: StatusRecord, rows: number): string {

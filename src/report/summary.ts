@@ -1,9 +1,9 @@
 import { failure, foldTitle } from './failure.ts'
-import { code, details, fence, plain, prose } from './markdown.ts'
-import { planSections } from './plan-section.ts'
+import { code, evidence, plain, prose } from './markdown.ts'
+import { planDetails, planFacts, planObstacles } from './plan-section.ts'
 import { goodResults, type NoteRecord, type Report, type Result } from './report.ts'
 import { changes, commits, facts, health, machines, steps } from './sections.ts'
-import { statusSections } from './status-section.ts'
+import { statusDetails, statusFacts } from './status-section.ts'
 import { bytes, tail } from './text.ts'
 import { verdict } from './verdict.ts'
 import { versions } from './versions.ts'
@@ -34,18 +34,23 @@ function render(report: Report, docsBase: string, room: number): string {
   return `${join([
     heading(report),
     opening(report),
+    failure(report.rollbackFailure, 'What failed while it was being undone', docsBase, room, true),
     // A plan tells of each thing in the way by itself.
-    report.plan ? '' : failure(report.failure, 'What failed', docsBase, room),
-    failure(report.rollbackFailure, 'What failed while it was being undone', docsBase, room),
+    ...planObstacles(report, docsBase),
+    report.plan
+      ? ''
+      : failure(report.failure, report.rollbackFailure ? 'What failed before that' : 'What failed', docsBase, room),
+    ...report.notes.slice(0, 4).map((each) => note(each, room)),
     // What runs is told by a status with more words.
     report.status ? '' : versions(report),
     machines(report),
-    ...planSections(report, docsBase, rows),
+    ...planFacts(report, rows),
     health(report),
-    ...statusSections(report, rows),
+    ...statusFacts(report, rows),
     facts(report),
     warnings(report.warnings),
-    ...report.notes.slice(0, 4).map((each) => note(each, room)),
+    ...planDetails(report, rows),
+    ...statusDetails(report, rows),
     commits(report.commits, report),
     changes(report.changes),
     steps(report),
@@ -62,7 +67,7 @@ const marks: Readonly<Record<Result, string>> = {
   'rolled-back': '↩️',
   failed: '❌',
   'rollback-failed': '🛑',
-  unknown: '❔',
+  unknown: '❓',
 }
 
 function heading(report: Report): string {
@@ -90,9 +95,16 @@ function warnings(all: readonly string[]): string {
 
 function note(found: NoteRecord, room: number): string {
   const shown = tail(found.text, room)
-  return shown.text === '' ? '' : details(foldTitle(plain(found.title, 120), shown.dropped), fence(shown.text))
+  return shown.text === '' ? '' : evidence(foldTitle(plain(found.title, 120), shown.dropped), shown.text)
 }
 
+/** Two lists that meet become one: a blank line between them would set all of their items apart. */
 function join(parts: readonly string[]): string {
-  return parts.filter((part) => part !== '').join('\n\n')
+  const isItem = (line = '') => line.startsWith('- ')
+  return parts
+    .filter((part) => part !== '')
+    .reduce((page, part) => {
+      const meet = isItem(part) && isItem(page.slice(page.lastIndexOf('\n') + 1))
+      return page === '' ? part : `${page}${meet ? '\n' : '\n\n'}${part}`
+    }, '')
 }

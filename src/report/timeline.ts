@@ -8,11 +8,11 @@ const second = 1_000
 const minute = 60 * second
 /** How far apart the marks of the axis may be, and how they are written. */
 const scales: readonly (readonly [number, string, string])[] = [
-  [100, '100millisecond', '%S.%L s'],
-  [500, '500millisecond', '%S.%L s'],
-  [second, '1second', '%S s'],
-  [2 * second, '2second', '%S s'],
-  [5 * second, '5second', '%S s'],
+  [100, '100millisecond', '%-S.%L s'],
+  [500, '500millisecond', '%-S.%L s'],
+  [second, '1second', '%-S s'],
+  [2 * second, '2second', '%-S s'],
+  [5 * second, '5second', '%-S s'],
   [15 * second, '15second', '%M:%S'],
   [minute, '1minute', '%M:%S'],
   [5 * minute, '5minute', '%H:%M:%S'],

@@ -1,5 +1,5 @@
 import { humanDuration } from '../clock.ts'
-import { goodResults, type ReleaseRef, type Report } from './report.ts'
+import { goodResults, type PlanRecord, type ReleaseRef, type Report } from './report.ts'
 import { count } from './text.ts'
 
 /** How a version is called in a sentence: the short commit, else the release. */
@@ -19,7 +19,7 @@ export function verdict(report: Report): string {
     case 'unchanged':
       return `Nothing to do: ${named(report.after ?? report.before, 'this version')} already serves.`
     case 'planned':
-      return `This is what a deploy of ${tried} would do. Nothing was changed.`
+      return `A deploy of ${tried} would ${wouldDo(report)}. Nothing was changed.`
     case 'healthy':
       return `${capital(named(report.after ?? report.before, 'what runs'))} serves: ${healthOf(report)}.${driftOf(report)}`
     case 'unhealthy':
@@ -64,8 +64,26 @@ function end(report: Report): string {
 function healthOf(report: Report): string {
   const ill = report.health.filter((check) => !check.healthy).length
   if (report.health.length === 0) return goodResults.has(report.result) ? 'no health check was made' : 'see below'
-  if (ill > 0) return `${ill} of ${count(report.health.length, 'health check')} ${ill === 1 ? 'fails' : 'fail'}`
+  if (ill === 1 && report.health.length === 1) return 'its health check fails'
+  if (ill > 0) return `${ill} of ${report.health.length} health checks ${ill === 1 ? 'fails' : 'fail'}`
   return report.health.length === 1 ? 'its health check passes' : `all ${report.health.length} health checks pass`
+}
+
+/** In numbers, of all hosts together; what they are stands below. */
+function wouldDo({ plan = [] }: Report): string {
+  if (plan.length > 0 && plan.every(({ unchanged }) => unchanged)) return 'find nothing to do'
+  const sum = (number: (plan: PlanRecord) => number) => plan.reduce((total, each) => total + number(each), 0)
+  const files = sum(({ changes }) => (changes ? Object.values(changes.counts).reduce((a, b) => a + b, 0) : 0))
+  const variables = sum(({ env }) => env.added.length + env.removed.length)
+  const parts = [
+    files > 0 ? count(files, 'file') : '',
+    variables > 0 ? `${count(variables, 'variable')} of the env file` : '',
+    ...[sum(({ does }) => does.length)].map((others) => (others > 0 ? `${count(others, 'thing')} besides` : '')),
+  ].filter(Boolean)
+  const last = parts.pop()
+  if (last === undefined) return 'put it in the place of what runs'
+  const where = plan.length > 1 ? ` on ${plan.length} hosts` : ''
+  return `change ${parts.length > 0 ? `${parts.join(', ')} and ` : ''}${last}${where}`
 }
 
 function illness(report: Report): string {

@@ -2,7 +2,6 @@
 import { commitPage, isCommit, projectPage } from './commit-page.ts'
 import { code, link, plain, table } from './markdown.ts'
 import type { CommitsRecord, ReleaseRef, Report, Result } from './report.ts'
-import { count, humanBytes } from './text.ts'
 import { shortVersion } from './verdict.ts'
 
 /** What the two columns are called: it depends on which of the two serves now. */
@@ -19,7 +18,8 @@ const columns: Readonly<Record<Result, readonly [string, string]>> = {
 }
 
 export function versions(report: Report): string {
-  const { before, after, result } = report
+  const { before, after, mode } = report
+  const result = mode === 'plan' ? 'planned' : report.result
   const same = before !== undefined && after !== undefined && before.id === after.id
   const [old, now] = columns[result]
   const pairs: readonly (readonly [string, ReleaseRef | undefined])[] = same
@@ -30,40 +30,29 @@ export function versions(report: Report): string {
       ]
   const shown = pairs.filter((pair): pair is readonly [string, ReleaseRef] => pair[1] !== undefined)
   if (shown.length === 0) return ''
-  const row = (name: string, cell: (release: ReleaseRef) => string) => [
-    name,
-    ...shown.map(([, release]) => cell(release)),
-  ]
-  const rows = [
-    row('**Version**', (release) => version(release, report)),
-    row('**Commit**', ({ subject = '' }) => plain(subject, 120)),
-    row('**Release**', ({ id }) => code(id, 120)),
-  ]
-  return table(
-    ['', ...shown.map(([title]) => title)],
-    rows.filter(([, ...cells]) => cells.some((cell) => cell !== '')),
-  )
+  const rows = [['**Version**', ...shown.map(([, release]) => version(release, report))]]
+  // One that is yet to be made has no name, and one without a commit has been called by its name above.
+  if (shown.every(([, { id, revision }]) => id !== '' && revision !== ''))
+    rows.push(['**Release**', ...shown.map(([, { id }]) => code(id, 120))])
+  return table(['', ...shown.map(([title]) => title)], rows)
 }
 
+/** With its subject; that of this run also leads to all that lies between the two. */
 function version(release: ReleaseRef, report: Report): string {
-  return link(code(shortVersion(release), 64), commitPage(report, release.revision))
+  const name = link(code(shortVersion(release), 64), commitPage(report, release.revision))
+  const comparison = release === report.after ? compare(report) : ''
+  return [name, plain(release.subject ?? '', 120), comparison && `(${link('compare', comparison)})`]
+    .filter(Boolean)
+    .join(' ')
 }
 
-/** One line on what lies between: commits, files, and where they can be read. */
-export function difference({ before, after, run, commits, changes }: Report): string {
+function compare({ before, after, run, mode }: Report): string {
   const base = projectPage(run.url, run.repository)
-  const parts: string[] = []
-  const number = commits === undefined ? 0 : commits.commits.length + moreCommits(commits)
-  if (number > 0) parts.push(count(number, 'commit'))
-  if (changes) {
-    const { added, changed, removed } = changes.counts
-    const sent = changes.bytesSent > 0 ? `, ${humanBytes(changes.bytesSent)} sent` : ''
-    if (added + changed + removed > 0) parts.push(`${count(added + changed + removed, 'file')}${sent}`)
-  }
-  const known = base && before && after && before.revision !== after.revision
-  if (known && isCommit(before.revision) && isCommit(after.revision))
-    parts.push(link('compare', `${base}/compare/${before.revision}...${after.revision}`))
-  return parts.join(' · ')
+  if (base === '' || !before || !after || before.revision === after.revision) return ''
+  if (!isCommit(before.revision) || !isCommit(after.revision)) return ''
+  // The newer one comes last, or there is nothing to see.
+  const [older, newer] = mode === 'rollback' ? [after, before] : [before, after]
+  return `${base}/compare/${older.revision}...${newer.revision}`
 }
 
 /** Those that are not listed, where their number is known. */

@@ -13,7 +13,13 @@ export interface ToolResult {
 export async function runTool(
   tool: string,
   args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string>; input?: Buffer; onOutput?: (text: string) => void } = {},
+  options: {
+    cwd?: string
+    env?: Record<string, string>
+    input?: Buffer
+    onOutput?: (text: string) => void
+    onErrorOutput?: (text: string) => void
+  } = {},
 ): Promise<ToolResult> {
   const { exitCode, stdout, stderr } = await getExecOutput(tool, [...args], {
     silent: true,
@@ -21,7 +27,10 @@ export async function runTool(
     env: { ...cleanEnvironment(), ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.input === undefined ? {} : { input: options.input }),
-    listeners: { stdout: (chunk) => options.onOutput?.(chunk.toString()) },
+    listeners: {
+      stdout: (chunk) => options.onOutput?.(chunk.toString()),
+      stderr: (chunk) => options.onErrorOutput?.(chunk.toString()),
+    },
   })
   return { code: exitCode, stdout, stderr }
 }

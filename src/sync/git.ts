@@ -76,13 +76,13 @@ cd "$tree" && git -c core.autocrlf=false read-tree "$commit:$prefix" && umask 02
 rm -f "$GIT_INDEX_FILE"
 `
 
-/** Pushes exactly the commit through the open connection and unpacks it as the tree of the release. */
+/** Pushes exactly the commit through the open connection and unpacks it as the tree of the release. Resolves with the bytes sent. */
 export async function sendCommit(
   host: Host,
   places: Places,
   { top, prefix, sha }: Commit,
-  { temp, signal }: { temp: string; signal?: AbortSignal | undefined },
-): Promise<void> {
+  { temp, signal, onProgress }: { temp: string; signal?: AbortSignal | undefined; onProgress: (text: string) => void },
+): Promise<number> {
   const repo = `${places.state}/git`
   const values = assign({
     repo,
@@ -97,15 +97,41 @@ export async function sendCommit(
   const { code, stderr } = await runTool(
     'git',
     [
-      ...['-c', 'safe.directory=*', '-C', top, 'push', '--quiet', '--force', '--no-verify'],
+      ...['-c', 'safe.directory=*', '-C', top, 'push', '--progress', '--force', '--no-verify'],
       // A checkout of GitHub's is shallow, and so is what it pushes.
       '--receive-pack=git -c receive.shallowUpdate=true -c gc.auto=0 receive-pack',
       ...[`host:${repo}`, `${sha}:refs/homelab-deploy/deployed`],
     ],
-    { env: { GIT_SSH_COMMAND: tunnel.command, GIT_SSH_VARIANT: 'simple', GIT_TERMINAL_PROMPT: '0' } },
+    {
+      env: { GIT_SSH_COMMAND: tunnel.command, GIT_SSH_VARIANT: 'simple', GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' },
+      onErrorOutput: (text) => {
+        const news = howFar(text)
+        if (news !== undefined) onProgress(news.text)
+      },
+    },
   )
   refuseHalf(host, signal)
-  if (code !== 0) throw transferFailed(host, 'git push failed.', `${stderr}\n${tunnel.errors().text}`.trim())
+  // Of a line that was drawn over and over only the last state is news.
+  const said = stderr.replace(/[^\n]*\r(?!\n)/g, '')
+  if (code !== 0) throw transferFailed(host, 'git push failed.', `${said}\n${tunnel.errors().text}`.trim())
   const done = await host.run(values + checkout, { label: 'Unpacking the commit', quiet: true })
   if (done.code !== 0) throw transferFailed(host, 'The host could not unpack the commit.', done.tail)
+  return howFar(said)?.bytes ?? 0
+}
+
+const units: Readonly<Record<string, number>> = { bytes: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }
+
+/** From what `--progress` says over and over on one line: `Writing objects:  45% (9/20), 1.20 MiB | 3.00 MiB/s`. */
+export function howFar(text: string): { readonly text: string; readonly bytes: number } | undefined {
+  const states = text.matchAll(
+    /(Compressing|Writing) objects: +(\d+)% \((\d+)\/(\d+)\)(?:, ([\d.]+) (bytes|[KMG]iB))?/g,
+  )
+  const [, phase, percent, done, all, amount = '0', unit = 'bytes'] = [...states].at(-1) ?? []
+  if (phase === undefined) return undefined
+  const bytes = Math.round(Number(amount) * (units[unit] ?? 0))
+  const size = bytes > 0 ? `, ${(bytes / 1e6).toFixed(1)} MB` : ''
+  return {
+    bytes,
+    text: `${done} of ${all} objects ${phase === 'Writing' ? 'sent' : 'packed'}${size} by git (${percent} %)`,
+  }
 }

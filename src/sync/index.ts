@@ -62,9 +62,9 @@ export async function stage(
   context: StageContext,
 ): Promise<Staged> {
   if (source.method === 'commit') {
-    await sendCommit(host, places, source.commit, context)
+    const bytesSent = await sendCommit(host, places, source.commit, context)
     const difference = await compareTrees(host, { ...places, previous: '' }, options, wantedFromTree, context.first)
-    return { ...difference, bytesSent: 0, by: 'git' }
+    return { ...difference, bytesSent, by: 'git' }
   }
   await using receiver = openReceiver(host, places, options.method)
   const difference = await compareTrees(host, places, options, wantedFromRunner(source.entries, options), context.first)
@@ -134,8 +134,7 @@ export async function sendByTar(
   const sending = sendTar(root, entries, pipe.stdin, {
     compress,
     signal: context.signal,
-    onProgress: ({ bytes, files }) => {
-      const percent = Math.floor((files / entries.length) * 100)
+    onProgress: ({ bytes, files, percent }) => {
       context.onProgress(`${files} of ${entries.length} files (${percent} %), ${(bytes / 1e6).toFixed(1)} MB sent`)
     },
   })

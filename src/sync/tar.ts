@@ -14,11 +14,15 @@ const piece = 64 * 1024
 /** Files up to this size are read without a detour over other threads, which takes three times as long. */
 const tiny = 64 * 1024
 
-/** How far it is: entries that were packed, bytes that went out. */
+/** How far it is: entries that were packed, bytes that went out, and how much of all that is to be sent has been read. */
 export interface Sent {
   readonly bytes: number
   readonly files: number
+  readonly percent: number
 }
+
+/** Of an entry in the archive: its head and its content, each filling whole blocks. */
+const blocks = (size: number): number => 512 + Math.ceil(size / 512) * 512
 
 /** Sends the entries as one tar stream, never holding more than a piece of a file. Resolves with the bytes sent. */
 export async function sendTar(
@@ -28,19 +32,24 @@ export async function sendTar(
   options: { compress: boolean; signal?: AbortSignal | undefined; onProgress: (sent: Sent) => void },
 ): Promise<number> {
   const archive = pack()
+  const total = entries.reduce((sum, { size }) => sum + blocks(size), 0)
   let sent = 0
   let files = 0
+  let read = 0
   const meter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       sent += chunk.length
-      options.onProgress({ bytes: sent, files })
+      options.onProgress({ bytes: sent, files, percent: Math.min(100, Math.floor((read / total) * 100)) })
       done(null, chunk)
     },
   })
+  const count = (bytes: number) => {
+    read += bytes
+  }
   const source = Readable.from(archive, { objectMode: false })
   const stages = options.compress
-    ? [source, gather(), createGzip({ level: 1 }), meter, to]
-    : [source, gather(), meter, to]
+    ? [source, gather(count), createGzip({ level: 1 }), meter, to]
+    : [source, gather(count), meter, to]
   const flow = pipeline(stages, options.signal ? { signal: options.signal } : {})
   const feed = (async () => {
     for (const entry of entries) {
@@ -56,7 +65,7 @@ export async function sendTar(
 }
 
 /** Pieces of a useful size: a small file is three of them, and compressing or encrypting each alone costs more than its bytes. */
-function gather(): Transform {
+function gather(count: (bytes: number) => void): Transform {
   let parts: Buffer[] = []
   let length = 0
   const take = () => {
@@ -69,6 +78,7 @@ function gather(): Transform {
     transform(chunk: Buffer, _encoding, done) {
       parts.push(chunk)
       length += chunk.length
+      count(chunk.length)
       if (length < piece) done()
       else done(null, take())
     },

@@ -48,6 +48,11 @@ describe('the config file', () => {
     expect(plan.given.has('delete-limit')).toBe(false)
   })
 
+  test('the target names the environment, unless that has a name of its own', () => {
+    expect(planFrom(config, { INPUT_TARGET: 'prod' }).report.environment).toBe('prod')
+    expect(planFrom(config, { INPUT_TARGET: 'prod', INPUT_ENVIRONMENT: 'live' }).report.environment).toBe('live')
+  })
+
   test('text of several lines stays as it is', () => {
     expect(planFrom(config, { INPUT_TARGET: 'staging' }).scripts.activate).toBe('systemctl restart shop\n\necho done')
   })

@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest'
-import { planSections } from '../../../src/report/plan-section.ts'
+import { planDetails, planFacts, planObstacles } from '../../../src/report/plan-section.ts'
 import type { PlanRecord, Report, StatusRecord } from '../../../src/report/report.ts'
-import { statusSections } from '../../../src/report/status-section.ts'
+import { statusDetails, statusFacts } from '../../../src/report/status-section.ts'
 import { renderSummary } from '../../../src/report/summary.ts'
 import { verdict } from '../../../src/report/verdict.ts'
 import { deployed } from './samples.ts'
@@ -64,6 +64,8 @@ describe('a plan', () => {
     expect(text).toContain('```sh\ndeploy ALL=(root) NOPASSWD: /x\n```')
     expect(text.split('No sudo.')).toHaveLength(2)
     expect(text).toContain('would be stopped: 1 thing in the way')
+    // First of all, and nobody has tried anything.
+    expect(text.indexOf('In the way')).toBeLessThan(text.indexOf('| Runs now | Would run |'))
   })
 
   it('shows what it would do, and how long that took before', () => {
@@ -102,6 +104,25 @@ describe('a status', () => {
   })
 })
 
+it('of several hosts says all of each in one place, and nothing of one that has nothing to say', () => {
+  const hosts = ['a@x', 'b@x'].map((host) => ({ ...plan, host }))
+  const empty = { ...plan, ...{ host: 'c@x', obstacles: [], env: { added: [], removed: [] }, past: [], does: [] } }
+  const { changes: _, ...nothing } = { ...empty, interrupts: [], commands: [], commits: [], otherCommits: '' }
+  const text = page({ ...planned, hosts: ['a@x', 'b@x', 'c@x'], plan: [...hosts, nothing] })
+  expect(text.match(/^#### .*/gm)).toEqual([
+    ...['#### In the way on `a@x`', '#### In the way on `b@x`', '#### `a@x`', '#### `b@x`'],
+  ])
+  expect(text).toContain('on 3 hosts')
+  const states = page({
+    ...{ ...deployed, mode: 'status', result: 'healthy' },
+    status: [status, { ...status, host: 'b@x', drift: [] }],
+  })
+  const [, first = '', second = ''] = states.split(/^#### .*/m)
+  expect(first).toContain('1 difference to what was deployed')
+  expect(second).toContain('none: it is as it was deployed')
+  expect(second).not.toContain('**Address**')
+})
+
 it('fits into a comment, though there are many hosts with much to tell', () => {
   const hosts = many(9).map((host) => ({ ...plan, host, does: many(300), env: { added: many(90), removed: [] } }))
   const text = renderSummary({ ...planned, plan: hosts }, { maxBytes: 60_000 })
@@ -111,47 +132,45 @@ it('fits into a comment, though there are many hosts with much to tell', () => {
 
 test('nothing that a host or a commit says gets out of its place, or makes the page large', () => {
   const [{ release }] = [status]
+  const plans: Report = {
+    ...planned,
+    plan: many(40).map((host) => ({
+      ...plan,
+      ...{
+        host,
+        edited: many(300),
+        does: many(300),
+        interrupts: many(300),
+        files: many(300),
+        notes: many(90),
+        commands: many(90),
+        otherCommits: hostile,
+        commits: many(20).map((subject) => ({ revision: hostile, subject })),
+        env: { added: many(90), removed: [] },
+      },
+    })),
+  }
+  const states: Report = {
+    ...deployed,
+    status: many(40).map((host) => ({
+      ...status,
+      host,
+      running: many(300),
+      standing: many(9),
+      drift: many(300).map((text) => ({ kind: 'env' as const, text })),
+      releases: many(90).map((id) => ({ id, at: id, revision: id })),
+      ...(release && { release: { ...release, ref: hostile, actor: hostile, run: hostile, revision: hostile } }),
+    })),
+  }
   const texts = [
-    ...planSections(
-      {
-        ...planned,
-        plan: many(40).map((host) => ({
-          ...plan,
-          ...{
-            host,
-            edited: many(300),
-            does: many(300),
-            interrupts: many(300),
-            files: many(300),
-            notes: many(90),
-            commands: many(90),
-            otherCommits: hostile,
-            commits: many(20).map((subject) => ({ revision: hostile, subject })),
-            env: { added: many(90), removed: [] },
-          },
-        })),
-      },
-      '',
-      60,
-    ),
-    ...statusSections(
-      {
-        ...deployed,
-        status: many(40).map((host) => ({
-          ...status,
-          host,
-          running: many(300),
-          standing: many(9),
-          drift: many(300).map((text) => ({ kind: 'env' as const, text })),
-          releases: many(90).map((id) => ({ id, at: id, revision: id })),
-          ...(release && { release: { ...release, ref: hostile, actor: hostile, run: hostile, revision: hostile } }),
-        })),
-      },
-      60,
-    ),
+    ...planObstacles(plans, ''),
+    ...planFacts(plans, 60),
+    ...planDetails(plans, 60),
+    ...statusFacts(states, 60),
+    ...statusDetails(states, 60),
   ]
   const outside = texts.join('\n').replace(/^(`{3,})\w*\n[\s\S]*?\n\1$/gm, '')
   expect(outside).not.toMatch(/<img|^::|\]\(javascript|@all/m)
-  expect(outside.split('<details>').length).toBe(outside.split('</details>').length)
+  expect(outside.split(/<details(?: open)?>/).length).toBe(outside.split('</details>').length)
   expect(Buffer.byteLength(texts.join('\n'))).toBeLessThan(4_000_000)
 })

@@ -23,6 +23,42 @@ describe('the published schema', () => {
     expect(problemsOf({ ...deployed, result: 'fine', steps: [{}], more: 1, run: undefined })).not.toEqual([])
   })
 
+  it('says nothing that is not looked at when a report is compared with it', () => {
+    const keywords = new Set<string>()
+    const walk = (rule: object, names = false): void => {
+      for (const [key, value] of Object.entries(rule)) {
+        if (!names) keywords.add(key)
+        if (['properties', '$defs'].includes(key)) walk(value, true)
+        else if (names || key === 'items') walk(value)
+      }
+    }
+    walk(schema)
+    const compared = [
+      '$ref',
+      'const',
+      'enum',
+      'type',
+      'items',
+      'properties',
+      'required',
+      'minimum',
+      'format',
+      'pattern',
+    ]
+    const about = ['$schema', '$id', '$defs', 'title', 'description']
+    expect([...keywords].filter((keyword) => !compared.includes(keyword) && !about.includes(keyword))).toEqual([])
+  })
+
+  test.each([
+    ['a negative duration', { durationMs: -1 }, 'report.durationMs is less than 0'],
+    ['no time', { startedAt: 'yesterday' }, 'report.startedAt is no time'],
+    ['another word', { result: 'fine' }, 'report.result is none of the words'],
+    ['a field more', { more: 1 }, 'report.more is not in the schema'],
+    ['text for a list', { warnings: 'x' }, 'report.warnings is no array'],
+  ])('finds %s', (_, wrong, problem) => {
+    expect(problemsOf({ ...deployed, ...wrong })).toEqual([problem])
+  })
+
   it('knows the words', () => {
     expect(schema.$defs?.Result?.enum).toEqual(results)
     expect(schema.properties?.mode?.enum).toEqual(modes)

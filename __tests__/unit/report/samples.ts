@@ -13,6 +13,7 @@ export const deployed: Report = {
   system: 'Debian 13, x86_64, systemd',
   hostKey: 'SHA256:AbCdEf',
   network: 'direct, 2 ms',
+  jump: 'deploy@gate',
   path: '/srv/shop',
   before: { id: '20260101-120000-a1b2c3d', revision: 'a1b2c3d4e5f60718293a4b5c6d7e8f9012345678', subject: 'Old' },
   after: {
@@ -45,7 +46,7 @@ export const deployed: Report = {
   ],
   health: [{ check: 'http://localhost:8080/health', healthy: true, seen: '200 in 12 ms', latencyMs: 12 }],
   warnings: ['The disk is 91 % full.'],
-  notes: [{ title: 'Containers', text: 'shop-web-1  running\nshop-db-1   running' }],
+  notes: [],
   run: {
     repository: 'me/shop',
     sha: 'e4f5a6b7c8d90718293a4b5c6d7e8f9012345678',
@@ -74,10 +75,15 @@ export const rolledBack: Report = {
     what: 'http://localhost:8080/health did not become healthy within 60 s.',
     why: 'It answered 502 to the end.',
     fix: 'Read the logs of the service on the host:\n\ncd /srv/shop\ndocker compose logs --tail 50 web',
-    detail: 'web-1  | ImportError: no module named pears\nweb-1 exited with code 1',
+    detail: '',
   },
   warnings: [],
-  notes: [],
+  notes: [
+    {
+      title: 'Logs of the time, before the old version was put back',
+      text: 'web-1  | ImportError: no module named pears\nweb-1 exited with code 1',
+    },
+  ],
 }
 
 export const rollbackFailed: Report = {
@@ -90,7 +96,7 @@ export const rollbackFailed: Report = {
     what: 'The old images could not be started.',
     why: 'no space left on device',
     fix: 'Free some space and run `docker compose up -d`.',
-    detail: '',
+    detail: 'cp: cannot create regular file: No space left on device',
   },
 }
 

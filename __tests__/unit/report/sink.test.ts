@@ -289,7 +289,8 @@ describe('publish', () => {
     await sink.publish(deployed)
     const summary = readFileSync(join(directory, 'GITHUB_STEP_SUMMARY'), 'utf8').trimEnd().split('\n')
     const [begin, end] = ['::group::Summary', '::endgroup::'].map((each) => lines().indexOf(each))
-    expect(lines().slice((begin ?? 0) + 1, end)).toEqual(summary)
+    // A log makes no links, so nothing has to be kept from being one.
+    expect(lines().slice((begin ?? 0) + 1, end)).toEqual(summary.map((each) => each.replaceAll('\u200b', '')))
   })
 
   it('raises no error when all is well', async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { showLog, showSummary } from '../../../scripts/demo/terminal.ts'
+import { logView, showSummary } from '../../../scripts/demo/terminal.ts'
 import { toHtml } from '../../../scripts/page/markdown.ts'
 import { renderPage } from '../../../scripts/page.ts'
 
@@ -59,7 +59,9 @@ describe('in a terminal', () => {
   })
 
   test('the log is grouped', () => {
-    const log = showLog('##[group]Connect\nHost key x\n##[endgroup]\n##[error]It failed.\nWhy: so\n')
-    expect(log.split('\n')).toEqual([...['  ▾ Connect', '    Host key x', '  Error: It failed.', '  Why: so']])
+    const log = '##[group]Connect\nHost key x\n##[endgroup]\n##[error]It failed.\nWhy: so\n'
+    expect(log.split('\n').flatMap(logView())).toEqual([
+      ...['  ▾ Connect', '    Host key x', '  Error: It failed.', '  Why: so'],
+    ])
   })
 })

@@ -108,7 +108,7 @@ export const operation = {
   },
   environment: {
     group: 'report',
-    description: 'The name of the environment, shown in the summary.',
+    description: 'The name of the environment, shown in the summary. Without it, that of `target`.',
     form: oneLine('', '', (text, refuse) =>
       text.length > 255 ? refuse('is too long', 'Use at most 255 characters.', text) : text,
     ),
