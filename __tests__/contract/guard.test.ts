@@ -501,13 +501,16 @@ describe.concurrent.each(shells())('$name', (shell) => {
           '[Service]',
           'Type=oneshot',
           'KillMode=process',
-          `ExecStart=${shell.command.join(' ')} "${site.work}/settle.sh"`,
+          `ExecStart=${shell.command.join(' ')} "${site.work}/settle.sh" ${thisBoot()}`,
           '',
         ].join('\n'),
       )
       const link = join(units, 'default.target.wants', name)
       expect(readFileSync(link, 'utf8')).toBe(readFileSync(join(units, name), 'utf8'))
       await site.reached('wait')
+      // Started without a reboot, as an activation of NixOS starts all that its targets want.
+      await boot(shell.command, join(site.work, 'settle.sh'), thisBoot())
+      expect([site.has('work/open'), site.has('pending.json')]).toEqual([true, true])
       await site.decide('confirmed')
       expect(existsSync(link)).toBe(false)
       expect(readdirSync(units)).toEqual(['default.target.wants'])
@@ -536,6 +539,8 @@ describe.concurrent.each(shells())('$name', (shell) => {
 })
 
 /** Runs a script as systemd does after a reboot: without anything of a login. */
-async function boot([program, ...args]: readonly [string, ...string[]], script: string) {
-  return await run(program, [...args, script], { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }, cwd: '/' })
+async function boot([program, ...args]: readonly [string, ...string[]], ...script: string[]) {
+  return await run(program, [...args, ...script], { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }, cwd: '/' })
 }
+
+const thisBoot = () => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()

@@ -71,10 +71,12 @@ export function hostsOf({ block, step, matrix }: Documented, blocks: readonly Bl
 
 function filled(text: string, matrix: Readonly<Record<string, string>>, form: Readonly<Record<string, string>>) {
   return text.replace(
-    /\$\{\{ *(\w+)\.(\w+)(?: \|\| '(\w+)')? *\}\}/g,
+    /\$\{\{ *(\w+)\.([\w.-]+)(?: \|\| '(\w+)')? *\}\}/g,
     (_, context: string, name: string, otherwise = '') => {
       if (context === 'inputs') return form[name] || otherwise
       if (context === 'matrix') return matrix[name] ?? ''
+      // Of a step that did not run here.
+      if (context === 'steps') return ''
       return Buffer.from(`the value of ${name}`).toString('base64')
     },
   )

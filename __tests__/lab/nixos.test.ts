@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { RunResult } from '../helpers/run-action.ts'
 import { until } from './command.ts'
-import { type LabHost, labHost } from './host.ts'
+import { labHost } from './host.ts'
 import { NixApp, type Version } from './nix-app.ts'
 import { recipe } from './recipe.ts'
 import { RunnerNix } from './runner-nix.ts'
@@ -57,6 +57,12 @@ test.concurrent('a system and the code beside it are one release', async () => {
   expectEnd(tolerated, 'deployed')
   expect(warnings(tolerated)).toMatch(/these units failed: broken\.service/)
   await app.expect('v3', 's3')
+  // What failed before is not blamed on the next one.
+  const ailing = await deploy({ version: 'v3', system: 's3b', behaviour: 'unit' })
+  expectEnd(ailing, 'deployed')
+  expect(warnings(ailing)).not.toMatch(/units failed/)
+  expect(ailing.maskedLog).toContain('the units that failed had failed before')
+  expectEnd(await deploy({ version: 'v3', system: 's3' }), 'deployed')
   const three = await app.generation()
 
   // The boot loader cannot be written: it runs, it is said, and what boots is what did.
@@ -88,12 +94,12 @@ test.concurrent('a system and the code beside it are one release', async () => {
   expect(drifted.summary).toMatch(/another system runs than was deployed: .*s5/)
   const plan = await app.run(await app.commit({ version: 'v6', system: 's6' }), { ...inputsOf(app), mode: 'plan' })
   expectEnd(plan, 'planned')
-  expect(plan.summary).toMatch(/the system is built from the flake/)
+  expect(plan.summary).toMatch(/another system: nixos-system-home-lab-01-s6/)
   expectEnd(await app.run('', { ...rollback, to: again, force: 'true' }), 'deployed')
   await app.expect('v3', 's3')
   expectEnd(await app.run('', { ...rollback, to: '4711' }), 'failed', /HD-ROLL-02/, /generation/)
   await host.sh(`${app.state}/rollback previous`)
-  await app.expect('v2', 's1')
+  await app.expect('v3', 's3b')
 })
 
 test.concurrent('whatever an activation breaks is taken back', async () => {
@@ -101,17 +107,25 @@ test.concurrent('whatever an activation breaks is taken back', async () => {
   await using app = await NixApp.create(host)
   await app.install()
   const deploy = deployer(app)
-  expectEnd(await deploy({ version: 'v1', system: 's1' }), 'deployed')
+  const unjudged = { health: '', 'health-timeout': '', 'health-stable': '', restart: '' }
+  // Who ends well and is started again, later, has not failed.
+  const again = { 'units/again.service': '[Service]\nExecStart=/bin/true\nRestart=always\nRestartSec=60\n' }
+  expectEnd(await deploy({ version: 'v1', system: 's1', files: again }, unjudged), 'deployed')
   const expectV1 = async () => await app.expect('v1', 's1')
 
   const ill = await deploy({ version: 'v2', system: 's2', code: 'ends' })
   expectEnd(ill, 'rolled-back', 'HD-HEALTH-01')
   expect(ill.summary).toContain('the code of v2 ends')
   await expectV1()
-  const unjudged = { health: '', 'health-timeout': '', 'health-stable': '', restart: '' }
   expectEnd(await deploy({ version: 'v3', system: 's3', code: 'ends' }, unjudged), 'rolled-back', /HD-NIX-04/, /misaki/)
   await expectV1()
   expectEnd(await deploy({ version: 'v4', system: 's4', behaviour: 'snippet' }), 'rolled-back', /HD-NIX-03/, /snippet/)
+  await expectV1()
+  const refuses = await deploy({ version: 'v4', system: 's4', behaviour: 'refuses' })
+  expectEnd(refuses, 'rolled-back', /HD-NIX-03/, /check before the switch/)
+  // Units that fail say 4, and hide a snippet that failed before them.
+  const hidden = await deploy({ version: 'v4', system: 's4', behaviour: 'snippet-unit' })
+  expectEnd(hidden, 'rolled-back', /HD-NIX-03/, /snippet/)
   await expectV1()
   expectEnd(await deploy({ version: 'v5', system: 's5', behaviour: 'init' }), 'rolled-back', /HD-NIX-03/, /reboot/)
   expectEnd(await deploy({ version: 'v6', system: 's6', behaviour: 'crash' }), 'rolled-back', /HD-NIX-03/, /crashed/)
@@ -119,8 +133,12 @@ test.concurrent('whatever an activation breaks is taken back', async () => {
   const hung = await deploy({ version: 'v7', system: 's7', behaviour: 'hang' }, { 'confirm-timeout': '10s' })
   expectEnd(hung, 'rolled-back', /HD-GUARD-01/)
   await expectV1()
+  // That of nixos-rebuild itself goes on in a unit of its own.
+  const native = { activation: 'native', 'confirm-timeout': '10s' }
+  expectEnd(await deploy({ version: 'v7', system: 's7', behaviour: 'hang' }, native), 'rolled-back', /HD-GUARD-01/)
+  await expectV1()
   expect(await host.sh('pgrep -fx "sleep 1000" || true')).toBe('')
-  await host.sh('systemd-run --quiet --unit=other flock /run/nixos/switch-to-configuration.lock sleep 16')
+  await host.sh('systemd-run --quiet --unit=other flock /run/nixos/switch-to-configuration.lock sleep 40')
   expectEnd(await deploy({ version: 'v8', system: 's8' }), 'rolled-back', /HD-NIX-03/, /Another activation/)
   await expectV1()
 
@@ -146,16 +164,19 @@ test.concurrent('a power cut before the vote leaves what ran, and after it what 
   expect(await app.answer()).toContain('v11')
   await cutPower(app, early)
   await app.expect('v1', 's1')
+  expect(await host.sh('readlink -f /run/booted-system')).toMatch(/s1$/)
 
   const between = app.start(await app.commit({ version: 'v12', system: 's12', behaviour: 'slow-boot' }), inputsOf(app))
   await until('the vote', async () => (await host.try(`test -e ${app.state}/work/confirmed`)).code === 0, 40_000, 100)
   await cutPower(app, between)
   await app.expect('v12', 's12')
+  expect(await host.sh('readlink -f /run/booted-system')).toMatch(/s12?$/)
 
   expectEnd(await deploy({ version: 'v13', system: 's13' }), 'deployed')
   await host.kill()
   await host.boot()
   await app.expect('v13', 's13')
+  expect(await host.sh('readlink -f /run/booted-system')).toMatch(/s13$/)
 })
 
 async function cutPower({ host }: NixApp, run: ReturnType<NixApp['start']>): Promise<void> {
@@ -189,6 +210,18 @@ test.concurrent('what cannot be built changes nothing, nor does a disk that is f
   const alone = await deploy({ version: 'v2' }, { ...own, name: 'alone', health: '' })
   expectEnd(alone, 'deployed')
   expect(warnings(alone)).toMatch(/git does not know them: .*forgotten/)
+  // By a reference, it is Nix itself that has to read it.
+  const byReference = {
+    ...own,
+    flake: 'git+file:///home/limited/hosts?dir=nixos#home-lab-01',
+    name: 'remote',
+    health: '',
+  }
+  expectEnd(await deploy({ version: 'v2' }, byReference), 'failed', /HD-NIX-01/, /belongs to another user/)
+  await host.sh('chown -R root: /home/limited/hosts/.git /home/limited/hosts')
+  expectEnd(await deploy({ version: 'v2' }, byReference), 'deployed')
+  const stale = '{ inputs.x = { url = "path:/etc/nix"; flake = false; }; outputs = _: {}; }'
+  expectEnd(await deploy({ version: 'v2', ...flake(stale) }), 'failed', /HD-NIX-01/, /flake\.lock/)
   await host.sh('rm -rf /home/limited/hosts/.git')
   expectEnd(
     await deploy({ version: 'v2' }, { ...own, name: 'alone', force: 'true', health: '' }),
@@ -196,6 +229,12 @@ test.concurrent('what cannot be built changes nothing, nor does a disk that is f
     /HD-NIX-06/,
     /\.env/,
   )
+
+  // A boot partition without room for another kernel.
+  await host.sh('cp -P /boot/default /tmp/; mount -t tmpfs -o size=16k tmpfs /boot; cp -P /tmp/default /boot/')
+  const large = await deploy({ version: 'v2', system: 's2', kernel: 'x'.repeat(40_000) })
+  expectEnd(large, 'failed', /HD-NIX-08/, /\/boot has no room/)
+  await host.sh('umount /boot')
 
   // Room for the tree of the release, and not for what Nix makes of it.
   const blob = { files: { 'nixos/blob': 'x'.repeat(4_000_000) } }
@@ -212,7 +251,6 @@ test.concurrent('a user who may run nixos-rebuild only, and a system that the ru
   await using app = await NixApp.create(host, '/home/limited/lab-project')
   await using runner = await RunnerNix.create({ colmena: false })
   await app.install()
-  await rebuildThatLooksForItself(host)
   const deploy = deployer(app)
   const refused = expectEnd(await deploy({ version: 'v1', system: 's1' }), 'failed', 'HD-SUDO-01')
   const file = /^limited ALL=.*\n(?: {2}.*\n)*/m.exec(refused)?.[0] ?? ''
@@ -225,6 +263,10 @@ test.concurrent('a user who may run nixos-rebuild only, and a system that the ru
   expectEnd(await deploy({ version: 'v3', system: 's3', code: '500' }, { activation: 'native' }), 'rolled-back')
   await app.expect('v1', 's1')
   expectEnd(await deploy({ version: 'v4', system: 's4' }, { activation: 'native' }), 'deployed')
+  await app.expect('v4', 's4')
+  // Nobody but root can end its unit: the way back waits for that.
+  const slow = await deploy({ version: 'v5', system: 's9', behaviour: 'slow' }, { 'confirm-timeout': '10s' })
+  expectEnd(slow, 'rolled-back', /HD-GUARD-01/)
   await app.expect('v4', 's4')
 
   const built = { 'build-on': 'runner' }
@@ -243,18 +285,6 @@ test.concurrent('a user who may run nixos-rebuild only, and a system that the ru
   expectEnd(await deploy({ version: 'v6' }, { flake: system }), 'deployed')
   await app.expect('v6', 's1')
 })
-
-/** As the one of a real system, it lies in the store, and begins by looking for a newer one; where there is none it ends. */
-async function rebuildThatLooksForItself(host: LabHost): Promise<void> {
-  const look = `[ -n "\${LOOKED-}" ] || { LOOKED=1; export LOOKED; for word in "$@"; do case $word in *#*) flake=$word ;; esac; done
-new=$(nix --extra-experimental-features 'nix-command flakes' build --impure --no-link --print-out-paths "\${flake%#*}#nixosConfigurations."\${flake#*#}".config.system.build.nixos-rebuild") || exit 1
-exec "$new/bin/nixos-rebuild" "$@"; }`
-  await host.sh(
-    `mkdir -p /tmp/own/bin; cd /tmp/own/bin; { echo '#!/bin/sh'; cat; tail -n +2 /usr/local/bin/nixos-rebuild; } >nixos-rebuild; chmod 755 nixos-rebuild
-ln -sfn "$(nix-store --add /tmp/own)/bin/nixos-rebuild" /usr/local/bin/nixos-rebuild`,
-    { input: `${look}\n` },
-  )
-}
 
 test.concurrent('the recipe of home-lab-01, with its database', async () => {
   await using host = await labHost({ name: 'home-lab-05', user: 'deploy', layers: ['nix-databases'] })

@@ -190,6 +190,9 @@ leave
  * next run uses it, and the unit that systemd starts after a reboot.
  */
 export const settleMain = sh`
+# The unit, which knows the boot that it was made in: a start of its target, as an activation of NixOS does it, is no reboot.
+read -r this_boot 2>/dev/null </proc/sys/kernel/random/boot_id || this_boot=
+[ -z "\${1-}" ] || [ "$1" != "$this_boot" ] || exit 0
 hd_alone settling
 # While this waited, the next run may have begun a change of its own here.
 [ "$(cat id 2>/dev/null)" = "$id" ] || exit 0

@@ -196,7 +196,7 @@ const start = sh`
 # On NixOS that folder is a part of the system, and only the one beside it can be written to.
 for hd_dir in "$unit_dir" "$unit_dir.attached"; do
   [ -n "$unit_dir" ] && mkdir -p "$hd_dir/$wanted_by.wants" 2>/dev/null && [ -w "$hd_dir/$wanted_by.wants" ] && [ -w "$hd_dir" ] || continue
-  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nWants=network-online.target\nAfter=local-fs.target network-online.target docker.service\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$hd_dir/$unit" &&
+  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nWants=network-online.target\nAfter=local-fs.target network-online.target docker.service\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh" %s\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" >"$hd_dir/$unit" &&
     ln -sf "../$unit" "$hd_dir/$wanted_by.wants/$unit" || :
   break
 done

@@ -1,3 +1,4 @@
+import { DeployError } from '../errors.ts'
 import { openScratch } from '../remote/scratch.ts'
 import { runningRelease } from '../remote/state.ts'
 import { sh } from '../shell.ts'
@@ -85,10 +86,11 @@ hd_file_other() { hd_file_same "$1" "$2" || printf 'file %s\n' "$2" >&3; }
 hd_each_file hd_file_other
 `
 
-/** What the strategy sees in the way, and what it would do. */
+/** What the strategy sees in the way, and what it would do; `built` was found out on the runner. */
 export async function foresee(
   context: Context,
   member: Compared,
+  built: readonly string[],
   findings: Findings,
   note: (text: string) => void,
 ): Promise<Foreseen> {
@@ -97,15 +99,23 @@ export async function foresee(
   const picture = difference === undefined || preflight + ahead === '' ? '' : drawPicture
   // Each by itself: where one ends early, the others still speak.
   const parts = [envNames, otherFiles, preflight, ahead].map((part) => `(\n:\n${part}\n)`)
-  const { code, text, tail } = await link.host.run(`${head(change)}\n${picture}\n${parts.join('\n')}`, {
+  const answer = await link.host.run(`${head(change)}\n${picture}\n${parts.join('\n')}`, {
     label: 'Looking ahead',
     quiet: true,
     timeoutMs: 300_000,
   })
+  const { code, tail } = answer
+  const text = [...built, answer.text].join('\n')
   const { said, warnings, env, notes, refused } = readAhead(text)
   for (const warning of warnings) context.log.warning(`${link.host.name}: ${warning}`)
   findings.add(record, ...refused.map((refusal) => together(refusal, [], link.host.name)))
-  if (code !== 0) findings.add(record, notSeen(link.host.name, tail))
+  if (code !== 0) {
+    const { code: which, what, ...said } = member.goal.strategy.explain('foresee', tail) ?? {}
+    findings.add(
+      record,
+      which && what ? new DeployError(which, what, { ...said, detail: tail }) : notSeen(link.host.name, tail),
+    )
+  }
   const names = (sign: string) => env.flatMap((line) => (line.startsWith(`${sign} `) ? [line.slice(2)] : []))
   const does = text.split('\n').filter((line) => /^[-+~] /.test(line))
   note(

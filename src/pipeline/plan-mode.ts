@@ -8,6 +8,7 @@ import { newRelease } from './goal.ts'
 import { baseline } from './health.ts'
 import { enterHive } from './hive.ts'
 import { enterNetwork } from './network.ts'
+import { lookOnRunner } from './on-runner.ts'
 import { nothingKnown, obstaclesOf, planRecord } from './plan-record.ts'
 import { lackingTools } from './preflight.ts'
 import { reach } from './reach.ts'
@@ -46,8 +47,9 @@ export async function planMode(outside: Context): Promise<Result> {
   const compared = await findings.all(context, 'Compare files', aimed, (member, note) =>
     compareOnly(context, member, source, findings, note),
   )
+  const built = await lookOnRunner(context, compared, findings)
   const foreseen = await findings.all(context, 'Look ahead', compared, (member, note) =>
-    foresee(context, member, findings, note),
+    foresee(context, member, built.get(member.record) ?? [], findings, note),
   )
   const looked = await baseline(context, foreseen, findings.all)
   // A look that was begun is not ended half-way; whoever cancelled it wants no more of it.

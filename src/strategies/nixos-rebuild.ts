@@ -3,7 +3,8 @@ import { activationScripts } from './nix/activation.ts'
 import { buildScripts } from './nix/build.ts'
 import { explain } from './nix/explain.ts'
 import { foresee } from './nix/foresee.ts'
-import { noNix, parseFlake } from './nix/options.ts'
+import { foreseeOnRunner } from './nix/foresee-runner.ts'
+import { type NixOptions, noNix, parseFlake } from './nix/options.ts'
 import { preflight } from './nix/preflight.ts'
 import { buildOnRunner } from './nix/runner.ts'
 import { unitsOf } from './nix/units.ts'
@@ -35,12 +36,13 @@ export const nixosRebuild: Strategy = {
       inspect: `${head}${activation.inspect}${units.inspect}`,
       diff: `${activation.head}${activation.diff}`,
       drift: `${activation.head}${activation.drift}`,
-      foresee: `${head}${building}${foresee}`,
+      foresee: `${head}${building}${foresee(options)}`,
     }
   },
-  onRunner: ({ nix: options = noNix }) =>
-    options.buildOn === 'runner' && parseFlake(options.flake).system === undefined
-      ? (work) => buildOnRunner(options, work)
-      : undefined,
+  onRunner: ({ nix: options = noNix }) => (builtOnRunner(options) ? (work) => buildOnRunner(options, work) : undefined),
+  foreseeOnRunner: ({ nix: options = noNix }) =>
+    builtOnRunner(options) ? (work) => foreseeOnRunner(options, work) : undefined,
   explain,
 }
+
+const builtOnRunner = ({ buildOn, flake }: NixOptions) => buildOn === 'runner' && parseFlake(flake).system === undefined

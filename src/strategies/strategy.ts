@@ -112,6 +112,13 @@ export interface Strategy {
   checks(options: StrategyOptions): readonly string[]
   /** What has to be made on the runner before the phases begin; undefined where these options want nothing of it. Says what it made. */
   onRunner?(options: StrategyOptions): ((work: RunnerWork) => Promise<string>) | undefined
+  /**
+   * For `mode: plan`: what can be told by work on the runner, for each host of it: lines as `foresee` says them. Changes
+   * nothing on the hosts.
+   */
+  foreseeOnRunner?(
+    options: StrategyOptions,
+  ): ((work: RunnerWork) => Promise<readonly (readonly string[])[]>) | undefined
   /** In words what its own scripts failed of; undefined where the output says it all. */
   explain(phase: string, output: string): Explained | undefined
 }

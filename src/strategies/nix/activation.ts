@@ -34,8 +34,13 @@ else
   hd_fell=$(LC_ALL=C comm -13 "$work/nix.ill" "$work/nix.ill.new" | tr '\n' ' ' | sed 's/ $//')
   # An old nixos-rebuild says 1 for everything.
   if [ "$hd_code" = 1 ] && [ -n "$hd_rebuild" ] && [ -n "$hd_fell" ] && [ "$(hd_running)" = "$hd_system" ]; then hd_code=4; fi
+  # Units that fail after it hide that the activation script did.
+  if [ "$hd_code" = 4 ] && grep -qs '^Failed to run activate script' "$work"/log.*; then hd_code=2; fi
   case $hd_code in
-    0 | 4) if [ -z "$hd_fell" ]; then [ "$hd_code" = 0 ] || hd_note 'the units that failed had failed before'
+    0 | 4) if [ -z "$hd_fell" ]; then
+        if [ "$hd_code" = 0 ]; then :
+        elif [ -s "$work/nix.ill.new" ]; then hd_note 'the units that failed had failed before'
+        else hd_note 'warning: the new system runs, and not all of its units could be started or reloaded: the log of this step names them'; fi
       elif [ -n "$hd_judged" ]; then hd_note "warning: the new system runs, and these units failed: \${hd_fell}(health decides)"
       else hd_failed 4 "$hd_fell"; exit 4; fi ;;
     *) hd_failed "$hd_code" "$hd_fell"; exit "$hd_code" ;;
@@ -131,6 +136,7 @@ export function activationScripts(facts: Facts, { native, judged }: ActivationOp
     hd_rebuild: limited || native ? rebuild : '',
     hd_verb: native ? 'switch' : 'test',
     hd_judged: judged ? 'true' : '',
+    hd_may: limited ? '' : 'true',
   })
   return {
     head: values + systemFunctions,

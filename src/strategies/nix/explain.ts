@@ -4,7 +4,7 @@ import { explain as explainUnits } from '../uv/explain.ts'
 /** What Nix and the activation said, in the words of somebody who has to do something about it. */
 export function explain(phase: string, output: string): Explained | undefined {
   const [, kind = '', about = ''] = [...output.matchAll(/^hd-nix: (\S+)[\t ]*(.*)$/gm)].at(-1) ?? []
-  if (phase === 'build') return explainBuild(kind, about, output)
+  if (phase === 'build' || phase === 'foresee') return explainBuild(kind, about, output)
   if (phase !== 'apply') return undefined
   return kind === '' ? explainUnits(phase, output) : explainActivation(kind, about.trim(), output)
 }
@@ -119,7 +119,10 @@ function explainBuild(kind: string, about: string, output: string): Explained {
 }
 
 const activations: Readonly<Record<string, readonly [string, string]>> = {
-  '1': ['It refused to begin, or the boot loader could not be written.', 'Its last lines are in the log of this step.'],
+  '1': [
+    'A check before the switch failed, the boot loader could not be written, or systemd gave no answer.',
+    'Its last lines are in the log of this step.',
+  ],
   '2': ['A part of the activation script failed.', 'The log of this step names the snippet that failed.'],
   '11': [
     'Another activation is at it.',

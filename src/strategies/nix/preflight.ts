@@ -27,7 +27,7 @@ if [ ! -e "$hd_folder/$hd_dir/flake.nix" ]; then
   exit 0
 fi
 if [ "$hd_flake" = . ]; then
-  hd_listed() { hd_as_owner git -c safe.directory='*' -C "$hd_folder" status --porcelain -unormal -- "$(hd_git rev-parse --show-toplevel)" 2>/dev/null </dev/null | grep "$@" | cut -c4- | head -n 8 | tr '\n' ' '; }
+  hd_listed() { hd_as_owner git --no-optional-locks -c safe.directory='*' -C "$hd_folder" status --porcelain -unormal -- "$(hd_git rev-parse --show-toplevel)" 2>/dev/null </dev/null | grep "$@" | cut -c4- | head -n 8 | tr '\n' ' '; }
   hd_files=$(hd_listed '^??') || :
   [ -z "$hd_files" ] || hd_say warn "Nix does not see these, for git does not know them: $hd_files"
   hd_files=$(hd_listed -v '^??') || :

@@ -1,58 +1,21 @@
 import { once } from 'node:events'
-import { existsSync, readdirSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { DeployError } from '../../errors.ts'
 import type { Host } from '../../remote/host.ts'
-import { runTool } from '../../runner/exec.ts'
 import { assign, quote } from '../../shell.ts'
-import type { Explained, RunnerWork } from '../strategy.ts'
-import { explain } from './explain.ts'
-import { type NixOptions, parseFlake } from './options.ts'
-
-type Member = RunnerWork['members'][number]
+import type { RunnerWork } from '../strategy.ts'
+import { nameOf } from './closures.ts'
+import type { NixOptions } from './options.ts'
+import { buildEach, type Member, nix } from './runner-build.ts'
 
 /** Builds the systems on the runner, and copies each to the hosts that get it. */
 export async function buildOnRunner(options: NixOptions, work: RunnerWork): Promise<string> {
-  const { url, dir = '', name } = parseFlake(options.flake)
-  const folder = join(work.source, dir)
-  if (url === undefined) refuseSecrets(folder)
-  const folderOfLinks = await mkdtemp(join(tmpdir(), 'hd-nix-'))
-  try {
-    const built = new Map<string, string>()
-    for (const member of work.members) {
-      const of = name || (await hostName(member.host))
-      const path = built.get(of) ?? (await build(options, url ?? '.', of, folder, join(folderOfLinks, `${built.size}`)))
-      built.set(of, path)
-      await copy(path, member, folderOfLinks, work.signal)
-      await noteDown(path, member)
-    }
-    return [...built.values()].map((path) => path.replace(/^\/nix\/store\/\w+-/, '')).join(', ')
-  } finally {
-    await rm(folderOfLinks, { recursive: true, force: true })
-  }
-}
-
-/** Without git, Nix copies the whole folder to its store, and with the system perhaps to the host's. */
-function refuseSecrets(folder: string): void {
-  for (let at = folder; at !== dirname(at); at = dirname(at)) if (existsSync(join(at, '.git'))) return
-  const secrets = readdirSync(folder).filter(
-    (file) => /^\.env(\..*)?$/.test(file) && !/\.(example|sample|template|dist)$/.test(file),
-  )
-  if (secrets.length === 0) return
-  throw new DeployError('HD-NIX-06', `Secrets would enter the Nix store: ${secrets.join(', ')}.`, {
-    why: 'Without git, Nix copies the whole folder of the flake into its store, which every user can read.',
-    fix: 'Run actions/checkout before this step, and give secrets by `env-file` or `secret-files`.',
+  const built = await buildEach(options, work, async (path, member, folder) => {
+    await copy(path, member, folder, work.signal)
+    await noteDown(path, member)
+    return nameOf(path)
   })
-}
-
-async function build(options: NixOptions, ref: string, name: string, cwd: string, link: string): Promise<string> {
-  const attribute = `${ref}#nixosConfigurations."${name}".config.system.build.toplevel`
-  if (options.check) await nix(['flake', 'check', '--no-update-lock-file', ...options.args, ref], cwd, 'check')
-  const words = ['build', '--no-update-lock-file', '--print-out-paths', '--out-link', link, ...options.args, attribute]
-  return (await nix(words, cwd, 'build')).trim()
+  return [...new Set(built)].join(', ')
 }
 
 /**
@@ -94,31 +57,8 @@ async function forward(host: Host, command: string, client: Socket): Promise<voi
   await pipe.exit
 }
 
-async function hostName(host: Host): Promise<string> {
-  const { text } = await host.run('cat /proc/sys/kernel/hostname >&3', { label: 'Reading the name', quiet: true })
-  return text.trim()
-}
-
 /** For the phase `build`, which keeps it from garbage collection. */
 async function noteDown(path: string, { host, release }: Member): Promise<void> {
   const script = `${assign({ release, built: path })}umask 077; mkdir -p "$release/nix" && printf '%s\\n' "$built" >"$release/nix/built"`
   await host.run(script, { label: 'Noting what was built', quiet: true })
-}
-
-async function nix(words: readonly string[], cwd: string, kind: string): Promise<string> {
-  // By a shell that looks for it: a tool that is missing is another thing than a system that cannot be built.
-  const found = 'command -v nix >/dev/null 2>&1 || exit 127; exec nix "$@"'
-  const features = ['--extra-experimental-features', 'nix-command flakes']
-  const { code, stdout, stderr } = await runTool('/bin/sh', ['-c', found, 'nix', ...features, ...words], {
-    ...{ cwd, env: { NO_COLOR: '1' } },
-  })
-  if (code === 0) return stdout
-  if (code === 127) {
-    throw new DeployError('HD-PATH-01', 'nix is missing on the runner.', {
-      why: '`build-on: runner` needs it.',
-      fix: 'Add a step with `cachix/install-nix-action` before this one, or use `build-on: host`.',
-    })
-  }
-  const { code: which, ...said } = explain('build', `${stderr}\nhd-nix: ${kind}\t${words.at(-1)}`) as Explained
-  throw new DeployError(which, said.what, { ...said, detail: stderr })
 }

@@ -1,20 +1,26 @@
 import { sh } from '../../shell.ts'
+import { asRoot } from '../as-root.ts'
 
 /**
  * The shell functions about systems: which one runs and which would be booted, how one takes the place of another, and
  * how nobody's garbage collection takes it. Wants what `activationScripts` assigns.
  */
-export const systemFunctions = sh`
+export const systemFunctions = `${asRoot}${sh`
 hd_profile=/nix/var/nix/profiles/system
 hd_code=0
-hd_as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi </dev/null; }
 hd_note() { printf 'homelab-deploy: %s\n' "$1"; }
-hd_failed() { printf 'hd-nix: %s\t%s\n' "$1" "$2" >&2; }
+hd_failed() { printf 'hd-nix: %s\t%s\n' "$1" "$(printf %s "$2" | tr '\n' ' ')" >&2; }
 hd_running() { readlink -f /run/current-system 2>/dev/null || :; }
 hd_next() { readlink -f "$hd_profile" 2>/dev/null || :; } # what would be booted
 hd_new() { readlink -- "$release/nix/system" 2>/dev/null || :; }
 hd_generation() { readlink "$hd_profile" 2>/dev/null | sed -n 's/^.*system-\([0-9]*\)-link$/\1/p'; }
-hd_ill() { systemctl list-units --state=failed,auto-restart --plain --no-legend --no-pager 2>/dev/null </dev/null | awk '{print $1}' | LC_ALL=C sort; }
+hd_ill() {
+  systemctl list-units --state=failed,auto-restart --plain --no-legend --no-pager 2>/dev/null </dev/null | awk '{ print $1, $4 }' | while read -r hd_one hd_sub; do
+    # Who ended well and is started again has not failed.
+    [ "$hd_sub" != auto-restart ] || [ "$(systemctl show -p ExecMainStatus --value -- "$hd_one" 2>/dev/null </dev/null)" != 0 ] || continue
+    printf '%s\n' "$hd_one"
+  done | LC_ALL=C sort
+}
 hd_hold() { # LINK SYSTEM: for as long as LINK is there, no garbage collection takes SYSTEM
   mkdir -p -- "$(dirname -- "$1")" && "$hd_nix_bin/nix-store" --realise "$2" --add-root "$1" --indirect >/dev/null
 }
@@ -32,10 +38,13 @@ hd_activate() { # VERB SYSTEM
   printf '{ outputs = _: { nixosConfigurations.system = { %s config.system.build.toplevel = builtins.storePath "%s"; }; }; }\n' "$hd_own" "$2" >"$work/nix.flake/flake.nix"
   (cd -- "$work/nix.flake" && hd_as_root "$hd_rebuild" "$1" --flake path:.#system --impure)
 }
-# Into $hd_code what switch-to-configuration said. With 11 another one is at it.
+# Another one is at it: its lock is taken (11), or the unit that nixos-rebuild wants to run it in.
+hd_busy() { [ "$hd_code" = 11 ] || { [ "$hd_code" = 1 ] && [ -n "$hd_rebuild" ] && [ -n "$(hd_units_of_rebuild)" ]; }; }
+hd_units_of_rebuild() { systemctl list-units --state=active,activating,deactivating --plain --no-legend --no-pager 'nixos-rebuild-switch-to-configuration*.service' 2>/dev/null </dev/null | awk '{ print $1 }'; }
+# Into $hd_code what switch-to-configuration said.
 hd_switch() { # VERB SYSTEM SECONDS
   hd_turns=0
-  while hd_code=0; hd_activate "$1" "$2" || hd_code=$?; [ "$hd_code" = 11 ] && [ "$hd_turns" -lt "$3" ]; do
+  while hd_code=0; hd_activate "$1" "$2" || hd_code=$?; hd_busy && [ "$hd_turns" -lt "$3" ]; do
     [ "$hd_turns" != 0 ] || echo 'Another activation is at it; waiting for its end.'
     sleep 1; hd_turns=$((hd_turns + 1))
   done
@@ -55,6 +64,12 @@ hd_boot_as_before() {
 }
 # What is left of an activation that was ended half-way, and holds its lock: only root can end it, and its group tells it.
 hd_end_activation() {
+  # The unit of nixos-rebuild outlives it.
+  if [ -n "$hd_rebuild" ] && [ -n "$hd_may" ]; then
+    for hd_unit in $(hd_units_of_rebuild); do
+      case $(systemctl show -p ExecStart "$hd_unit" 2>/dev/null) in *"$(hd_new)/bin/switch-to-configuration"*) hd_as_root systemctl kill -s KILL "$hd_unit" || : ;; esac
+    done
+  fi
   read -r _ _ hd_group _ 2>/dev/null <"$work/nix.group" || return 0
   cmp -s "$work/nix.boot-id" /proc/sys/kernel/random/boot_id || return 0
   # A number is not given anew while a group bears it.
@@ -66,4 +81,4 @@ hd_end_activation() {
     sleep 1
   done
 }
-`
+`}`

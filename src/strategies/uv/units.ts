@@ -1,4 +1,5 @@
 import { assign, quote, sh } from '../../shell.ts'
+import { asRoot } from '../as-root.ts'
 import { type UvOptions, unitName, unitOf } from './options.ts'
 import type { Programs } from './sudoers.ts'
 
@@ -11,8 +12,6 @@ if [ -n "$hd_user_scope" ]; then
   XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR
   hd_unit_dir=\${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
 else hd_unit_dir=/etc/systemd/system; fi
-# With nothing to read: the lists that the loops below read are their own.
-hd_as_root() { if [ "$(id -u)" = 0 ] || [ -n "$hd_user_scope" ]; then "$@"; else sudo -n "$@"; fi </dev/null; }
 hd_ctl() { hd_as_root "$hd_systemctl" $hd_user_scope "$@"; }
 hd_show() { "$hd_systemctl" $hd_user_scope show -p "$2" --value -- "$1" 2>/dev/null || :; }
 hd_was() { sed -n "s/^$2=//p" "$work/units/$1.was" 2>/dev/null || :; }
@@ -187,6 +186,6 @@ export function unitScripts({ services, restart, unitFiles, scope }: UvOptions, 
 hd_units() { ${each([...new Set([...restart, ...services])])}; }
 hd_unit_files() { ${each(files.map(({ name }) => name))}; }
 hd_file_of() { case $1 in ${cases.join(' ')} *) ;; esac; } # the file of the tree that becomes this unit
-${functions}`
+${asRoot}${functions}`
   return { head, snapshot, list: 'hd_unit_files >"$release/units"\n', reach, activate, back, changed, inspect }
 }
