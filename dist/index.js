@@ -69488,7 +69488,7 @@ const operation = {
     },
     environment: {
         group: 'report',
-        description: 'The name of the environment, shown in the summary.',
+        description: 'The name of the environment, shown in the summary. Without it, that of `target`.',
         form: oneLine('', '', (text, refuse) => text.length > 255 ? refuse('is too long', 'Use at most 255 characters.', text) : text),
     },
     url: { group: 'report', description: 'Where the application is found, shown in the summary.', form: webAddress },
@@ -69978,7 +69978,8 @@ function buildPlan(values, given, env, required) {
         },
         to: values.to,
         report: {
-            ...{ environment: values.environment, url: values.url },
+            // Of the jobs of a matrix each deploys to another target: the name tells their summaries apart.
+            ...{ environment: values.environment || (given.get('target')?.text.trim() ?? ''), url: values.url },
             ...{ comment: values.comment, deployment: values.deployment },
         },
         run,
@@ -70847,7 +70848,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _inputs_forge_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4698);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5889);
 /* harmony import */ var _node_version_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4526);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5625);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6839);
 /* harmony import */ var _pipeline_tell_github_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9086);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1973);
 /* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(9305);
@@ -72019,24 +72020,7 @@ var engine = __nccwpck_require__(7246);
 
 
 
-const searched = [
-    ...[
-        'awk',
-        'cp',
-        'curl',
-        'find',
-        'git',
-        'gzip',
-        'install',
-        'nix',
-        'nixos-rebuild',
-        'pg_dump',
-        'rm',
-        'rsync',
-        'setsid',
-    ],
-    ...['sha256sum', 'sort', 'sqlite3', 'stat', 'sudo', 'systemctl', 'systemd-run', 'tar', 'uv', 'wget', 'xargs'],
-];
+const searched = 'awk cp curl find git gzip install nix nixos-rebuild pg_dump rm rsync setsid sha256sum sort sqlite3 stat sudo systemctl systemd-run tar uv wget xargs';
 const script = `
 say() { printf '%s=%s\\n' "$1" "$2" >&3; }
 (
@@ -72092,7 +72076,7 @@ wait
 /** Asks everything at once. `versions` names the tools whose version matters: asking each costs the host a process. */
 async function probe(host, ask) {
     const began = Date.now();
-    const { code, text, tail } = await host.run((0,shell/* assign */.kp)({ path: ask.path, name: ask.name, tools: searched.join(' '), versions: ask.versions.join(' ') }) + script, { label: 'Reading facts', timeoutMs: 60_000, quiet: true });
+    const { code, text, tail } = await host.run((0,shell/* assign */.kp)({ path: ask.path, name: ask.name, tools: searched, versions: ask.versions.join(' ') }) + script, { label: 'Reading facts', timeoutMs: 60_000, quiet: true });
     if (code !== 0) {
         throw new errors/* DeployError */.sH('HD-SSH-07', `The shell of ${host.name} cannot run a simple script.`, {
             why: `It ended with exit code ${code}.`,
@@ -72174,7 +72158,10 @@ async function reach(context, open, { all = fleet/* onAll */.J, refuse = refuseP
         const connected = open.use(await ssh_host/* SshHost */.f.connect(target, { log, signal, hosted: plan.run.hosted, network }));
         record.hostKey = connected.hostKeyLine;
         record.network = (await network.path?.((target.jump ?? target).address)) ?? '';
-        note([`Host key ${connected.hostKey}`, record.network].filter(Boolean).join('; '));
+        if (target.jump)
+            record.jump = (0,remote_target/* showAddress */.m)(target.jump.address);
+        const by = record.jump ? `by the jump host ${record.jump}` : '';
+        note([`Host key ${connected.hostKey}`, by, record.network].filter(Boolean).join('; '));
         if (target.hostKey.mode === 'tailnet')
             log.info(`The tailnet vouches for it. To pin the key itself: ${connected.hostKeyLine}`);
         if (target.hostKey.mode === 'accept-new') {
@@ -72252,7 +72239,7 @@ function pathProblem(host, { path, user }) {
 
 /***/ }),
 
-/***/ 5625:
+/***/ 6839:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -72261,12 +72248,12 @@ __nccwpck_require__.d(__webpack_exports__, {
   e: () => (/* binding */ run)
 });
 
+// EXTERNAL MODULE: ./lib/errors.js
+var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/remote/network.js
 var remote_network = __nccwpck_require__(2056);
 // EXTERNAL MODULE: ./lib/data/index.js + 8 modules
 var lib_data = __nccwpck_require__(4449);
-// EXTERNAL MODULE: ./lib/errors.js
-var errors = __nccwpck_require__(452);
 // EXTERNAL MODULE: ./lib/remote/state.js
 var remote_state = __nccwpck_require__(6915);
 // EXTERNAL MODULE: ./lib/shell.js
@@ -72463,6 +72450,9 @@ leave
  * next run uses it, and the unit that systemd starts after a reboot.
  */
 const settleMain = (0,shell.sh) `
+# The unit, which knows the boot that it was made in: a start of its target, as an activation of NixOS does it, is no reboot.
+read -r this_boot 2>/dev/null </proc/sys/kernel/random/boot_id || this_boot=
+[ -z "\${1-}" ] || [ "$1" != "$this_boot" ] || exit 0
 hd_alone settling
 # While this waited, the next run may have begun a change of its own here.
 [ "$(cat id 2>/dev/null)" = "$id" ] || exit 0
@@ -72619,7 +72609,7 @@ const start = (0,shell.sh) `
 # On NixOS that folder is a part of the system, and only the one beside it can be written to.
 for hd_dir in "$unit_dir" "$unit_dir.attached"; do
   [ -n "$unit_dir" ] && mkdir -p "$hd_dir/$wanted_by.wants" 2>/dev/null && [ -w "$hd_dir/$wanted_by.wants" ] && [ -w "$hd_dir" ] || continue
-  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nWants=network-online.target\nAfter=local-fs.target network-online.target docker.service\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh"\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" >"$hd_dir/$unit" &&
+  printf '[Unit]\nDescription=Settles the deploy %s, which a reboot interrupted\nWants=network-online.target\nAfter=local-fs.target network-online.target docker.service\n[Service]\nType=oneshot\nKillMode=process\nExecStart=/bin/sh "%s/settle.sh" %s\n' "$id" "$(printf %s "$work" | sed 's/%/%%/g')" "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" >"$hd_dir/$unit" &&
     ln -sf "../$unit" "$hd_dir/$wanted_by.wants/$unit" || :
   break
 done
@@ -74047,6 +74037,8 @@ esac
 `;
 }
 
+// EXTERNAL MODULE: ./lib/report/median.js
+var median = __nccwpck_require__(590);
 // EXTERNAL MODULE: ./lib/runner/exec.js
 var exec = __nccwpck_require__(3981);
 ;// CONCATENATED MODULE: ./lib/sync/descent.js
@@ -74117,6 +74109,7 @@ async function subjectOf(source, commit) {
 
 ;// CONCATENATED MODULE: ./lib/pipeline/news.js
 
+
 /** What the new version brings, for the summary. It is read beside the deploy, and only the end waits for it. */
 function readNews({ plan, recorder }, [canary], open) {
     if (plan.mode !== 'deploy' || canary === undefined)
@@ -74135,14 +74128,8 @@ function readNews({ plan, recorder }, [canary], open) {
 }
 /** The median of what earlier runs of the same kind took. */
 function usual(past, mode) {
-    const took = past
-        .filter((line) => line.mode === mode && line.durationMs > 0)
-        .map(({ durationMs }) => durationMs)
-        .toSorted((a, b) => a - b);
-    const middle = took.slice(Math.floor((took.length - 1) / 2), Math.floor(took.length / 2) + 1);
-    if (middle.length === 0)
-        return undefined;
-    return { runs: took.length, durationMs: Math.round(middle.reduce((sum, each) => sum + each, 0) / middle.length) };
+    const took = past.filter((line) => line.mode === mode && line.durationMs > 0).map(({ durationMs }) => durationMs);
+    return took.length === 0 ? undefined : { runs: took.length, durationMs: Math.round((0,median/* median */.J)(took)) };
 }
 
 // EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
@@ -74243,6 +74230,391 @@ function begin_begin(context, member, several) {
     return { ...member, transaction, arm: begin(transaction, facts) };
 }
 
+;// CONCATENATED MODULE: ./lib/pipeline/health.js
+
+
+
+
+
+
+/** Looks once before the change, so that a service that was ill already is not blamed on it. */
+async function baseline(context, members, all = fleet/* onAll */.J) {
+    const looking = members.map((member) => ({ ...member, vitals: vitalsOf(member, context.network) }));
+    if (looking.every(({ vitals }) => vitals.checks.length === 0))
+        return looking;
+    return await all(context, 'Look at its health before', looking, async (member, note) => {
+        const { site, checks, ill, before } = member.vitals;
+        for (const [{ text }, { healthy, seen, latencyMs }] of await (0,lib_health/* sampleAll */.YM)(member.link.host, asOfOld(site), checks)) {
+            before.push({ check: text, healthy, seen, latencyMs });
+            if (!healthy)
+                ill.set(text, seen);
+        }
+        note(ill.size === 0 ? 'healthy' : `not healthy: ${[...ill].map(([text, seen]) => `${text} (${seen})`).join(', ')}`);
+        return member;
+    });
+}
+function vitalsOf(member, network) {
+    const checks = member.goal.health.map(lib_health/* parseCheck */.QB).filter((check) => typeof check !== 'string');
+    return { site: siteOf(member, network), checks, ill: new Map(), before: [] };
+}
+/**
+ * What runs, for `status`: looked at for a few seconds, for in a crash loop a unit is well in most moments; and what is
+ * ill for a moment only is no news. The time limits hold where somebody gave them.
+ */
+async function checkRunning(context, member) {
+    const { site, checks } = vitalsOf(member, context.network);
+    const { given, health } = context.plan;
+    const within = given.has('health-timeout') ? health.within : 10_000;
+    const stable = given.has('health-stable') ? health.stable : 3_000;
+    const onLook = show(context, member.record);
+    return await (0,lib_health/* watch */.wB)(() => member.link.host, asOfOld(site), checks, { within, stable }, { signal: context.signal, onLook });
+}
+function siteOf({ change: { places }, goal, facts }, network) {
+    const systemctl = goal.options.uv?.scope === 'user' ? '--user' : '';
+    return {
+        ...{ path: places.path, systemctl, since: `cat ${(0,shell/* quote */.hD)(`${places.state}/work/since`)}` },
+        ...{ network, engine: facts.engine, state: places.state },
+    };
+}
+/** It may never have been stopped, so that what it has said counts from its own start. */
+function asOfOld(site) {
+    return { ...site, since: '' };
+}
+/** Waits until the new version is healthy and stays so; throws when it does not. */
+async function checkHealth(context, member) {
+    const { vitals, link } = member;
+    if (vitals.checks.length === 0)
+        return;
+    await context.step(titleOn(member, 'Check health'), async ({ note }) => {
+        const watched = await observe(context, member, vitals, 'new');
+        const bad = watched.filter(({ state }) => state !== 'healthy');
+        if (bad.length > 0)
+            throw unhealthy(bad, vitals, member.transaction.gated ? ` on ${link.host.name}` : '');
+        note(`${watched.length} ${watched.length === 1 ? 'check' : 'checks'} healthy`);
+    });
+}
+/** The same checks once the old version is back, but for those that were ill before the deploy. */
+async function checkOldVersion(context, members) {
+    const looking = members.flatMap((member) => {
+        const checks = member.vitals.checks.filter(({ text }) => !member.vitals.ill.has(text));
+        const vitals = { checks, site: asOfOld(member.vitals.site) };
+        return checks.length === 0 ? [] : [{ member, vitals, record: member.record }];
+    });
+    if (looking.length === 0)
+        return;
+    await (0,fleet/* onAll */.J)(context, 'Check the old version', looking, async ({ member, vitals }, note) => {
+        const watched = await observe(context, member, vitals, 'old');
+        const bad = watched.filter(({ state }) => state !== 'healthy');
+        if (bad.length > 0) {
+            throw new errors/* DeployError */.sH('HD-ROLL-03', `The old version is back on ${member.link.host.name}, and it is not healthy.`, {
+                why: bad.map(health_describe).join('; '),
+                fix: 'Look at the host: something the deploy changed outside of `path` (data, a dependency, the network) was not put back.',
+            });
+        }
+        note('healthy again');
+    });
+}
+function show(context, record, which = 'new') {
+    return (watched) => {
+        const seen = watched.map(({ check, state, last }) => ({
+            ...{ check: check.text, healthy: state === 'healthy', seen: last?.seen ?? '', latencyMs: last?.latencyMs ?? 0 },
+        }));
+        if (which === 'new')
+            record.health = seen;
+        else
+            record.healthAfter = seen;
+        context.progress(watched
+            .map((each) => `${each.check.text}: ${each.last?.seen ?? ''}${each.state === 'waiting' && each.good > 0 ? ', waiting whether it lasts' : ''}`)
+            .join('; '));
+    };
+}
+async function observe(context, { guard, link, record }, { site, checks }, which) {
+    const { within, stable } = context.plan.health;
+    // What has to be put back is looked at also after a cancel.
+    const signal = which === 'new' ? context.signal : undefined;
+    const onLook = show(context, record, which);
+    for (;;) {
+        try {
+            return await (0,lib_health/* watch */.wB)(() => link.host, site, checks, { within, stable }, { signal, onLook });
+        }
+        catch (error) {
+            if (!(error instanceof errors/* ConnectionLost */.pz))
+                throw error;
+            await guard.reconnect();
+        }
+    }
+}
+function unhealthy(bad, { ill }, where) {
+    const before = bad.flatMap(({ check }) => ill.has(check.text) ? [`${check.text} was not healthy before this deploy either (${ill.get(check.text)})`] : []);
+    return new errors/* DeployError */.sH('HD-HEALTH-01', `The new version is not healthy${where}: ${bad.map(({ check }) => check.text).join(', ')}.`, {
+        why: [...bad.map(health_describe), ...before].join('; '),
+        fix: 'Read its logs: those of that time that its strategy knows of are in the summary. If it only needs longer to start, raise `health-timeout` (and `confirm-timeout` with it).',
+    });
+}
+function health_describe({ check, last, restarts, good, goodSince }) {
+    const again = restarts > 0 ? `, and it was started anew ${restarts} ${restarts === 1 ? 'time' : 'times'}` : '';
+    const lasted = good > 0 ? ` (good for ${good} looks since ${(0,clock/* humanDuration */.UU)(goodSince)} after the start, not long enough)` : '';
+    return `${check.text}: ${last?.seen ?? 'never looked at'}${again}${lasted}`;
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/colmena/output.js
+/** What colmena prints where there is no terminal: `  NAME | TEXT`, and lines of its own as `[ERROR] TEXT` (0.4) or `ERROR TEXT`. */
+/** The last thing that was said of each node, in the order of `names`: a row a node. */
+function lastRows(output, names) {
+    const last = new Map();
+    for (const line of output.split('\n')) {
+        const [, name = '', text = ''] = /^\s*(\S+) \| (.*\S)\s*$/.exec(line) ?? [];
+        if (text !== '')
+            last.set(name, text);
+    }
+    return names.flatMap((name) => (last.has(name) ? [`${name}: ${last.get(name)}`] : []));
+}
+/** Of all that was printed, the line that says why it failed; at the end it repeats the lines of what failed, as `ERROR  stderr) TEXT`. */
+function reasonOf(output) {
+    const lines = output.split('\n').map((line) => line.replace(/^\s*\S+ \| |^\[?ERROR\]?\s+(\w+\) )?/, '').trim());
+    const last = (pattern) => lines.findLast((line) => pattern.test(line));
+    return (last(/^error: ./) ??
+        last(/^(ssh|nix\S*): ./) ??
+        last(/^Operation failed with error: ./)?.replace(/^Operation failed with error: /, '') ??
+        lines.findLast((line) => line !== '') ??
+        '');
+}
+
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+;// CONCATENATED MODULE: ./lib/pipeline/hive-store.js
+
+
+
+
+
+/** A key whose content is in the store is no secret any more: on the runner, and on whoever gets the closure. */
+function refuseStored(nodes) {
+    for (const { name, keys } of nodes) {
+        const key = keys.find(({ stored }) => stored);
+        if (key === undefined)
+            continue;
+        throw new errors/* DeployError */.sH('HD-HIVE-05', `The key ${key.name} of ${name} is taken from the Nix store.`, {
+            why: 'A path such as `./secret` in a flake is copied into the store, which everybody may read.',
+            fix: 'Give `keyFile` the quoted, absolute path of the file itself: `keyFile = builtins.getEnv "PWD" + "/secret";`, with `colmena-args: --impure`.',
+        });
+    }
+}
+/** What this runner cannot build is told before hours are spent on what it can. */
+async function refuseForeign(nodes, args) {
+    const here = nodes.filter(({ system, buildOnTarget }) => system !== '' && !buildOnTarget);
+    if (here.length === 0 || args.includes('--build-on-target'))
+        return;
+    const runner = await runnerSystems();
+    if (runner === undefined || runner.builders)
+        return;
+    for (const { name, system, drv } of here) {
+        if (runner.systems.includes(system) || !(await hasToBuild(drv)))
+            continue;
+        throw new errors/* DeployError */.sH('HD-HIVE-04', `${name} is ${system}, and this runner cannot build for that.`, {
+            why: `It builds for ${runner.systems.join(', ')}, and has no remote builder. What is missing is in no binary cache either.`,
+            fix: 'Build on the node (`deployment.buildOnTarget = true`), use a runner of that architecture, or set up emulation (`docker/setup-qemu-action` and `extra-platforms`) before this step.',
+        });
+    }
+}
+async function runnerSystems() {
+    const feature = ['--extra-experimental-features', 'nix-command'];
+    for (const words of [['config', 'show'], ['show-config']]) {
+        const { code, stdout } = await nix('nix', [...feature, ...words, '--json']);
+        if (code !== 0)
+            continue;
+        const settings = JSON.parse(stdout);
+        const list = (name) => [settings[name]?.value ?? []].flat().map(String);
+        return {
+            systems: [...list('system'), ...list('extra-platforms')],
+            builders: await hasBuilders(list('builders')[0]),
+        };
+    }
+    return undefined;
+}
+/** `@FILE` names the file that lists them, which is there or not. */
+async function hasBuilders(text = '') {
+    if (!text.startsWith('@'))
+        return text.trim() !== '';
+    const lines = await (0,promises_.readFile)(text.slice(1), 'utf8').catch(() => '');
+    return /^[^#\s]/m.test(lines);
+}
+async function hasToBuild(drv) {
+    const { code, stderr } = await nix('nix-store', ['--realise', '--dry-run', drv]);
+    return code !== 0 || /will be built/.test(stderr);
+}
+/** Whether a secret lies in what the systems are built from: a `src = ./.` takes all there is. */
+async function refuseSecretsInStore(nodes, files, source) {
+    const drvs = nodes.flatMap(({ drv }) => (drv === '' ? [] : [drv]));
+    if (files.length === 0 || drvs.length === 0)
+        return;
+    const search = files.map(({ path, base64 }) => {
+        const size = Buffer.from(base64.reveal(), 'base64').length;
+        return size === 0
+            ? ''
+            : `find "$store" -type f -size ${size}c -exec cmp -s {} ${(0,shell/* quote */.hD)((0,external_node_path_.join)(source, path))} \\; -print 2>/dev/null\n`;
+    });
+    const script = `nix-store -q --requisites "$@" 2>/dev/null | grep -v '\\.drv$' | while read -r store; do\n:\n${search.join('')}done`;
+    const { stdout } = await nix('/bin/sh', ['-c', script, 'sh', ...drvs]);
+    const [found] = stdout.split('\n');
+    if (!found)
+        return;
+    throw new errors/* DeployError */.sH('HD-HIVE-05', 'A secret file has been copied into the Nix store.', {
+        why: `It is ${found}: a path such as \`./.\` in the hive takes every file beside it along.`,
+        fix: 'Let `src` name the folder of the code alone, or filter it (`lib.fileset`, `lib.cleanSourceWith`). Nothing was sent; on a runner of your own collect that path: `nix-store --delete`.',
+    });
+}
+/** Nix finds its store and its settings by the environment. */
+async function nix(tool, args) {
+    const env = Object.entries(process.env).filter(([name]) => /^(NIX_|XDG_)/.test(name));
+    return await (0,exec/* runTool */.q)(tool, args, { env: Object.fromEntries(env) }).catch(() => ({
+        ...{ code: 127, stdout: '', stderr: '' },
+    }));
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/hive-work.js
+
+
+
+
+
+/** Builds the systems on the runner, and copies them to the nodes, where nothing changes by that. */
+async function pushSystems(context, members) {
+    const { colmena, plan, step } = context;
+    if (colmena === undefined || plan.mode !== 'deploy')
+        return;
+    const nodes = members.map(({ target }) => colmena.nodeOf(target));
+    await step('Build and push', async ({ note }) => {
+        await refuseSecretsInStore(nodes, plan.hive?.files ?? [], plan.sync.source);
+        const answer = await colmena.deploy(['apply', 'push'], members, context, note);
+        if (answer.code !== 0)
+            throw notPushed(answer);
+    });
+}
+function notPushed({ tail }) {
+    const why = reasonOf(tail);
+    const untrusted = /lacks a (valid )?signature|trusted-users|is not trusted/i.test(tail);
+    return new errors/* DeployError */.sH('HD-HIVE-07', 'colmena could not build the systems, or not copy them to the nodes.', {
+        why,
+        fix: untrusted
+            ? 'The node takes no unsigned store path from this user: deploy as root (`deployment.targetUser`), name the user in `nix.settings.trusted-users` of the node, or build on it (`deployment.buildOnTarget`).'
+            : 'What colmena and Nix said is in the log of this step. Nothing was changed on the nodes.',
+        detail: tail,
+    });
+}
+/** The keys of a node, uploaded while it waits for them in the middle of its change. */
+async function uploadKeys(context, member) {
+    const keys = context.colmena?.nodeOf(member.target).keys ?? [];
+    const native = context.plan.hive?.native === true && context.plan.mode === 'deploy';
+    if (context.colmena === undefined || keys.length === 0 || native || context.plan.mode === 'rollback')
+        return;
+    const { colmena, plan } = context;
+    await context.step(titleOn(member, 'Upload keys'), async ({ note }) => {
+        const owners = keys.flatMap(({ user, group }) => [
+            ['passwd', user],
+            ['group', group],
+        ]);
+        const lacking = await asked(member, 'keys', owners);
+        if (lacking === undefined)
+            return;
+        // Owners that only the new system brings: as in a deploy of colmena itself, its activation gives them the keys.
+        const early = plan.mode === 'deploy' && lacking.length > 0;
+        const verb = early ? ['apply', 'dry-activate', '--force-replace-unknown-profiles'] : ['upload-keys'];
+        const answer = await colmena.deploy(verb, [member], context, note);
+        // With keys for after the activation it ends in an error, once the others are there; the host looks itself.
+        if (answer.code !== 0 && !(early && keys.some(({ late }) => late)))
+            throw notUploaded(answer, keys);
+        note(`${keys.length} ${keys.length === 1 ? 'key' : 'keys'}`);
+        await answered(member, 'keys');
+    });
+}
+/** Keys that colmena brings after the activation: their owners may be users of the new system. */
+async function uploadLateKeys(context, member) {
+    const { colmena, plan } = context;
+    const keys = colmena?.nodeOf(member.target).keys ?? [];
+    const late = keys.filter((key) => key.late);
+    if (colmena === undefined || late.length === 0 || plan.mode !== 'deploy' || plan.hive?.native)
+        return;
+    await context.step(titleOn(member, 'Upload keys for after the activation'), async ({ note }) => {
+        const answer = await colmena.deploy(['upload-keys'], [member], context, note);
+        if (answer.code !== 0)
+            throw notUploaded(answer, late);
+    });
+}
+function notUploaded({ tail }, keys) {
+    return new errors/* DeployError */.sH('HD-HIVE-06', `The keys ${keys.map(({ name }) => name).join(', ')} could not be uploaded.`, {
+        why: reasonOf(tail),
+        fix: 'Check `deployment.keys`: a `keyFile` has to be the absolute path of a file that is there (`secret-files` writes one), a `keyCommand` may not ask for anything.',
+        detail: tail,
+    });
+}
+/** `activation: native`: colmena activates over its own connection, while the host waits with the way back at hand. */
+async function activateNatively(context, member) {
+    const { colmena, plan } = context;
+    if (colmena === undefined || plan.mode !== 'deploy' || !plan.hive?.native)
+        return;
+    await context.step(titleOn(member, 'Activate by colmena'), async ({ note }) => {
+        if ((await asked(member, 'switch')) === undefined)
+            return;
+        const verb = ['apply', 'switch', '--force-replace-unknown-profiles'];
+        const answer = await colmena.deploy(verb, [member], context, note);
+        if (answer.code !== 0) {
+            throw new errors/* DeployError */.sH('HD-HIVE-08', 'colmena could not activate the new system.', {
+                why: reasonOf(answer.tail),
+                fix: 'With `activation: guarded` units that fail are a matter of `health`, and a lost connection does not stop an activation.',
+                detail: answer.tail,
+            });
+        }
+        await answered(member, 'switch');
+    });
+}
+/** Waits until the host waits for the runner; of these accounts, says which it lacks. Undefined when its change was ended meanwhile. */
+async function asked({ link, change }, what, accounts = []) {
+    const looks = accounts.map(([database, name]) => `getent ${database} ${(0,shell/* quote */.hD)(name)} >/dev/null 2>&1 || echo ${(0,shell/* quote */.hD)(`lacks ${name}`)} >&3\n`);
+    const script = `${(0,shell/* assign */.kp)({ work: `${change.places.state}/work`, what })}${wait}${looks.join('')}`;
+    const { text } = await link.host.run(script, { label: 'Waiting for the host', quiet: true, timeoutMs: 60_000 });
+    const lines = text.split('\n');
+    return lines.includes('waits') ? lines.filter((line) => line.startsWith('lacks ')) : undefined;
+}
+const wait = (0,shell.sh) `
+turns=0
+until [ -e "$work/asked.$what" ] || [ -e "$work/verdict" ] || [ ! -e "$work/open" ] || [ "$turns" -ge 150 ]; do sleep 0.2; turns=$((turns + 1)); done
+[ ! -e "$work/open" ] || [ ! -e "$work/asked.$what" ] || echo waits >&3
+`;
+/** What colmena did may have cut the connection. */
+async function answered(member, what) {
+    const script = `: >${(0,shell/* quote */.hD)(`${member.change.places.state}/work/done-by-runner.${what}`)}`;
+    const tell = async () => await member.link.host.run(script, { label: 'Telling the host', quiet: true, timeoutMs: 60_000 });
+    await tell().catch(async (error) => {
+        if (!(error instanceof errors/* ConnectionLost */.pz))
+            throw error;
+        await member.guard.reconnect();
+        await tell();
+    });
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/change.js
+
+
+
+/** The change of one host: from the old version that stops to the new one that is healthy. Of a hive, the runner does its part in between. */
+async function change(context, member) {
+    await phase(context, member, 'switch');
+    await uploadKeys(context, member);
+    await phase(context, member, 'prepare');
+    await phase(context, member, 'data');
+    await phase(context, member, 'migrate');
+    await activateNatively(context, member);
+    await phase(context, member, 'apply');
+    await uploadLateKeys(context, member);
+    // Made while health is being checked: whoever confirms has to come by a connection of after the change.
+    const fresh = member.guard.fresh();
+    await checkHealth(context, member);
+    await hold(context, member, fresh);
+}
+
 // EXTERNAL MODULE: ./lib/pipeline/plan.js
 var pipeline_plan = __nccwpck_require__(1867);
 ;// CONCATENATED MODULE: ./lib/pipeline/downgrade.js
@@ -74297,8 +74669,6 @@ function ranBefore({ releases }, commit, running) {
 
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
 ;// CONCATENATED MODULE: ./lib/strategies/uv/explain.js
 /** What uv and systemd said, in the words of somebody who has to do something about it. */
 function explain(phase, output) {
@@ -74391,7 +74761,7 @@ function explainUnit(unit, said) {
 /** What Nix and the activation said, in the words of somebody who has to do something about it. */
 function explain_explain(phase, output) {
     const [, kind = '', about = ''] = [...output.matchAll(/^hd-nix: (\S+)[\t ]*(.*)$/gm)].at(-1) ?? [];
-    if (phase === 'build')
+    if (phase === 'build' || phase === 'foresee')
         return explainBuild(kind, about, output);
     if (phase !== 'apply')
         return undefined;
@@ -74502,7 +74872,10 @@ function explainBuild(kind, about, output) {
     };
 }
 const activations = {
-    '1': ['It refused to begin, or the boot loader could not be written.', 'Its last lines are in the log of this step.'],
+    '1': [
+        'A check before the switch failed, the boot loader could not be written, or systemd gave no answer.',
+        'Its last lines are in the log of this step.',
+    ],
     '2': ['A part of the activation script failed.', 'The log of this step names the snippet that failed.'],
     '11': [
         'Another activation is at it.',
@@ -74622,23 +74995,47 @@ function preparation(saved, { only, native }) {
 ;// CONCATENATED MODULE: ./lib/strategies/colmena/options.js
 const noColmena = { node: '', toplevel: '', keys: [], native: false, judged: false };
 
+;// CONCATENATED MODULE: ./lib/strategies/native.js
+
+/** Shell for `preflight`, where the tool itself activates: what that promises less is said by every run that does it. */
+const weakerPromise = (0,shell.sh) `
+echo 'note activation: native promises less: the new system boots before it is known to be healthy' >&3
+echo 'warn activation: native promises less. The new system is what boots before anybody knows whether it is healthy: after a power cut it starts, and is taken back only then. With activation: guarded the old one boots until the new one is confirmed.' >&3
+`;
+
+;// CONCATENATED MODULE: ./lib/strategies/as-root.js
+
+/**
+ * `hd_as_root COMMAND…`, with nothing to read: the lists that loops of ours read are their own. Units of the user's own need
+ * nobody else.
+ */
+const asRoot = (0,shell.sh) `
+hd_as_root() { if [ "$(id -u)" = 0 ] || [ -n "\${hd_user_scope-}" ]; then "$@"; else sudo -n "$@"; fi </dev/null; }
+`;
+
 ;// CONCATENATED MODULE: ./lib/strategies/nix/system.js
+
 
 /**
  * The shell functions about systems: which one runs and which would be booted, how one takes the place of another, and
  * how nobody's garbage collection takes it. Wants what `activationScripts` assigns.
  */
-const systemFunctions = (0,shell.sh) `
+const systemFunctions = `${asRoot}${(0,shell.sh) `
 hd_profile=/nix/var/nix/profiles/system
 hd_code=0
-hd_as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi </dev/null; }
 hd_note() { printf 'homelab-deploy: %s\n' "$1"; }
-hd_failed() { printf 'hd-nix: %s\t%s\n' "$1" "$2" >&2; }
+hd_failed() { printf 'hd-nix: %s\t%s\n' "$1" "$(printf %s "$2" | tr '\n' ' ')" >&2; }
 hd_running() { readlink -f /run/current-system 2>/dev/null || :; }
 hd_next() { readlink -f "$hd_profile" 2>/dev/null || :; } # what would be booted
 hd_new() { readlink -- "$release/nix/system" 2>/dev/null || :; }
 hd_generation() { readlink "$hd_profile" 2>/dev/null | sed -n 's/^.*system-\([0-9]*\)-link$/\1/p'; }
-hd_ill() { systemctl list-units --state=failed,auto-restart --plain --no-legend --no-pager 2>/dev/null </dev/null | awk '{print $1}' | LC_ALL=C sort; }
+hd_ill() {
+  systemctl list-units --state=failed,auto-restart --plain --no-legend --no-pager 2>/dev/null </dev/null | awk '{ print $1, $4 }' | while read -r hd_one hd_sub; do
+    # Who ended well and is started again has not failed.
+    [ "$hd_sub" != auto-restart ] || [ "$(systemctl show -p ExecMainStatus --value -- "$hd_one" 2>/dev/null </dev/null)" != 0 ] || continue
+    printf '%s\n' "$hd_one"
+  done | LC_ALL=C sort
+}
 hd_hold() { # LINK SYSTEM: for as long as LINK is there, no garbage collection takes SYSTEM
   mkdir -p -- "$(dirname -- "$1")" && "$hd_nix_bin/nix-store" --realise "$2" --add-root "$1" --indirect >/dev/null
 }
@@ -74656,10 +75053,13 @@ hd_activate() { # VERB SYSTEM
   printf '{ outputs = _: { nixosConfigurations.system = { %s config.system.build.toplevel = builtins.storePath "%s"; }; }; }\n' "$hd_own" "$2" >"$work/nix.flake/flake.nix"
   (cd -- "$work/nix.flake" && hd_as_root "$hd_rebuild" "$1" --flake path:.#system --impure)
 }
-# Into $hd_code what switch-to-configuration said. With 11 another one is at it.
+# Another one is at it: its lock is taken (11), or the unit that nixos-rebuild wants to run it in.
+hd_busy() { [ "$hd_code" = 11 ] || { [ "$hd_code" = 1 ] && [ -n "$hd_rebuild" ] && [ -n "$(hd_units_of_rebuild)" ]; }; }
+hd_units_of_rebuild() { systemctl list-units --state=active,activating,deactivating --plain --no-legend --no-pager 'nixos-rebuild-switch-to-configuration*.service' 2>/dev/null </dev/null | awk '{ print $1 }'; }
+# Into $hd_code what switch-to-configuration said.
 hd_switch() { # VERB SYSTEM SECONDS
   hd_turns=0
-  while hd_code=0; hd_activate "$1" "$2" || hd_code=$?; [ "$hd_code" = 11 ] && [ "$hd_turns" -lt "$3" ]; do
+  while hd_code=0; hd_activate "$1" "$2" || hd_code=$?; hd_busy && [ "$hd_turns" -lt "$3" ]; do
     [ "$hd_turns" != 0 ] || echo 'Another activation is at it; waiting for its end.'
     sleep 1; hd_turns=$((hd_turns + 1))
   done
@@ -74679,6 +75079,12 @@ hd_boot_as_before() {
 }
 # What is left of an activation that was ended half-way, and holds its lock: only root can end it, and its group tells it.
 hd_end_activation() {
+  # The unit of nixos-rebuild outlives it.
+  if [ -n "$hd_rebuild" ] && [ -n "$hd_may" ]; then
+    for hd_unit in $(hd_units_of_rebuild); do
+      case $(systemctl show -p ExecStart "$hd_unit" 2>/dev/null) in *"$(hd_new)/bin/switch-to-configuration"*) hd_as_root systemctl kill -s KILL "$hd_unit" || : ;; esac
+    done
+  fi
   read -r _ _ hd_group _ 2>/dev/null <"$work/nix.group" || return 0
   cmp -s "$work/nix.boot-id" /proc/sys/kernel/random/boot_id || return 0
   # A number is not given anew while a group bears it.
@@ -74690,7 +75096,7 @@ hd_end_activation() {
     sleep 1
   done
 }
-`;
+`}`;
 
 ;// CONCATENATED MODULE: ./lib/strategies/nix/activation.js
 
@@ -74726,8 +75132,13 @@ else
   hd_fell=$(LC_ALL=C comm -13 "$work/nix.ill" "$work/nix.ill.new" | tr '\n' ' ' | sed 's/ $//')
   # An old nixos-rebuild says 1 for everything.
   if [ "$hd_code" = 1 ] && [ -n "$hd_rebuild" ] && [ -n "$hd_fell" ] && [ "$(hd_running)" = "$hd_system" ]; then hd_code=4; fi
+  # Units that fail after it hide that the activation script did.
+  if [ "$hd_code" = 4 ] && grep -qs '^Failed to run activate script' "$work"/log.*; then hd_code=2; fi
   case $hd_code in
-    0 | 4) if [ -z "$hd_fell" ]; then [ "$hd_code" = 0 ] || hd_note 'the units that failed had failed before'
+    0 | 4) if [ -z "$hd_fell" ]; then
+        if [ "$hd_code" = 0 ]; then :
+        elif [ -s "$work/nix.ill.new" ]; then hd_note 'the units that failed had failed before'
+        else hd_note 'warning: the new system runs, and not all of its units could be started or reloaded: the log of this step names them'; fi
       elif [ -n "$hd_judged" ]; then hd_note "warning: the new system runs, and these units failed: \${hd_fell}(health decides)"
       else hd_failed 4 "$hd_fell"; exit 4; fi ;;
     *) hd_failed "$hd_code" "$hd_fell"; exit "$hd_code" ;;
@@ -74798,6 +75209,7 @@ function activationScripts(facts, { native, judged }) {
         hd_rebuild: limited || native ? rebuild : '',
         hd_verb: native ? 'switch' : 'test',
         hd_judged: judged ? 'true' : '',
+        hd_may: limited ? '' : 'true',
     });
     return {
         head: values + systemFunctions,
@@ -74933,6 +75345,7 @@ const noScripts = {
 
 
 
+
 /** colmena activates, from the runner, while the host waits; whoever goes back to such a release has no runner to wait for. */
 const activateByColmena = (ours) => `if [ ! -f "$release/record.json" ]; then
 : >"$work/nix.applied"; : >"$work/nix.boots"
@@ -74964,6 +75377,7 @@ const colmena = {
         const head = `${system.head}${waitForRunner}${keys.head}`;
         return {
             ...noScripts,
+            preflight: native ? `if [ ! -f "$release/record.json" ]; then${weakerPromise}fi\n` : '',
             snapshot: `${head}${forget}${keys.snapshot}${system.snapshot}`,
             build: `${system.head}${built.head}${built.build}`,
             prepare: keys.prepare && `${head}${keys.prepare}`,
@@ -75698,20 +76112,379 @@ const compose = {
 
 ;// CONCATENATED MODULE: ./lib/strategies/nix/foresee.js
 
+
 /**
- * What a deploy would do. A system that is built already tells all of it; one that is not would have to be built, which
- * a plan does not do.
+ * What a deploy would do, found out by who may write nothing: Nix opens its database without a lock or a log, which it also
+ * does for users who are not root; and what is not built yet is evaluated on a /nix that is in memory, in a mount
+ * namespace that ends with the look.
  */
-const nix_foresee_foresee = (0,shell.sh) `
-if [ -n "$hd_flake_system" ] && "$hd_nix_bin/nix-store" --check-validity "$hd_flake_system" 2>/dev/null; then
-  if [ "$hd_flake_system" != "$(hd_running)" ]; then
-    hd_nix_tool store diff-closures "$(hd_running)" "$hd_flake_system" 2>/dev/null </dev/null | tr -d '\033' | sed 's/\[[0-9;]*m//g; s/^/~ /' >&3
-    [ -n "$hd_rebuild" ] || hd_as_root "$hd_flake_system/bin/switch-to-configuration" dry-activate 2>&1 | sed -n 's/^would \(stop\|restart\|reload\|start\) the following units: /down \1: /p' >&3
-  fi
-elif [ -n "$hd_flake_system" ]; then echo "~ the system is fetched: $hd_flake_system" >&3
-else echo '~ the system is built from the flake; what it changes is known once it is built' >&3; fi
-for unit in $(hd_units); do echo "down $unit is restarted" >&3; done
+const lookingFunctions = (0,shell.sh) `
+hd_look() { "$hd_nix" --extra-experimental-features 'nix-command read-only-local-store' --store 'local?read-only=true' "$@" </dev/null; }
+hd_names() { sed 's|^.*/nix/store/[0-9a-z]*-||; s|\.drv$||'; }
+hd_some() { awk '{ if (NR <= 8) text = text (NR > 1 ? ", " : "") $0 } END { print text (NR > 8 ? ", and " NR - 8 " more" : "") }'; }
+# A system that is in the store already, against the one that runs.
+hd_against() { # SYSTEM
+  [ "$1" != "$(hd_running)" ] || return 0
+  printf '~ another system: %s\n' "$(echo "$1" | hd_names)"
+  hd_look store diff-closures "$(hd_running)" "$1" 2>/dev/null | tr -d '\033' | sed 's/\[[0-9;]*m//g; /^nixos-system-/d; /^unit-/d; s/^/~ /'
+  [ -z "$hd_may" ] || hd_as_root "$1/bin/switch-to-configuration" dry-activate 2>&1 | hd_would
+}
+# What dry-activate says. A unit that is stopped and started is restarted.
+hd_would() {
+  awk '
+    /^would [A-Za-z ]* the following (changed )?units: / {
+      verb = ($2 == "NOT") ? "keep" : $2; sub(/^[^:]*: /, ""); count = split($0, units, /, */)
+      for (i = 1; i <= count; i++) { said[verb, units[i]]; if (!(units[i] in seen)) { seen[units[i]]; order[++all] = units[i] } }
+    }
+    /^would restart systemd/ { print "~ systemd itself begins anew" }
+    END {
+      for (i = 1; i <= all; i++) {
+        unit = order[i]
+        if (("restart", unit) in said || (("stop", unit) in said && ("start", unit) in said)) print "down " unit " is restarted"
+        else if (("stop", unit) in said) print "down " unit " is stopped"
+        else if (("reload", unit) in said) print "~ " unit " is reloaded"
+        else if (("start", unit) in said) print "+ " unit " is started"
+        else print "~ " unit " changes, and is not restarted"
+      }
+    }'
+}
 `;
+/** With an empty /nix of its own above the real one: FOLDER of memory, nix, where the flake lies (or nothing), and the words of the command. */
+const inMemory = (0,shell.sh) `
+set -eu
+memory=$1 nix=$2 folder=$3; shift 3
+PATH=$PATH:/run/current-system/sw/bin
+{ mount -t tmpfs -o mode=755 tmpfs "$memory" && mkdir "$memory/up" "$memory/work" "$memory/home" &&
+  mount -t overlay overlay -o "lowerdir=/nix,upperdir=$memory/up,workdir=$memory/work" /nix; } 2>/dev/null || exit 97
+HOME=$memory/home; XDG_CACHE_HOME=$HOME; NIX_REMOTE=local; export PATH HOME XDG_CACHE_HOME NIX_REMOTE
+# The repository of somebody else, which root may read all the same.
+printf '[safe]\n\tdirectory = *\n' >"$HOME/.gitconfig"
+[ -z "$folder" ] || cd -- "$folder"
+exec timeout 240 "$nix" --extra-experimental-features 'nix-command flakes' "$@" </dev/null
+`;
+const evaluate = (0,shell.sh) `
+# What would be the tree of the release is so far a picture, which has links to what stays and lacks what is large.
+hd_whole() { # FOLDER
+  mkdir -p "$1" || return 1
+  ! grep -q '^[FDL] ' "$work/new" || return 1
+  sed -n 's/^d [^ ]* [^ ]* //p' "$work/new" | tr '\n' '\0' | (cd -- "$1" && xargs -0 -r mkdir -p --) || return 1
+  sed -n 's|^f [^ ]* [^ ]* |./|p' "$work/new" >"$work/nix.files"
+  (cd -- "$release/tree" && tar -chf - --no-recursion -T "$work/nix.files") 2>/dev/null | tar -xf - -C "$1" || return 1
+  [ "$(find "$1" -type f | wc -l)" = "$(wc -l <"$work/nix.files")" ] || return 1
+  sed -n 's/^l [^ ]* [^ ]* //p' "$work/new" | while IFS= read -r hd_line; do ln -s -- "\${hd_line##*//}" "$1/\${hd_line%%//*}" || exit 1; done || return 1
+  [ -z "$(sed -n 's/^ //p' "$work/put" | while IFS= read -r hd_line; do find "$1/$hd_line" -type f -size +256k 2>/dev/null; done)" ]
+}
+hd_evaluate() { # ARGUMENTS...
+  hd_folder=
+  if [ -n "$hd_flake_url" ]; then hd_flake=$hd_flake_url; else
+    hd_place
+    if [ "$hd_folder" = "$release/tree" ]; then hd_whole "$work/nix.tree" || return 97; hd_folder=$work/nix.tree; fi
+  fi
+  [ "$(id -u)" = 0 ] || [ -n "$hd_any" ] || return 97
+  mkdir -p "$work/nix.memory" || return 97
+  hd_attribute="nixosConfigurations.\"$(hd_name)\".config.system.build.toplevel"
+  hd_as_root unshare --mount --propagation private /bin/sh -c "$hd_in_memory" sh "$work/nix.memory" "$hd_nix" "$hd_folder" \
+    build --dry-run --json --no-link --no-update-lock-file "$@" "$hd_flake#$hd_attribute"
+}
+hd_list() { awk -v word="$1" '/^(this|these) .*will be / { on = index($0, word) > 0; next } /^ +\/nix\/store\// && on { print $1; next } { on = 0 }' "$work/nix.said" | hd_names; }
+hd_code=0
+hd_evaluate "$@" >"$work/nix.json" 2>"$work/nix.said" || hd_code=$?
+hd_out=$(sed -n 's/.*"out":"\([^"]*\)".*/\1/p' "$work/nix.json")
+if [ "$hd_code" = 97 ] || [ "$hd_code" = 124 ] || grep -q 'No space left on device\|unshare: ' "$work/nix.said"; then
+  echo '~ the system is built from the flake; what it changes is known once it is built (as root, or with build-on: runner, the plan tells more)'
+elif [ "$hd_code" != 0 ] || [ -z "$hd_out" ]; then cat "$work/nix.said" >&2; hd_failed build "$hd_flake#$hd_attribute"; exit 1
+elif [ "$hd_out" = "$(hd_running)" ]; then :
+elif hd_look path-info "$hd_out" >/dev/null 2>&1; then hd_against "$hd_out"
+else
+  printf '~ another system: %s\n' "$(echo "$hd_out" | hd_names)"
+  hd_list built | sed -n 's/^unit-\(.*\)$/~ unit \1 is built anew/p'
+  hd_list built | grep -v '^unit-' | hd_some | sed '/^$/d; s/^/~ to be built: /'
+  hd_size=$(sed -n 's/^th.* will be fetched (\([^,]*\) download.*$/ (\1)/p' "$work/nix.said")
+  hd_list fetched | hd_some | sed "/^\$/d; s|^|~ to be fetched$hd_size: |"
+fi >&3
+`;
+const prebuilt = (0,shell.sh) `
+if hd_look path-info "$hd_flake_system" >/dev/null 2>&1; then hd_against "$hd_flake_system"
+else echo "~ the system is fetched: $hd_flake_system"; fi >&3
+`;
+const restarts = 'for unit in $(hd_units); do echo "down $unit is restarted" >&3; done\n';
+/** What the runner builds, it compares itself. */
+function nix_foresee_foresee({ flake, args, buildOn }) {
+    if (parseFlake(flake).system !== undefined)
+        return `${lookingFunctions}${prebuilt}${restarts}`;
+    if (buildOn === 'runner')
+        return restarts;
+    const head = `${lookingFunctions}${(0,shell/* assign */.kp)({ hd_in_memory: inMemory })}set -- ${args.map(shell/* quote */.hD).join(' ')}\n`;
+    return `${head}${restarts}${evaluate}`;
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/closures.js
+/** `/nix/store/HASH-openssl-3.0.14`: `openssl-3.0.14`. */
+const closures_nameOf = (path) => path.replace(/^\/nix\/store\/\w+-/, '');
+/** The parts that a package may be split into, as the name of their paths tells them. */
+const output = /-(?:bin|dev|doc|man|info|lib|out|debug|static|data|terminfo)$/;
+/**
+ * What the closure of one system has otherwise than that of another: packages by name and version, as `nix store
+ * diff-closures` tells them. A path that differs in its hash alone was built anew, of the same version; units are not
+ * told here.
+ */
+function packageChanges(was, is) {
+    const [before, after] = [versionsOf(was), versionsOf(is)];
+    return [...new Set([...before.keys(), ...after.keys()])].sort().flatMap((name) => {
+        const [old, now] = [before.get(name), after.get(name)];
+        if (old === undefined)
+            return [`+ ${[name, now].filter(Boolean).join(' ')}`];
+        if (now === undefined)
+            return [`- ${[name, old].filter(Boolean).join(' ')}`];
+        return old === now ? [] : [`~ ${name} ${old} → ${now}`];
+    });
+}
+function versionsOf(paths) {
+    const versions = new Map();
+    for (const path of paths) {
+        const [, name = '', version = ''] = /^(.+?)(?:-(\d.*))?$/.exec(closures_nameOf(path).replace(output, '')) ?? [];
+        if (name.startsWith('unit-'))
+            continue;
+        versions.set(name, (versions.get(name) ?? new Set()).add(version));
+    }
+    return new Map([...versions].map(([name, all]) => [name, [...all].sort().join(', ')]));
+}
+
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+;// CONCATENATED MODULE: ./lib/strategies/nix/runner-build.js
+
+
+
+
+
+
+
+
+/** Builds the system of each host on the runner; no garbage collection takes them while `work` is done with them. */
+async function buildEach(options, { source, members }, work) {
+    const { url, dir = '', name } = parseFlake(options.flake);
+    const folder = (0,external_node_path_.join)(source, dir);
+    if (url === undefined)
+        refuseSecrets(folder);
+    const folderOfLinks = await (0,promises_.mkdtemp)((0,external_node_path_.join)((0,external_node_os_.tmpdir)(), 'hd-nix-'));
+    try {
+        const built = new Map();
+        const results = [];
+        for (const member of members) {
+            const of = name || (await hostName(member.host));
+            const path = built.get(of) ?? (await runner_build_build(options, url ?? '.', of, folder, (0,external_node_path_.join)(folderOfLinks, `${built.size}`)));
+            built.set(of, path);
+            results.push(await work(path, member, folderOfLinks));
+        }
+        return results;
+    }
+    finally {
+        await (0,promises_.rm)(folderOfLinks, { recursive: true, force: true });
+    }
+}
+/** Without git, Nix copies the whole folder to its store, and with the system perhaps to the host's. */
+function refuseSecrets(folder) {
+    for (let at = folder; at !== (0,external_node_path_.dirname)(at); at = (0,external_node_path_.dirname)(at))
+        if ((0,external_node_fs_.existsSync)((0,external_node_path_.join)(at, '.git')))
+            return;
+    const secrets = (0,external_node_fs_.readdirSync)(folder, { recursive: true, encoding: 'utf8' }).filter((file) => /^\.env(\..*)?$/.test((0,external_node_path_.basename)(file)) && !/\.(example|sample|template|dist)$/.test(file));
+    if (secrets.length === 0)
+        return;
+    throw new errors/* DeployError */.sH('HD-NIX-06', `Secrets would enter the Nix store: ${secrets.slice(0, 8).join(', ')}.`, {
+        why: 'Without git, Nix copies the whole folder of the flake into its store, which every user can read.',
+        fix: 'Run actions/checkout before this step, and give secrets by `env-file` or `secret-files`.',
+    });
+}
+async function runner_build_build(options, ref, name, cwd, link) {
+    const attribute = `${ref}#nixosConfigurations."${name}".config.system.build.toplevel`;
+    if (options.check)
+        await runner_build_nix(['flake', 'check', '--no-update-lock-file', ...options.args, ref], cwd, 'check');
+    const words = ['build', '--no-update-lock-file', '--print-out-paths', '--out-link', link, ...options.args, attribute];
+    return (await runner_build_nix(words, cwd, 'build')).trim();
+}
+async function hostName(host) {
+    const { text } = await host.run('cat /proc/sys/kernel/hostname >&3', { label: 'Reading the name', quiet: true });
+    return text.trim();
+}
+async function runner_build_nix(words, cwd, kind) {
+    // By a shell that looks for it: a tool that is missing is another thing than a system that cannot be built.
+    const found = 'command -v nix >/dev/null 2>&1 || exit 127; exec nix "$@"';
+    const features = ['--extra-experimental-features', 'nix-command flakes'];
+    const { code, stdout, stderr } = await (0,exec/* runTool */.q)('/bin/sh', ['-c', found, 'nix', ...features, ...words], {
+        ...{ cwd, env: { NO_COLOR: '1' } },
+    });
+    if (code === 0)
+        return stdout;
+    if (code === 127) {
+        throw new errors/* DeployError */.sH('HD-PATH-01', 'nix is missing on the runner.', {
+            why: '`build-on: runner` needs it.',
+            fix: 'Add a step with `cachix/install-nix-action` before this one, or use `build-on: host`.',
+        });
+    }
+    const { code: which, ...said } = explain_explain('build', `${stderr}\nhd-nix: ${kind}\t${words.at(-1)}`);
+    throw new errors/* DeployError */.sH(which, said.what, { ...said, detail: stderr });
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/unit-changes.js
+/** What a change of these keys of [Unit] does not ask for. */
+const ignored = new Set([
+    ...['X-Reload-Triggers', 'Description', 'Documentation', 'OnFailure', 'OnSuccess', 'OnFailureJobMode'],
+    ...['IgnoreOnIsolate', 'StopWhenUnneeded', 'RefuseManualStart', 'RefuseManualStop', 'AllowIsolate', 'CollectMode'],
+    'SourcePath',
+]);
+/**
+ * What an activation does with a unit, by the rules of `switch-to-configuration`, in the words of a plan: `down` for what
+ * is interrupted. Texts are undefined where a system has no such unit.
+ */
+function unitChange(name, was, is, active) {
+    if (was === undefined)
+        return is === undefined ? undefined : `+ unit ${name}`;
+    const old = parseUnit(was);
+    if (is === undefined) {
+        return active && flag(old, 'Unit', 'X-StopOnRemoval', true) ? `down ${name} is stopped` : `- unit ${name}`;
+    }
+    const unit = parseUnit(is);
+    const wanted = unit_changes_compare(old, unit);
+    if (wanted === undefined || /\.(?:target|slice)$/.test(name))
+        return undefined;
+    if (!active)
+        return `~ unit ${name}, which does not run`;
+    if (wanted === 'reload' || flag(unit, 'Service', 'X-ReloadIfChanged', false))
+        return `~ ${name} is reloaded`;
+    const stays = name.endsWith('.socket') ||
+        !flag(unit, 'Service', 'X-RestartIfChanged', true) ||
+        flag(unit, 'Unit', 'RefuseManualStop', false) ||
+        flag(unit, 'Unit', 'X-OnlyManualStart', false);
+    return stays ? `~ ${name} changes, and is not restarted` : `down ${name} is restarted`;
+}
+function parseUnit(text) {
+    const unit = new Map();
+    let section = new Map();
+    for (const line of text.replaceAll('\\\n', ' ').split('\n')) {
+        const [, title, key, value = ''] = /^\s*(?:\[(.+)\]|([^#;=][^=]*?)\s*=\s*(.*?))\s*$/.exec(line) ?? [];
+        if (title !== undefined) {
+            section = unit.get(title) ?? new Map();
+            // What it is wanted by does not concern what runs.
+            if (title !== 'Install')
+                unit.set(title, section);
+        }
+        else if (key !== undefined)
+            section.set(key, value === '' ? [] : [...(section.get(key) ?? []), value]);
+    }
+    return unit;
+}
+function unit_changes_compare(was, is) {
+    let wanted;
+    for (const section of new Set([...was.keys(), ...is.keys()])) {
+        const [old, now] = [was.get(section), is.get(section)];
+        for (const key of new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])) {
+            if (String(old?.get(key)) === String(now?.get(key)))
+                continue;
+            const reloads = section === 'Unit' ? key === 'X-Reload-Triggers' && now?.has(key) : section === 'Mount' && key === 'Options';
+            if (reloads)
+                wanted = 'reload';
+            else if (section !== 'Unit' || !ignored.has(key))
+                return 'restart';
+        }
+    }
+    return wanted;
+}
+function flag(unit, section, key, otherwise) {
+    const value = unit.get(section)?.get(key)?.at(-1);
+    return value === undefined ? otherwise : /^(?:1|yes|true|on)$/.test(value);
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/foresee-runner.js
+
+
+
+
+
+
+
+/** For a plan: what each host would get is built on the runner, and compared with what runs there; nothing is copied. */
+async function foreseeOnRunner(options, work) {
+    return await buildEach(options, work, async (path, member, folder) => await against(path, member, folder));
+}
+/** The system that runs: its closure, the links of its units, and those units that are active. */
+const foresee_runner_look = (0,shell.sh) `
+hd_system=$(hd_running)
+printf 'system %s\n' "$hd_system" >&3
+hd_look path-info -r "$hd_system" | sed 's/^/path /' >&3
+[ ! -d "$hd_system/etc/systemd/system" ] || find "$hd_system/etc/systemd/system/" -type l -printf 'unit %P %l\n' >&3
+systemctl list-units --state=active,activating,reloading --plain --no-legend --no-pager 2>/dev/null </dev/null | awk '{ print "active " $1 }' >&3
+`;
+async function against(path, member, folder) {
+    const said = await onHost(member, foresee_runner_look);
+    const all = (word) => said.flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []));
+    const [system = ''] = all('system');
+    if (system === path)
+        return [];
+    const [was, is] = [all('path'), await closureOf(path, folder)];
+    const other = `~ another system: ${closures_nameOf(path)}`;
+    // A Nix so old that it cannot read without writing.
+    if (was.length === 0)
+        return [other];
+    const oldUnits = new Map(all('unit').map((line) => line.split(' ')));
+    const units = await unitChanges(member, folder, oldUnits, await unitsOf(is, folder), new Set(all('active')));
+    const others = (paths, own) => paths.filter((one) => one !== own);
+    return [other, ...packageChanges(others(was, system), others(is, path)), ...units];
+}
+const closureOf = async (path, folder) => (await runner_build_nix(['path-info', '-r', path], folder, 'look')).split('\n').filter(Boolean);
+/** The links of the units, by the name that NixOS gives to the folder of them. */
+async function unitsOf(closure, folder) {
+    const units = closure.find((path) => closures_nameOf(path) === 'system-units');
+    if (units === undefined)
+        return new Map();
+    const listing = JSON.parse(await runner_build_nix(['store', 'ls', '--json', '--recursive', units], folder, 'look'));
+    const links = ({ type, target, entries = {} }, name) => type === 'symlink' && target !== undefined
+        ? [[name, target]]
+        : Object.entries(entries).flatMap(([entry, one]) => links(one, (0,external_node_path_.join)(name, entry)));
+    return new Map(links(listing, ''));
+}
+/** Of a unit that is masked there is no text. */
+const masked = '/dev/null';
+/** A unit is its file, and those below NAME.d; where the links are the same, so is the unit. */
+async function unitChanges(member, folder, was, is, active) {
+    if (is.size === 0)
+        return ['~ its units could not be compared'];
+    const parts = (links, unit) => [...links].filter(([name]) => name === unit || name.startsWith(`${unit}.d/`)).map(([, target]) => target);
+    const names = [...was.keys(), ...is.keys()]
+        .map((name) => name.replace(/\.d\/.*$/, ''))
+        .filter((name) => !name.includes('/'));
+    const changed = [...new Set(names)].sort().filter((name) => String(parts(was, name)) !== String(parts(is, name)));
+    const old = await textsOnHost(member, [...new Set(changed.flatMap((name) => parts(was, name)))]);
+    const lines = [];
+    for (const name of changed) {
+        const now = [];
+        for (const file of parts(is, name))
+            if (file !== masked)
+                now.push(await runner_build_nix(['store', 'cat', file], folder, 'look'));
+        const before = parts(was, name).flatMap((file) => old.get(file) ?? []);
+        const text = (all) => (all.length === 0 ? undefined : all.join('\n'));
+        const line = unitChange(name, text(before), text(now), active.has(name));
+        if (line !== undefined)
+            lines.push(line);
+    }
+    return lines;
+}
+async function textsOnHost(member, files) {
+    const wanted = files.filter((file) => file !== masked);
+    if (wanted.length === 0)
+        return new Map();
+    const script = `for file in ${wanted.map(shell/* quote */.hD).join(' ')}; do printf '%s %s\\n' "$file" "$(base64 <"$file" | tr -d '\\n')" >&3; done`;
+    const lines = (await onHost(member, script)).map((line) => line.split(' '));
+    return new Map(lines.map(([file, text]) => [file, Buffer.from(text, 'base64').toString()]));
+}
+async function onHost({ host, facts }, script) {
+    const { head } = activationScripts(facts, { native: false, judged: true });
+    const values = (0,shell/* assign */.kp)({ hd_nix: facts.tools['nix']?.path ?? '/run/current-system/sw/bin/nix' });
+    const { text } = await host.run(`${head}${values}${lookingFunctions}${script}`, {
+        ...{ label: 'Looking at the system', quiet: true, timeoutMs: 120_000 },
+    });
+    return text.split('\n').filter(Boolean);
+}
 
 ;// CONCATENATED MODULE: ./lib/strategies/uv/options.js
 const noUv = { args: [], services: [], restart: [], unitFiles: [], scope: 'system' };
@@ -75798,7 +76571,7 @@ if [ ! -e "$hd_folder/$hd_dir/flake.nix" ]; then
   exit 0
 fi
 if [ "$hd_flake" = . ]; then
-  hd_listed() { hd_as_owner git -c safe.directory='*' -C "$hd_folder" status --porcelain -unormal -- "$(hd_git rev-parse --show-toplevel)" 2>/dev/null </dev/null | grep "$@" | cut -c4- | head -n 8 | tr '\n' ' '; }
+  hd_listed() { hd_as_owner git --no-optional-locks -c safe.directory='*' -C "$hd_folder" status --porcelain -unormal -- "$(hd_git rev-parse --show-toplevel)" 2>/dev/null </dev/null | grep "$@" | cut -c4- | head -n 8 | tr '\n' ' '; }
   hd_files=$(hd_listed '^??') || :
   [ -z "$hd_files" ] || hd_say warn "Nix does not see these, for git does not know them: $hd_files"
   hd_files=$(hd_listed -v '^??') || :
@@ -75837,18 +76610,9 @@ function preflight_preflight(options, facts) {
 
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __nccwpck_require__(8474);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
 ;// CONCATENATED MODULE: ./lib/strategies/nix/runner.js
-
-
-
-
-
 
 
 
@@ -75857,45 +76621,12 @@ var external_node_os_ = __nccwpck_require__(8161);
 
 /** Builds the systems on the runner, and copies each to the hosts that get it. */
 async function buildOnRunner(options, work) {
-    const { url, dir = '', name } = parseFlake(options.flake);
-    const folder = (0,external_node_path_.join)(work.source, dir);
-    if (url === undefined)
-        refuseSecrets(folder);
-    const folderOfLinks = await (0,promises_.mkdtemp)((0,external_node_path_.join)((0,external_node_os_.tmpdir)(), 'hd-nix-'));
-    try {
-        const built = new Map();
-        for (const member of work.members) {
-            const of = name || (await hostName(member.host));
-            const path = built.get(of) ?? (await runner_build(options, url ?? '.', of, folder, (0,external_node_path_.join)(folderOfLinks, `${built.size}`)));
-            built.set(of, path);
-            await copy(path, member, folderOfLinks, work.signal);
-            await noteDown(path, member);
-        }
-        return [...built.values()].map((path) => path.replace(/^\/nix\/store\/\w+-/, '')).join(', ');
-    }
-    finally {
-        await (0,promises_.rm)(folderOfLinks, { recursive: true, force: true });
-    }
-}
-/** Without git, Nix copies the whole folder to its store, and with the system perhaps to the host's. */
-function refuseSecrets(folder) {
-    for (let at = folder; at !== (0,external_node_path_.dirname)(at); at = (0,external_node_path_.dirname)(at))
-        if ((0,external_node_fs_.existsSync)((0,external_node_path_.join)(at, '.git')))
-            return;
-    const secrets = (0,external_node_fs_.readdirSync)(folder).filter((file) => /^\.env(\..*)?$/.test(file) && !/\.(example|sample|template|dist)$/.test(file));
-    if (secrets.length === 0)
-        return;
-    throw new errors/* DeployError */.sH('HD-NIX-06', `Secrets would enter the Nix store: ${secrets.join(', ')}.`, {
-        why: 'Without git, Nix copies the whole folder of the flake into its store, which every user can read.',
-        fix: 'Run actions/checkout before this step, and give secrets by `env-file` or `secret-files`.',
+    const built = await buildEach(options, work, async (path, member, folder) => {
+        await copy(path, member, folder, work.signal);
+        await noteDown(path, member);
+        return closures_nameOf(path);
     });
-}
-async function runner_build(options, ref, name, cwd, link) {
-    const attribute = `${ref}#nixosConfigurations."${name}".config.system.build.toplevel`;
-    if (options.check)
-        await nix(['flake', 'check', '--no-update-lock-file', ...options.args, ref], cwd, 'check');
-    const words = ['build', '--no-update-lock-file', '--print-out-paths', '--out-link', link, ...options.args, attribute];
-    return (await nix(words, cwd, 'build')).trim();
+    return [...new Set(built)].join(', ');
 }
 /**
  * By the protocol of the Nix daemon, over a channel of the connection that is open: for `nix copy` the host is a daemon
@@ -75919,7 +76650,7 @@ async function copy(path, { host, facts }, folder, signal) {
     server.listen(socket);
     await (0,external_node_events_.once)(server, 'listening');
     try {
-        await nix(['copy', '--no-check-sigs', '--to', `unix://${socket}`, path], folder, 'copy');
+        await runner_build_nix(['copy', '--no-check-sigs', '--to', `unix://${socket}`, path], folder, 'copy');
     }
     finally {
         signal.removeEventListener('abort', cut);
@@ -75936,35 +76667,14 @@ async function forward(host, command, client) {
     pipe.stderr.resume();
     await pipe.exit;
 }
-async function hostName(host) {
-    const { text } = await host.run('cat /proc/sys/kernel/hostname >&3', { label: 'Reading the name', quiet: true });
-    return text.trim();
-}
 /** For the phase `build`, which keeps it from garbage collection. */
 async function noteDown(path, { host, release }) {
     const script = `${(0,shell/* assign */.kp)({ release, built: path })}umask 077; mkdir -p "$release/nix" && printf '%s\\n' "$built" >"$release/nix/built"`;
     await host.run(script, { label: 'Noting what was built', quiet: true });
 }
-async function nix(words, cwd, kind) {
-    // By a shell that looks for it: a tool that is missing is another thing than a system that cannot be built.
-    const found = 'command -v nix >/dev/null 2>&1 || exit 127; exec nix "$@"';
-    const features = ['--extra-experimental-features', 'nix-command flakes'];
-    const { code, stdout, stderr } = await (0,exec/* runTool */.q)('/bin/sh', ['-c', found, 'nix', ...features, ...words], {
-        ...{ cwd, env: { NO_COLOR: '1' } },
-    });
-    if (code === 0)
-        return stdout;
-    if (code === 127) {
-        throw new errors/* DeployError */.sH('HD-PATH-01', 'nix is missing on the runner.', {
-            why: '`build-on: runner` needs it.',
-            fix: 'Add a step with `cachix/install-nix-action` before this one, or use `build-on: host`.',
-        });
-    }
-    const { code: which, ...said } = explain_explain('build', `${stderr}\nhd-nix: ${kind}\t${words.at(-1)}`);
-    throw new errors/* DeployError */.sH(which, said.what, { ...said, detail: stderr });
-}
 
 ;// CONCATENATED MODULE: ./lib/strategies/uv/units.js
+
 
 
 /**
@@ -75976,8 +76686,6 @@ if [ -n "$hd_user_scope" ]; then
   XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR
   hd_unit_dir=\${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
 else hd_unit_dir=/etc/systemd/system; fi
-# With nothing to read: the lists that the loops below read are their own.
-hd_as_root() { if [ "$(id -u)" = 0 ] || [ -n "$hd_user_scope" ]; then "$@"; else sudo -n "$@"; fi </dev/null; }
 hd_ctl() { hd_as_root "$hd_systemctl" $hd_user_scope "$@"; }
 hd_show() { "$hd_systemctl" $hd_user_scope show -p "$2" --value -- "$1" 2>/dev/null || :; }
 hd_was() { sed -n "s/^$2=//p" "$work/units/$1.was" 2>/dev/null || :; }
@@ -76129,7 +76837,7 @@ function unitScripts({ services, restart, unitFiles, scope }, programs) {
 hd_units() { ${each([...new Set([...restart, ...services])])}; }
 hd_unit_files() { ${each(files.map(({ name }) => name))}; }
 hd_file_of() { case $1 in ${cases.join(' ')} *) ;; esac; } # the file of the tree that becomes this unit
-${units_functions}`;
+${asRoot}${units_functions}`;
     return { head, snapshot: units_snapshot, list: 'hd_unit_files >"$release/units"\n', reach: units_reach, activate, back, changed, inspect: units_inspect };
 }
 
@@ -76149,7 +76857,7 @@ hd_units() {
 }
 `;
 /** The units that read the code of `path`: Nix restarts only those whose own files are others. */
-function unitsOf({ restart }, facts) {
+function units_unitsOf({ restart }, facts) {
     const { head, snapshot, activate, back, inspect } = unitScripts({ ...noUv, restart }, programsOf(facts));
     // The files of the units are Nix's; the lists of files are empty.
     return {
@@ -76170,6 +76878,8 @@ function unitsOf({ restart }, facts) {
 
 
 
+
+
 /** A NixOS host from a flake: the system, and the code beside it that its units read, are one release. */
 const nixosRebuild = {
     name: 'nixos-rebuild',
@@ -76181,11 +76891,11 @@ const nixosRebuild = {
         const { activation: how, judged } = options;
         const activation = activationScripts(facts, { native: how === 'native', judged });
         const { head: building, build } = buildScripts(options, facts);
-        const units = unitsOf(options, facts);
+        const units = units_unitsOf(options, facts);
         const head = `${activation.head}\n${units.head}\n`;
         return {
             environment: '',
-            preflight: `${activation.head}${building}${preflight_preflight(options, facts)}`,
+            preflight: `${how === 'native' ? weakerPromise : ''}${activation.head}${building}${preflight_preflight(options, facts)}`,
             snapshot: `${head}${activation.snapshot}${units.snapshot}`,
             build: `${activation.head}${building}${build}`,
             prepare: '',
@@ -76196,14 +76906,14 @@ const nixosRebuild = {
             inspect: `${head}${activation.inspect}${units.inspect}`,
             diff: `${activation.head}${activation.diff}`,
             drift: `${activation.head}${activation.drift}`,
-            foresee: `${head}${building}${nix_foresee_foresee}`,
+            foresee: `${head}${building}${nix_foresee_foresee(options)}`,
         };
     },
-    onRunner: ({ nix: options = noNix }) => options.buildOn === 'runner' && parseFlake(options.flake).system === undefined
-        ? (work) => buildOnRunner(options, work)
-        : undefined,
+    onRunner: ({ nix: options = noNix }) => (builtOnRunner(options) ? (work) => buildOnRunner(options, work) : undefined),
+    foreseeOnRunner: ({ nix: options = noNix }) => builtOnRunner(options) ? (work) => foreseeOnRunner(options, work) : undefined,
     explain: explain_explain,
 };
+const builtOnRunner = ({ buildOn, flake }) => buildOn === 'runner' && parseFlake(flake).system === undefined;
 
 ;// CONCATENATED MODULE: ./lib/strategies/script.js
 
@@ -76928,8 +77638,8 @@ rm -f "$GIT_INDEX_FILE"
 cd "$tree" && git -c core.autocrlf=false read-tree "$commit:$prefix" && umask 022 && git checkout-index -a -f
 rm -f "$GIT_INDEX_FILE"
 `;
-/** Pushes exactly the commit through the open connection and unpacks it as the tree of the release. */
-async function sendCommit(host, places, { top, prefix, sha }, { temp, signal }) {
+/** Pushes exactly the commit through the open connection and unpacks it as the tree of the release. Resolves with the bytes sent. */
+async function sendCommit(host, places, { top, prefix, sha }, { temp, signal, onProgress }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const repo = `${places.state}/git`;
@@ -76945,17 +77655,27 @@ async function sendCommit(host, places, { top, prefix, sha }, { temp, signal }) 
             throw transferFailed(host, 'The host could not prepare its git repository.', made.tail);
         const tunnel = git_addDisposableResource(env_1, await openTunnel(host, temp, signal), true);
         const { code, stderr } = await (0,exec/* runTool */.q)('git', [
-            ...['-c', 'safe.directory=*', '-C', top, 'push', '--quiet', '--force', '--no-verify'],
+            ...['-c', 'safe.directory=*', '-C', top, 'push', '--progress', '--force', '--no-verify'],
             // A checkout of GitHub's is shallow, and so is what it pushes.
             '--receive-pack=git -c receive.shallowUpdate=true -c gc.auto=0 receive-pack',
             ...[`host:${repo}`, `${sha}:refs/homelab-deploy/deployed`],
-        ], { env: { GIT_SSH_COMMAND: tunnel.command, GIT_SSH_VARIANT: 'simple', GIT_TERMINAL_PROMPT: '0' } });
+        ], {
+            env: { GIT_SSH_COMMAND: tunnel.command, GIT_SSH_VARIANT: 'simple', GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' },
+            onErrorOutput: (text) => {
+                const news = howFar(text);
+                if (news !== undefined)
+                    onProgress(news.text);
+            },
+        });
         refuseHalf(host, signal);
+        // Of a line that was drawn over and over only the last state is news.
+        const said = stderr.replace(/[^\n]*\r(?!\n)/g, '');
         if (code !== 0)
-            throw transferFailed(host, 'git push failed.', `${stderr}\n${tunnel.errors().text}`.trim());
+            throw transferFailed(host, 'git push failed.', `${said}\n${tunnel.errors().text}`.trim());
         const done = await host.run(values + checkout, { label: 'Unpacking the commit', quiet: true });
         if (done.code !== 0)
             throw transferFailed(host, 'The host could not unpack the commit.', done.tail);
+        return howFar(said)?.bytes ?? 0;
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -76966,6 +77686,20 @@ async function sendCommit(host, places, { top, prefix, sha }, { temp, signal }) 
         if (result_1)
             await result_1;
     }
+}
+const units = { bytes: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+/** From what `--progress` says over and over on one line: `Writing objects:  45% (9/20), 1.20 MiB | 3.00 MiB/s`. */
+function howFar(text) {
+    const states = text.matchAll(/(Compressing|Writing) objects: +(\d+)% \((\d+)\/(\d+)\)(?:, ([\d.]+) (bytes|[KMG]iB))?/g);
+    const [, phase, percent, done, all, amount = '0', unit = 'bytes'] = [...states].at(-1) ?? [];
+    if (phase === undefined)
+        return undefined;
+    const bytes = Math.round(Number(amount) * (units[unit] ?? 0));
+    const size = bytes > 0 ? `, ${(bytes / 1e6).toFixed(1)} MB` : '';
+    return {
+        bytes,
+        text: `${done} of ${all} objects ${phase === 'Writing' ? 'sent' : 'packed'}${size} by git (${percent} %)`,
+    };
 }
 
 // EXTERNAL MODULE: external "node:buffer"
@@ -77163,7 +77897,7 @@ async function sendRsync(host, places, source, entries, { temp, signal, onProgre
         ], {
             input: Buffer.from(entries.map(({ name }) => `${name}\0`).join('')),
             onOutput: (text) => {
-                const news = howFar(text, entries.length);
+                const news = rsync_howFar(text, entries.length);
                 if (news !== '')
                     onProgress(news);
             },
@@ -77184,7 +77918,7 @@ async function sendRsync(host, places, source, entries, { temp, signal, onProgre
     }
 }
 /** From what `--info=progress2` says over and over on one line: `1,234,567  45%  3.21MB/s  0:00:04 (xfr#5, to-chk=9/20)`. */
-function howFar(text, files) {
+function rsync_howFar(text, files) {
     const [, bytes = '', percent = ''] = [...text.matchAll(/([\d,]+) +(\d+)% /g)].at(-1) ?? [];
     if (percent === '')
         return '';
@@ -77265,22 +77999,29 @@ const sampleSize = 128 * 1024;
 const piece = 64 * 1024;
 /** Files up to this size are read without a detour over other threads, which takes three times as long. */
 const tar_tiny = 64 * 1024;
+/** Of an entry in the archive: its head and its content, each filling whole blocks. */
+const blocks = (size) => 512 + Math.ceil(size / 512) * 512;
 /** Sends the entries as one tar stream, never holding more than a piece of a file. Resolves with the bytes sent. */
 async function sendTar(root, entries, to, options) {
     const archive = (0,tar_stream.pack)();
+    const total = entries.reduce((sum, { size }) => sum + blocks(size), 0);
     let sent = 0;
     let files = 0;
+    let read = 0;
     const meter = new external_node_stream_.Transform({
         transform(chunk, _encoding, done) {
             sent += chunk.length;
-            options.onProgress({ bytes: sent, files });
+            options.onProgress({ bytes: sent, files, percent: Math.min(100, Math.floor((read / total) * 100)) });
             done(null, chunk);
         },
     });
+    const count = (bytes) => {
+        read += bytes;
+    };
     const source = external_node_stream_.Readable.from(archive, { objectMode: false });
     const stages = options.compress
-        ? [source, tar_gather(), (0,external_node_zlib_.createGzip)({ level: 1 }), meter, to]
-        : [source, tar_gather(), meter, to];
+        ? [source, tar_gather(count), (0,external_node_zlib_.createGzip)({ level: 1 }), meter, to]
+        : [source, tar_gather(count), meter, to];
     const flow = (0,external_node_stream_promises_.pipeline)(stages, options.signal ? { signal: options.signal } : {});
     const feed = (async () => {
         for (const entry of entries) {
@@ -77295,7 +78036,7 @@ async function sendTar(root, entries, to, options) {
     return sent;
 }
 /** Pieces of a useful size: a small file is three of them, and compressing or encrypting each alone costs more than its bytes. */
-function tar_gather() {
+function tar_gather(count) {
     let parts = [];
     let length = 0;
     const take = () => {
@@ -77308,6 +78049,7 @@ function tar_gather() {
         transform(chunk, _encoding, done) {
             parts.push(chunk);
             length += chunk.length;
+            count(chunk.length);
             if (length < piece)
                 done();
             else
@@ -77454,9 +78196,9 @@ async function stage(host, facts, places, options, source, context) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         if (source.method === 'commit') {
-            await sendCommit(host, places, source.commit, context);
+            const bytesSent = await sendCommit(host, places, source.commit, context);
             const difference = await compareTrees(host, { ...places, previous: '' }, options, wantedFromTree, context.first);
-            return { ...difference, bytesSent: 0, by: 'git' };
+            return { ...difference, bytesSent, by: 'git' };
         }
         const receiver = sync_addDisposableResource(env_1, openReceiver(host, places, options.method), true);
         const difference = await compareTrees(host, places, options, wantedFromRunner(source.entries, options), context.first);
@@ -77527,8 +78269,7 @@ async function sendByTar(host, pipe, root, entries, context) {
     const sending = sendTar(root, entries, pipe.stdin, {
         compress,
         signal: context.signal,
-        onProgress: ({ bytes, files }) => {
-            const percent = Math.floor((files / entries.length) * 100);
+        onProgress: ({ bytes, files, percent }) => {
             context.onProgress(`${files} of ${entries.length} files (${percent} %), ${(bytes / 1e6).toFixed(1)} MB sent`);
         },
     });
@@ -77792,155 +78533,8 @@ function fingerprint(plan, options, { name }, source) {
     return digest.digest('hex');
 }
 
-;// CONCATENATED MODULE: ./lib/pipeline/health.js
-
-
-
-
-
-
-/** Looks once before the change, so that a service that was ill already is not blamed on it. */
-async function baseline(context, members, all = fleet/* onAll */.J) {
-    const looking = members.map((member) => ({ ...member, vitals: vitalsOf(member, context.network) }));
-    if (looking.every(({ vitals }) => vitals.checks.length === 0))
-        return looking;
-    return await all(context, 'Look at its health before', looking, async (member, note) => {
-        const { site, checks, ill, before } = member.vitals;
-        for (const [{ text }, { healthy, seen, latencyMs }] of await (0,lib_health/* sampleAll */.YM)(member.link.host, asOfOld(site), checks)) {
-            before.push({ check: text, healthy, seen, latencyMs });
-            if (!healthy)
-                ill.set(text, seen);
-        }
-        note(ill.size === 0 ? 'healthy' : `not healthy: ${[...ill].map(([text, seen]) => `${text} (${seen})`).join(', ')}`);
-        return member;
-    });
-}
-function vitalsOf(member, network) {
-    const checks = member.goal.health.map(lib_health/* parseCheck */.QB).filter((check) => typeof check !== 'string');
-    return { site: siteOf(member, network), checks, ill: new Map(), before: [] };
-}
-/**
- * What runs, for `status`: looked at for a few seconds, for in a crash loop a unit is well in most moments; and what is
- * ill for a moment only is no news. The time limits hold where somebody gave them.
- */
-async function checkRunning(context, member) {
-    const { site, checks } = vitalsOf(member, context.network);
-    const { given, health } = context.plan;
-    const within = given.has('health-timeout') ? health.within : 10_000;
-    const stable = given.has('health-stable') ? health.stable : 3_000;
-    const onLook = show(context, member.record);
-    return await (0,lib_health/* watch */.wB)(() => member.link.host, asOfOld(site), checks, { within, stable }, { signal: context.signal, onLook });
-}
-function siteOf({ change: { places }, goal, facts }, network) {
-    const systemctl = goal.options.uv?.scope === 'user' ? '--user' : '';
-    return {
-        ...{ path: places.path, systemctl, since: `cat ${(0,shell/* quote */.hD)(`${places.state}/work/since`)}` },
-        ...{ network, engine: facts.engine, state: places.state },
-    };
-}
-/** It may never have been stopped, so that what it has said counts from its own start. */
-function asOfOld(site) {
-    return { ...site, since: '' };
-}
-/** Waits until the new version is healthy and stays so; throws when it does not. */
-async function checkHealth(context, member) {
-    const { vitals, link } = member;
-    if (vitals.checks.length === 0)
-        return;
-    await context.step(titleOn(member, 'Check health'), async ({ note }) => {
-        const watched = await observe(context, member, vitals, 'new');
-        const bad = watched.filter(({ state }) => state !== 'healthy');
-        if (bad.length > 0)
-            throw unhealthy(bad, vitals, member.transaction.gated ? ` on ${link.host.name}` : '');
-        note(`${watched.length} ${watched.length === 1 ? 'check' : 'checks'} healthy`);
-    });
-}
-/** The same checks once the old version is back, but for those that were ill before the deploy. */
-async function checkOldVersion(context, members) {
-    const looking = members.flatMap((member) => {
-        const checks = member.vitals.checks.filter(({ text }) => !member.vitals.ill.has(text));
-        const vitals = { checks, site: asOfOld(member.vitals.site) };
-        return checks.length === 0 ? [] : [{ member, vitals, record: member.record }];
-    });
-    if (looking.length === 0)
-        return;
-    await (0,fleet/* onAll */.J)(context, 'Check the old version', looking, async ({ member, vitals }, note) => {
-        const watched = await observe(context, member, vitals, 'old');
-        const bad = watched.filter(({ state }) => state !== 'healthy');
-        if (bad.length > 0) {
-            throw new errors/* DeployError */.sH('HD-ROLL-03', `The old version is back on ${member.link.host.name}, and it is not healthy.`, {
-                why: bad.map(health_describe).join('; '),
-                fix: 'Look at the host: something the deploy changed outside of `path` (data, a dependency, the network) was not put back.',
-            });
-        }
-        note('healthy again');
-    });
-}
-function show(context, record, which = 'new') {
-    return (watched) => {
-        const seen = watched.map(({ check, state, last }) => ({
-            ...{ check: check.text, healthy: state === 'healthy', seen: last?.seen ?? '', latencyMs: last?.latencyMs ?? 0 },
-        }));
-        if (which === 'new')
-            record.health = seen;
-        else
-            record.healthAfter = seen;
-        context.progress(watched
-            .map((each) => `${each.check.text}: ${each.last?.seen ?? ''}${each.state === 'waiting' && each.good > 0 ? ', waiting whether it lasts' : ''}`)
-            .join('; '));
-    };
-}
-async function observe(context, { guard, link, record }, { site, checks }, which) {
-    const { within, stable } = context.plan.health;
-    // What has to be put back is looked at also after a cancel.
-    const signal = which === 'new' ? context.signal : undefined;
-    const onLook = show(context, record, which);
-    for (;;) {
-        try {
-            return await (0,lib_health/* watch */.wB)(() => link.host, site, checks, { within, stable }, { signal, onLook });
-        }
-        catch (error) {
-            if (!(error instanceof errors/* ConnectionLost */.pz))
-                throw error;
-            await guard.reconnect();
-        }
-    }
-}
-function unhealthy(bad, { ill }, where) {
-    const before = bad.flatMap(({ check }) => ill.has(check.text) ? [`${check.text} was not healthy before this deploy either (${ill.get(check.text)})`] : []);
-    return new errors/* DeployError */.sH('HD-HEALTH-01', `The new version is not healthy${where}: ${bad.map(({ check }) => check.text).join(', ')}.`, {
-        why: [...bad.map(health_describe), ...before].join('; '),
-        fix: 'Its logs of that time are in the summary. If it only needs longer to start, raise `health-timeout` (and `confirm-timeout` with it).',
-    });
-}
-function health_describe({ check, last, restarts, good, goodSince }) {
-    const again = restarts > 0 ? `, and it was started anew ${restarts} ${restarts === 1 ? 'time' : 'times'}` : '';
-    const lasted = good > 0 ? ` (good for ${good} looks since ${(0,clock/* humanDuration */.UU)(goodSince)} after the start, not long enough)` : '';
-    return `${check.text}: ${last?.seen ?? 'never looked at'}${again}${lasted}`;
-}
-
 // EXTERNAL MODULE: ./lib/remote/target.js
 var target = __nccwpck_require__(9305);
-;// CONCATENATED MODULE: ./lib/strategies/colmena/output.js
-/** What colmena prints where there is no terminal: `  NAME | TEXT`, and lines of its own as `[ERROR] TEXT`. */
-/** The last thing that was said of each node, in the order of `names`: a row a node. */
-function lastRows(output, names) {
-    const last = new Map();
-    for (const line of output.split('\n')) {
-        const [, name = '', text = ''] = /^\s*(\S+) \| (.*\S)\s*$/.exec(line) ?? [];
-        if (text !== '')
-            last.set(name, text);
-    }
-    return names.flatMap((name) => (last.has(name) ? [`${name}: ${last.get(name)}`] : []));
-}
-/** Of all that was printed, the line that says why it failed. */
-function reasonOf(output) {
-    const lines = output.split('\n').map((line) => line.replace(/^\s*\S+ \| /, '').trim());
-    const of = (pattern) => lines.findLast((line) => pattern.test(line));
-    const line = of(/^error: ./) ?? of(/^(ssh|nix\S*): ./) ?? of(/\bERROR\b|\[ERROR\s*\]/) ?? lines.findLast((each) => each !== '');
-    return line ?? '';
-}
-
 ;// CONCATENATED MODULE: ./lib/remote/agent.js
 
 
@@ -78194,6 +78788,7 @@ const ofAll = {
     '--impure': 0,
     '--show-trace': 0,
     '--legacy-flake-eval': 0,
+    '--experimental-flake-eval': 0,
     '--nix-option': 2,
     '--color': 1,
     '--config': 1,
@@ -78205,7 +78800,7 @@ function divideArguments(words) {
     const deploy = [];
     for (let at = 0; at < words.length;) {
         const word = words[at] ?? '';
-        const [name = ''] = word.split('=', 1);
+        const [name = ''] = /^-f./.test(word) ? ['-f'] : word.split('=', 1);
         const more = name === word ? (ofAll[name] ?? 0) : 0;
         const into = name in ofAll ? all : deploy;
         into.push(...words.slice(at, at + 1 + more));
@@ -78315,97 +78910,59 @@ function orderOf(patterns, nodes) {
     return nodes.toSorted((a, b) => place(a) - place(b) || (a.name < b.name ? -1 : 1));
 }
 
-;// CONCATENATED MODULE: ./lib/pipeline/hive-store.js
-
-
-
-
-
-/** A key whose content is in the store is no secret any more: on the runner, and on whoever gets the closure. */
-function refuseStored(nodes) {
-    for (const { name, keys } of nodes) {
-        const key = keys.find(({ stored }) => stored);
-        if (key === undefined)
-            continue;
-        throw new errors/* DeployError */.sH('HD-HIVE-05', `The key ${key.name} of ${name} is taken from the Nix store.`, {
-            why: 'A path such as `./secret` in a flake is copied into the store, which everybody may read.',
-            fix: 'Give `keyFile` the quoted, absolute path of the file itself: `keyFile = builtins.getEnv "PWD" + "/secret";`, with `colmena-args: --impure`.',
-        });
-    }
-}
-/** What this runner cannot build is told before hours are spent on what it can. */
-async function refuseForeign(nodes, args) {
-    const here = nodes.filter(({ system, buildOnTarget }) => system !== '' && !buildOnTarget);
-    if (here.length === 0 || args.includes('--build-on-target'))
-        return;
-    const runner = await runnerSystems();
-    if (runner === undefined || runner.builders)
-        return;
-    for (const { name, system, drv } of here) {
-        if (runner.systems.includes(system) || !(await hasToBuild(drv)))
-            continue;
-        throw new errors/* DeployError */.sH('HD-HIVE-04', `${name} is ${system}, and this runner cannot build for that.`, {
-            why: `It builds for ${runner.systems.join(', ')}, and has no remote builder. What is missing is in no binary cache either.`,
-            fix: 'Build on the node (`deployment.buildOnTarget = true`), use a runner of that architecture, or set up emulation (`docker/setup-qemu-action` and `extra-platforms`) before this step.',
-        });
-    }
-}
-async function runnerSystems() {
-    const feature = ['--extra-experimental-features', 'nix-command'];
-    for (const words of [['config', 'show'], ['show-config']]) {
-        const { code, stdout } = await hive_store_nix('nix', [...feature, ...words, '--json']);
-        if (code !== 0)
-            continue;
-        const settings = JSON.parse(stdout);
-        const list = (name) => [settings[name]?.value ?? []].flat().map(String);
-        return {
-            systems: [...list('system'), ...list('extra-platforms')],
-            builders: await hasBuilders(list('builders')[0]),
-        };
-    }
-    return undefined;
-}
-/** `@FILE` names the file that lists them, which is there or not. */
-async function hasBuilders(text = '') {
-    if (!text.startsWith('@'))
-        return text.trim() !== '';
-    const lines = await (0,promises_.readFile)(text.slice(1), 'utf8').catch(() => '');
-    return /^[^#\s]/m.test(lines);
-}
-async function hasToBuild(drv) {
-    const { code, stderr } = await hive_store_nix('nix-store', ['--realise', '--dry-run', drv]);
-    return code !== 0 || /will be built/.test(stderr);
-}
-/** Whether a secret lies in what the systems are built from: a `src = ./.` takes all there is. */
-async function refuseSecretsInStore(nodes, files, source) {
-    const drvs = nodes.flatMap(({ drv }) => (drv === '' ? [] : [drv]));
-    if (files.length === 0 || drvs.length === 0)
-        return;
-    const search = files.map(({ path, base64 }) => {
-        const size = Buffer.from(base64.reveal(), 'base64').length;
-        return size === 0
-            ? ''
-            : `find "$store" -type f -size ${size}c -exec cmp -s {} ${(0,shell/* quote */.hD)((0,external_node_path_.join)(source, path))} \\; -print 2>/dev/null\n`;
-    });
-    const script = `nix-store -q --requisites "$@" 2>/dev/null | grep -v '\\.drv$' | while read -r store; do\n:\n${search.join('')}done`;
-    const { stdout } = await hive_store_nix('/bin/sh', ['-c', script, 'sh', ...drvs]);
-    const [found] = stdout.split('\n');
-    if (!found)
-        return;
-    throw new errors/* DeployError */.sH('HD-HIVE-05', 'A secret file has been copied into the Nix store.', {
-        why: `It is ${found}: a path such as \`./.\` in the hive takes every file beside it along.`,
-        fix: 'Let `src` name the folder of the code alone, or filter it (`lib.fileset`, `lib.cleanSourceWith`). Nothing was sent; on a runner of your own collect that path: `nix-store --delete`.',
-    });
-}
-/** Nix finds its store and its settings by the environment. */
-async function hive_store_nix(tool, args) {
-    const env = Object.entries(process.env).filter(([name]) => /^(NIX_|XDG_)/.test(name));
-    return await (0,exec/* runTool */.q)(tool, args, { env: Object.fromEntries(env) }).catch(() => ({
-        ...{ code: 127, stdout: '', stderr: '' },
-    }));
-}
-
 ;// CONCATENATED MODULE: ./lib/pipeline/colmena.js
+var colmena_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var colmena_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
 
 
@@ -78415,12 +78972,13 @@ async function hive_store_nix(tool, args) {
 
 
 
+/** Its last lines are read: whatever the job has set, there is no colour in them, and they are not those of its own stack. */
+const plain = { NO_COLOR: '1', CLICOLOR: '0', CLICOLOR_FORCE: '0', RUST_BACKTRACE: '0' };
 /** The hive of a run: what is in it, and the program on the runner that builds, pushes and uploads keys. */
 class Colmena {
     #context;
     #hive;
     #nodes = new Map();
-    #ssh;
     constructor(context, hive) {
         this.#context = context;
         this.#hive = hive;
@@ -78428,7 +78986,7 @@ class Colmena {
     /** Who the nodes are, before anything else: everything later is about these. `wanted`: what they are to run as well. */
     async evaluate({ note }, wanted) {
         const { log } = this.#context;
-        const answer = await this.#run(['eval', '-E', nodesExpression(this.#hive.nodes, wanted)], false);
+        const answer = await this.#run(['eval', '-E', nodesExpression(this.#hive.nodes, wanted)]);
         const hive = answer.code === 0 ? parseNodes(answer.stdout) : undefined;
         if (hive === undefined)
             throw notEvaluated(answer);
@@ -78461,28 +79019,38 @@ class Colmena {
         const known = keys.map(({ path, user, group, late }) => ({ path, user, group, late }));
         return { node, toplevel, keys: known, native, judged };
     }
-    /** Reaches the hosts from now on as this run does: by keys that it has verified, and through its network. */
-    async connect(members, { network }, open) {
-        const known = members.map(({ target, host: { hostKeyLine, jumpKeyLine } }) => ({
-            target,
-            hostKeyLine,
-            jumpKeyLine,
-        }));
-        this.#ssh = open.use(await openSshFor(known, this.#context.plan.run.temp, network));
+    /**
+     * `colmena apply GOAL` or `colmena upload-keys` on these nodes; says a row a node. It reaches them as this run does: by keys that
+     * it has verified, and through its network.
+     */
+    async deploy(verb, members, { network }, note) {
+        const env_1 = { stack: [], error: void 0, hasError: false };
+        try {
+            const known = members.map(({ target, host }) => ({
+                ...{ target, hostKeyLine: host.hostKeyLine, jumpKeyLine: host.jumpKeyLine },
+            }));
+            const ssh = colmena_addDisposableResource(env_1, await openSshFor(known, this.#context.plan.run.temp, network), true);
+            const names = members.map(({ target }) => this.nodeOf(target).name);
+            const answer = await this.#run([...verb, '--on', names.join(',')], ssh);
+            note(lastRows(answer.tail, names).join('; '));
+            return answer;
+        }
+        catch (e_1) {
+            env_1.error = e_1;
+            env_1.hasError = true;
+        }
+        finally {
+            const result_1 = colmena_disposeResources(env_1);
+            if (result_1)
+                await result_1;
+        }
     }
-    /** `colmena apply GOAL` or `colmena upload-keys` on these nodes; says a row a node. */
-    async deploy(verb, targets, note) {
-        const names = targets.map((target) => this.nodeOf(target).name);
-        const answer = await this.#run([...verb, '--on', names.join(',')], true);
-        note(lastRows(answer.tail, names).join('; '));
-        return answer;
-    }
-    async #run(verb, deploys) {
+    async #run(verb, ssh) {
         const { plan, log, signal } = this.#context;
         const { all, deploy } = divideArguments(this.#hive.args);
         const { source } = plan.sync;
-        const answer = await followTool('colmena', [...verb, ...all, ...(deploys ? deploy : [])], {
-            ...{ cwd: source, signal, env: { ...jobEnvironment(), ...this.#ssh?.env, PWD: source, NO_COLOR: '1' } },
+        const answer = await followTool('colmena', [...verb, ...all, ...(ssh ? deploy : [])], {
+            ...{ cwd: source, signal, env: { ...jobEnvironment(), ...ssh?.env, ...plain, PWD: source } },
             onLine: (line) => log.info(line),
         });
         if (!answer.missing)
@@ -78494,18 +79062,22 @@ class Colmena {
     }
 }
 /**
- * The hive, and the commands by which keys are made, may read what the job has set; nothing that is GitHub's or ours, but for what
- * the runner knows the processes of a job by.
+ * The hive, and the commands by which keys are made, may read what the job has set, and inputs of a flake may need its agent; nothing
+ * that is GitHub's or ours, but for what the runner knows the processes of a job by.
  */
 function jobEnvironment() {
-    const ours = /^(INPUT_|STATE_|ACTIONS_|GITHUB_|RUNNER_(?!TRACKING_ID$)|SSH_AUTH_SOCK$|NODE_OPTIONS$)/;
+    const ours = /^(INPUT_|STATE_|ACTIONS_|GITHUB_|RUNNER_(?!TRACKING_ID$)|NODE_OPTIONS$)/;
     const kept = Object.entries(process.env).filter(([name, value]) => value !== undefined && !ours.test(name));
     return Object.fromEntries(kept);
 }
 function notEvaluated({ tail, code }) {
+    const why = reasonOf(tail);
+    const other = /colmenaHive|compatible with this version/.test(why);
     return new errors/* DeployError */.sH('HD-HIVE-02', 'The hive could not be evaluated.', {
-        why: reasonOf(tail) || (code === 0 ? 'colmena gave no answer that can be read.' : 'colmena ended without a word.'),
-        fix: 'Run `colmena eval -E "{ nodes, ... }: builtins.attrNames nodes"` where the hive is, with the same `colmena-args`. Nothing was touched.',
+        why: why || (code === 0 ? 'colmena gave no answer that can be read.' : 'colmena ended without a word.'),
+        fix: other
+            ? 'colmena on the runner is not the one that the flake is written for: 0.5 evaluates the output `colmenaHive`, made by `lib.makeHive` of the same version, and 0.4 the output `colmena`. Install the one that the flake pins (`nix profile install .#colmena`). Nothing was touched.'
+            : 'Run `colmena eval -E "{ nodes, ... }: builtins.attrNames nodes"` where the hive is, with the same `colmena-args`. Nothing was touched.',
         detail: tail,
     });
 }
@@ -78513,10 +79085,6 @@ function notEvaluated({ tail, code }) {
 // EXTERNAL MODULE: ./lib/pipeline/runner-secrets.js
 var runner_secrets = __nccwpck_require__(730);
 ;// CONCATENATED MODULE: ./lib/pipeline/hive.js
-
-
-
-
 
 
 
@@ -78541,7 +79109,7 @@ async function plantSecrets(context, { files }, open) {
     const { source } = context.plan.sync;
     if (files.length === 0)
         return;
-    if ((0,external_node_fs_.existsSync)((0,external_node_path_.join)(source, 'flake.nix')) && !(await isGit(source))) {
+    if (isFlake(source) && !(await isGit(source))) {
         throw new errors/* DeployError */.sH('HD-HIVE-05', 'The secret files would enter the Nix store.', {
             why: 'The hive is a flake outside of git, and Nix takes such a folder into its store as a whole, where everybody may read it.',
             fix: 'Let `source` be a git checkout (`actions/checkout`): of that Nix takes what git tracks, and no more.',
@@ -78556,137 +79124,24 @@ async function plantSecrets(context, { files }, open) {
         note(`${files.length} on the runner, until the end of this run`);
     });
 }
+/** colmena, too, looks for it in the folders above. */
+function isFlake(folder) {
+    return (0,external_node_fs_.existsSync)((0,external_node_path_.join)(folder, 'flake.nix')) || ((0,external_node_path_.dirname)(folder) !== folder && isFlake((0,external_node_path_.dirname)(folder)));
+}
 async function isGit(folder) {
     const args = ['-c', 'safe.directory=*', '-C', folder, 'rev-parse', '--show-toplevel'];
     const { code } = await (0,exec/* runTool */.q)('git', args).catch(() => ({ code: 1 }));
     return code === 0;
 }
-/** From here on colmena reaches the hosts as this run does. */
-async function connectHive(context, members, open) {
-    if (context.plan.mode !== 'rollback')
-        await context.colmena?.connect(members, context, open);
-}
-/** Builds the systems on the runner, and copies them to the nodes, where nothing changes by that. */
-async function pushSystems(context, members) {
-    const { colmena, plan, step } = context;
-    if (colmena === undefined || plan.mode !== 'deploy')
-        return;
-    const nodes = members.map(({ target }) => colmena.nodeOf(target));
-    await step('Build and push', async ({ note }) => {
-        await refuseSecretsInStore(nodes, plan.hive?.files ?? [], plan.sync.source);
-        const targets = members.map(({ target }) => target);
-        const answer = await colmena.deploy(['apply', 'push'], targets, note);
-        if (answer.code !== 0)
-            throw notPushed(answer);
-    });
-}
-function notPushed({ tail }) {
-    const why = reasonOf(tail);
-    const untrusted = /lacks a (valid )?signature|trusted-users|is not trusted/i.test(tail);
-    return new errors/* DeployError */.sH('HD-HIVE-07', 'colmena could not build the systems, or not copy them to the nodes.', {
-        why,
-        fix: untrusted
-            ? 'The node takes no unsigned store path from this user: deploy as root (`deployment.targetUser`), name the user in `nix.settings.trusted-users` of the node, or build on it (`deployment.buildOnTarget`).'
-            : 'What colmena and Nix said is in the log of this step. Nothing was changed on the nodes.',
-        detail: tail,
-    });
-}
-/** The keys of a node, uploaded while it waits for them in the middle of its change. */
-async function uploadKeys(context, member) {
-    const keys = context.colmena?.nodeOf(member.target).keys ?? [];
-    const native = context.plan.hive?.native === true && context.plan.mode === 'deploy';
-    if (context.colmena === undefined || keys.length === 0 || native || context.plan.mode === 'rollback')
-        return;
-    const { colmena, plan } = context;
-    await context.step(titleOn(member, 'Upload keys'), async ({ note }) => {
-        const owners = keys.flatMap(({ user, group }) => [
-            ['passwd', user],
-            ['group', group],
-        ]);
-        const lacking = await asked(member, 'keys', owners);
-        if (lacking === undefined)
-            return;
-        // Owners that only the new system brings: as in a deploy of colmena itself, its activation gives them the keys.
-        const early = plan.mode === 'deploy' && lacking.length > 0;
-        const verb = early ? ['apply', 'dry-activate', '--force-replace-unknown-profiles'] : ['upload-keys'];
-        const answer = await colmena.deploy(verb, [member.target], note);
-        // With keys for after the activation it ends in an error, once the others are there; the host looks itself.
-        if (answer.code !== 0 && !(early && keys.some(({ late }) => late)))
-            throw notUploaded(answer, keys);
-        note(`${keys.length} ${keys.length === 1 ? 'key' : 'keys'}`);
-        await answered(member, 'keys');
-    });
-}
-/** Keys that colmena brings after the activation: their owners may be users of the new system. */
-async function uploadLateKeys(context, member) {
-    const { colmena, plan } = context;
-    const keys = colmena?.nodeOf(member.target).keys ?? [];
-    const late = keys.filter((key) => key.late);
-    if (colmena === undefined || late.length === 0 || plan.mode !== 'deploy' || plan.hive?.native)
-        return;
-    await context.step(titleOn(member, 'Upload keys for after the activation'), async ({ note }) => {
-        const answer = await colmena.deploy(['upload-keys'], [member.target], note);
-        if (answer.code !== 0)
-            throw notUploaded(answer, late);
-    });
-}
-function notUploaded({ tail }, keys) {
-    return new errors/* DeployError */.sH('HD-HIVE-06', `The keys ${keys.map(({ name }) => name).join(', ')} could not be uploaded.`, {
-        why: reasonOf(tail),
-        fix: 'Check `deployment.keys`: a `keyFile` has to be the absolute path of a file that is there (`secret-files` writes one), a `keyCommand` may not ask for anything.',
-        detail: tail,
-    });
-}
-/** `activation: native`: colmena activates over its own connection, while the host waits with the way back at hand. */
-async function activateNatively(context, member) {
-    const { colmena, plan } = context;
-    if (colmena === undefined || plan.mode !== 'deploy' || !plan.hive?.native)
-        return;
-    await context.step(titleOn(member, 'Activate by colmena'), async ({ note }) => {
-        if ((await asked(member, 'switch')) === undefined)
-            return;
-        const verb = ['apply', 'switch', '--force-replace-unknown-profiles'];
-        const answer = await colmena.deploy(verb, [member.target], note);
-        if (answer.code !== 0) {
-            throw new errors/* DeployError */.sH('HD-HIVE-08', 'colmena could not activate the new system.', {
-                why: reasonOf(answer.tail),
-                fix: 'With `activation: guarded` units that fail are a matter of `health`, and a lost connection does not stop an activation.',
-                detail: answer.tail,
-            });
-        }
-        await answered(member, 'switch');
-    });
-}
-/** Waits until the host waits for the runner; of these accounts, says which it lacks. Undefined when its change was ended meanwhile. */
-async function asked({ link, change }, what, accounts = []) {
-    const looks = accounts.map(([database, name]) => `getent ${database} ${(0,shell/* quote */.hD)(name)} >/dev/null 2>&1 || echo ${(0,shell/* quote */.hD)(`lacks ${name}`)} >&3\n`);
-    const script = `${(0,shell/* assign */.kp)({ work: `${change.places.state}/work`, what })}${wait}${looks.join('')}`;
-    const { text } = await link.host.run(script, { label: 'Waiting for the host', quiet: true, timeoutMs: 60_000 });
-    const lines = text.split('\n');
-    return lines.includes('waits') ? lines.filter((line) => line.startsWith('lacks ')) : undefined;
-}
-const wait = (0,shell.sh) `
-turns=0
-until [ -e "$work/asked.$what" ] || [ -e "$work/verdict" ] || [ ! -e "$work/open" ] || [ "$turns" -ge 150 ]; do sleep 0.2; turns=$((turns + 1)); done
-[ ! -e "$work/open" ] || [ ! -e "$work/asked.$what" ] || echo waits >&3
-`;
-/** What colmena did may have cut the connection. */
-async function answered(member, what) {
-    const script = `: >${(0,shell/* quote */.hD)(`${member.change.places.state}/work/done-by-runner.${what}`)}`;
-    const tell = async () => await member.link.host.run(script, { label: 'Telling the host', quiet: true, timeoutMs: 60_000 });
-    await tell().catch(async (error) => {
-        if (!(error instanceof errors/* ConnectionLost */.pz))
-            throw error;
-        await member.guard.reconnect();
-        await tell();
-    });
-}
 
 // EXTERNAL MODULE: ./lib/pipeline/network.js + 8 modules
 var network = __nccwpck_require__(5600);
 ;// CONCATENATED MODULE: ./lib/pipeline/on-runner.js
-/** What a strategy makes on the runner for a new release; a release of old has it already. */
-async function workOnRunner({ plan, step, signal }, members) {
+
+/** What is made on the runner for a new release; a release of old has it already. */
+async function workOnRunner(context, members) {
+    await pushSystems(context, members);
+    const { plan, step, signal } = context;
     const [first] = members;
     if (first === undefined || first.goal.record === undefined)
         return;
@@ -78695,11 +79150,27 @@ async function workOnRunner({ plan, step, signal }, members) {
     if (work === undefined)
         return;
     await step('Build on the runner', async ({ note }) => {
-        const hosts = members.map(({ link, facts, change }) => ({
-            ...{ host: link.host, facts, release: change.places.release },
-        }));
-        note(await work({ options, source: plan.sync.source, members: hosts, signal }));
+        note(await work({ options, source: plan.sync.source, members: members.map(placeOf), signal }));
     });
+}
+/** For a plan: what it would do to each host, as far as work on the runner can tell it. */
+async function lookOnRunner({ plan, step, signal }, members, findings) {
+    const [first] = members;
+    const { strategy, options } = first?.goal ?? {};
+    const look = options && strategy?.foreseeOnRunner?.(options);
+    if (first === undefined || options === undefined || look === undefined)
+        return new Map();
+    return await step('Build on the runner', async ({ note }) => {
+        // What it fails of is the same for all of them.
+        const said = await findings.noting(first.record, async () => {
+            return await look({ options, source: plan.sync.source, members: members.map(placeOf), signal });
+        });
+        note(said === undefined ? 'not done' : `${said.flat().length} things would change`);
+        return new Map(members.map(({ record }, index) => [record, said?.[index] ?? []]));
+    });
+}
+function placeOf({ link, facts, change }) {
+    return { host: link.host, facts, release: change.places.release };
 }
 
 ;// CONCATENATED MODULE: ./lib/pipeline/preflight.js
@@ -78753,21 +79224,29 @@ async function lookAhead(context, members) {
     const looking = members.filter(({ change }) => env || change.strategy.preflight !== '');
     if (looking.length === 0)
         return;
-    await (0,fleet/* onAll */.J)(context, 'Look ahead', looking, async ({ link, change }, note) => {
-        const { code, text, tail } = await link.host.run(`${head(change)}\n${envNames}\n${change.strategy.preflight}`, {
-            label: 'Looking ahead',
-            quiet: true,
-            timeoutMs: 120_000,
+    const heard = new Map();
+    try {
+        await (0,fleet/* onAll */.J)(context, 'Look ahead', looking, async ({ link, change }, note) => {
+            const { code, text, tail } = await link.host.run(`${head(change)}\n${envNames}\n${change.strategy.preflight}`, {
+                label: 'Looking ahead',
+                quiet: true,
+                timeoutMs: 120_000,
+            });
+            const { warnings, env, notes, refused } = readAhead(text);
+            for (const warning of warnings)
+                heard.set(warning, [...(heard.get(warning) ?? []), link.host.name]);
+            note([...describeEnv(env), ...notes].join('; '));
+            if (refused[0] !== undefined)
+                throw together(refused[0], refused.slice(1), link.host.name);
+            if (code !== 0)
+                throw notSeen(link.host.name, tail);
         });
-        const { warnings, env, notes, refused } = readAhead(text);
-        for (const warning of warnings)
-            context.log.warning(`${link.host.name}: ${warning}`);
-        note([...describeEnv(env), ...notes].join('; '));
-        if (refused[0] !== undefined)
-            throw together(refused[0], refused.slice(1), link.host.name);
-        if (code !== 0)
-            throw notSeen(link.host.name, tail);
-    });
+    }
+    finally {
+        // Once for all hosts that say the same: GitHub shows ten warnings a step.
+        for (const [warning, hosts] of heard)
+            context.log.warning(`${hosts.join(', ')}: ${warning}`);
+    }
 }
 function notSeen(host, tail) {
     return new errors/* DeployError */.sH('HD-SSH-07', `${host} could not be looked at.`, {
@@ -79175,6 +79654,7 @@ var deploy_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
 /**
  * The whole run on one screen, for `deploy` and for `rollback`: they differ in where the release comes from. Several
  * hosts take each step together, up to the first change; then one follows the other, and all are confirmed at the end.
@@ -79189,7 +79669,6 @@ async function deploy(outside) {
         const context = await (0,network/* enterNetwork */.f)(inside, open);
         await requireRelease(context);
         const reached = await (0,reach/* reach */.gl)(context, open);
-        await connectHive(context, reached, open);
         // What cannot be read is told before anything is touched: no lock, no state directory.
         await reading?.read;
         const locked = await take(context, reached, open);
@@ -79201,7 +79680,6 @@ async function deploy(outside) {
         await refuseDowngrade(context, planned);
         readNews(context, planned, open);
         await runCommand(context, planned, 'before');
-        await pushSystems(context, planned);
         const staged = await (0,fleet/* onAll */.J)(context, 'Compare and send', planned, (member, note) => stageTree(context, member, note));
         await lookAhead(context, staged);
         await workOnRunner(context, staged);
@@ -79212,20 +79690,8 @@ async function deploy(outside) {
         const begun = changing.map((member) => begin_begin(context, member, changing.length > 1));
         try {
             await prepare(context, begun);
-            for (const member of begun) {
-                await phase(context, member, 'switch');
-                await uploadKeys(context, member);
-                await phase(context, member, 'prepare');
-                await phase(context, member, 'data');
-                await phase(context, member, 'migrate');
-                await activateNatively(context, member);
-                await phase(context, member, 'apply');
-                await uploadLateKeys(context, member);
-                // Made while health is being checked: whoever confirms has to come by a connection of after the change.
-                const fresh = member.guard.fresh();
-                await checkHealth(context, member);
-                await hold(context, member, fresh);
-            }
+            for (const member of begun)
+                await change(context, member);
             await gather(context, begun);
             await acts_confirm(context, begun);
         }
@@ -79457,6 +79923,7 @@ done <"$work/real"
 
 
 
+
 /** The goal as a deploy would have it, with all that it writes in memory. */
 async function goalFor(context, member, reading, open) {
     const scratch = open.use(await openScratch(member.link.host));
@@ -79495,24 +79962,28 @@ const otherFiles = (0,shell.sh) `
 hd_file_other() { hd_file_same "$1" "$2" || printf 'file %s\n' "$2" >&3; }
 hd_each_file hd_file_other
 `;
-/** What the strategy sees in the way, and what it would do. */
-async function pipeline_foresee_foresee(context, member, findings, note) {
+/** What the strategy sees in the way, and what it would do; `built` was found out on the runner. */
+async function pipeline_foresee_foresee(context, member, built, findings, note) {
     const { link, change, record, difference, left } = member;
     const { preflight, foresee: ahead } = change.strategy;
     const picture = difference === undefined || preflight + ahead === '' ? '' : drawPicture;
     // Each by itself: where one ends early, the others still speak.
     const parts = [envNames, otherFiles, preflight, ahead].map((part) => `(\n:\n${part}\n)`);
-    const { code, text, tail } = await link.host.run(`${head(change)}\n${picture}\n${parts.join('\n')}`, {
+    const answer = await link.host.run(`${head(change)}\n${picture}\n${parts.join('\n')}`, {
         label: 'Looking ahead',
         quiet: true,
         timeoutMs: 300_000,
     });
+    const { code, tail } = answer;
+    const text = [...built, answer.text].join('\n');
     const { said, warnings, env, notes, refused } = readAhead(text);
     for (const warning of warnings)
         context.log.warning(`${link.host.name}: ${warning}`);
     findings.add(record, ...refused.map((refusal) => together(refusal, [], link.host.name)));
-    if (code !== 0)
-        findings.add(record, notSeen(link.host.name, tail));
+    if (code !== 0) {
+        const { code: which, what, ...said } = member.goal.strategy.explain('foresee', tail) ?? {};
+        findings.add(record, which && what ? new errors/* DeployError */.sH(which, what, { ...said, detail: tail }) : notSeen(link.host.name, tail));
+    }
     const names = (sign) => env.flatMap((line) => (line.startsWith(`${sign} `) ? [line.slice(2)] : []));
     const does = text.split('\n').filter((line) => /^[-+~] /.test(line));
     note([...notes, does.length > 0 && `${does.length} to be done by ${member.goal.strategy.name}`]
@@ -79738,6 +80209,7 @@ var plan_mode_disposeResources = (undefined && undefined.__disposeResources) || 
 
 
 
+
 /**
  * All that a deploy would do, and all that would stop it, in the order of a deploy. Nothing is taken, and nothing on a
  * disk of the host is written: what has to be looked at as files lies in its memory meanwhile.
@@ -79768,7 +80240,8 @@ async function planMode(outside) {
             await findings.noting(canary.record, () => requireRelease(context));
         }
         const compared = await findings.all(context, 'Compare files', aimed, (member, note) => compareOnly(context, member, source, findings, note));
-        const foreseen = await findings.all(context, 'Look ahead', compared, (member, note) => pipeline_foresee_foresee(context, member, findings, note));
+        const built = await lookOnRunner(context, compared, findings);
+        const foreseen = await findings.all(context, 'Look ahead', compared, (member, note) => pipeline_foresee_foresee(context, member, built.get(member.record) ?? [], findings, note));
         const looked = await baseline(context, foreseen, findings.all);
         // A look that was begun is not ended half-way; whoever cancelled it wants no more of it.
         context.signal.throwIfAborted();
@@ -80103,6 +80576,7 @@ var run_disposeResources = (undefined && undefined.__disposeResources) || (funct
 
 
 
+
 function storyOf(mode) {
     if (mode === 'plan')
         return planMode;
@@ -80111,6 +80585,7 @@ function storyOf(mode) {
 /** One run from plan to result: what happens outside of the story, such as groups and the last word. */
 async function run(plan, recorder, sink, runner) {
     const progress = sink.progress('progress');
+    let told;
     const context = {
         ...runner,
         ...{ plan, recorder, log: sink, network: remote_network/* ownNetwork */.J },
@@ -80122,6 +80597,14 @@ async function run(plan, recorder, sink, runner) {
                 const _ = run_addDisposableResource(env_1, pulse(() => progress.pulse(name, sink.printedAt)), false);
                 try {
                     return await recorder.step(name, (row) => work({ ...row, note: say(row.note) }));
+                }
+                catch (error) {
+                    progress.done();
+                    // Once, at the innermost step: whoever reads the log need not go to its end to see why it stops here.
+                    if (error instanceof errors/* DeployError */.sH && error !== told)
+                        sink.info(`✗ ${error.what}`);
+                    told = error;
+                    throw error;
                 }
                 finally {
                     progress.done();
@@ -80138,6 +80621,8 @@ async function run(plan, recorder, sink, runner) {
     };
     const say = (note) => (text) => {
         note(text);
+        // What it comes to is said after how far it was.
+        progress.done();
         if (text !== '')
             sink.info(text);
     };
@@ -85691,9 +86176,9 @@ async function wentBack(plan, api, shown, outside) {
     if (id !== undefined)
         await tell_github_close(api, id, shown, outside);
 }
-function about({ mode, name, targets, run, report, values }, ref) {
+function about({ mode, name, targets, run, report }, ref) {
     const hosts = targets.map(({ address }) => (0,target/* showAddress */.m)(address)).join(', ');
-    const environment = report.environment || values['target'] || 'production';
+    const environment = report.environment || 'production';
     const parts = [run.id, run.attempt, run.job, name, environment, hosts];
     return {
         ...{ ref, environment, runUrl: run.url, task: mode === 'rollback' ? 'rollback' : 'deploy' },
@@ -88417,6 +88902,22 @@ function lengthWithoutReturns(text) {
 
 /***/ }),
 
+/***/ 590:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   J: () => (/* binding */ median)
+/* harmony export */ });
+/** The value in the middle; of an even number of values the mean of the two there. 0 of none. */
+function median(values) {
+    const sorted = values.toSorted((a, b) => a - b);
+    const middle = sorted.slice(Math.floor((sorted.length - 1) / 2), Math.floor(sorted.length / 2) + 1);
+    return middle.reduce((sum, each) => sum + each / middle.length, 0);
+}
+
+
+/***/ }),
+
 /***/ 5704:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -88590,6 +89091,7 @@ class Recorder {
             system: canary.system,
             hostKey: canary.hostKey,
             ...(canary.network && { network: canary.network }),
+            ...(canary.jump && { jump: canary.jump }),
             path,
             ...refs(canary, this.subject),
             // Put back is as it was: nobody who went that far has to remember to take this back too.
@@ -89108,10 +89610,12 @@ var report_text = __nccwpck_require__(4639);
 const entity = (character) => `&#${character.codePointAt(0)};`;
 /**
  * Prose without any Markdown in it. Numeric references, since Markdown never takes them for its own signs (a backslash
- * would not do: tables and links count it differently). After an `@` a zero-width space: nobody is to be pinged.
+ * would not do: tables and links count it differently). After an `@` a zero-width space: nobody is to be pinged; and
+ * after the `#` of a number: no issue is to be told in a comment that it was mentioned here.
  */
 function plain(text, limit) {
     return (0,report_text/* line */.n8)(text, limit)
+        .replace(/(?:#|\bGH-)(?=\d)/gi, '$&\u200b')
         .replace(/[&<>*[\]\\|~$`]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, entity)
         .replace(/:(?=\/\/)|(?<=www)\./gi, entity)
         .replace(/^(?:[#+=-]|\d(?=\d*[.)](?:\s|$)))/, entity)
@@ -89167,10 +89671,23 @@ function fence(text, language = 'text') {
 function details(title, body) {
     return `<details>\n<summary>${title}</summary>\n\n${body}\n\n</details>`;
 }
+/** The evidence for what the verdict says: what is short enough to be read at a glance stands open. */
+function evidence(title, text) {
+    const folded = details(title, fence(text));
+    return text.split('\n').length <= 10 ? folded.replace('<details>', '<details open>') : folded;
+}
 /** Cells are Markdown of one line without a bare `|`: what the functions above give. */
 function table(head, rows) {
     const row = (cells) => `| ${cells.join(' | ')} |`;
     return [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
+}
+/** The sections about one of several hosts, below its name; nothing where there is nothing to say of it. */
+function titled(host, sections) {
+    return sections.some((section) => section !== '') ? [`#### ${code(host, 120)}`, ...sections] : [];
+}
+/** A number and its unit, which a narrow column is not to part. */
+function unbroken(text) {
+    return text.replaceAll(' ', '\u00a0');
 }
 /** Several lines of ours: a list stays a list, the other lines stay lines. */
 function paragraphs(text, lines = 60) {
@@ -89198,16 +89715,17 @@ function paragraphs(text, lines = 60) {
 
 
 /** What failed, why, what to do, the code, and the end of the output: a part of the summary. */
-function failure(found, title, docsBase, room) {
+function failure(found, title, docsBase, room, urgent = false) {
     if (found === undefined)
         return '';
     const what = `${prose(found.what, 1_000)}${found.step ? ` (while: ${plain(found.step, 80)})` : ''}`;
     const entry = markdown_link(code(found.code, 40), (0,annotation/* errorPage */.W)(docsBase, found.code));
     const log = (0,report_text/* tail */.RT)(found.detail, room);
-    const last = log.text === '' ? '' : details(foldTitle('The last lines of the output', log.dropped), fence(log.text));
-    return [`#### ${title}`, what, why(found.why), fix(found.fix), `Error code ${entry}`, last]
-        .filter(Boolean)
-        .join('\n\n');
+    const last = log.text === '' ? '' : evidence(foldTitle('The last lines of the output', log.dropped), log.text);
+    const reason = why(found.why);
+    // Whoever has to act at once reads first what to do.
+    const order = urgent ? [fix(found.fix, '**What to do now**'), what, reason] : [what, reason, fix(found.fix)];
+    return [`#### ${title}`, ...order, `Error code ${entry}`, last].filter(Boolean).join('\n\n');
 }
 function foldTitle(title, dropped) {
     return dropped > 0 ? `${title} (${(0,report_text/* count */.U9)(dropped, 'earlier line')} left out)` : title;
@@ -89216,17 +89734,18 @@ function why(text) {
     return text.trim() === '' ? '' : `**Why** ${text.trim().includes('\n') ? '\n\n' : ''}${paragraphs((0,report_text/* cut */.Jj)(text, 8_000))}`;
 }
 /** Of several lines, all is to be pasted but a first line that announces it. */
-function fix(text) {
-    const [first = '', ...rest] = (0,report_text/* cut */.Jj)((0,report_text/* clean */.uH)(text).trim(), 8_000).split('\n');
+function fix(text, label = '**What to do**') {
+    // Cut roughly first, as in `line`.
+    const [first = '', ...rest] = (0,report_text/* cut */.Jj)((0,report_text/* clean */.uH)(text.slice(0, 64_000)).trim(), 8_000).split('\n');
     if (first === '')
         return '';
     if (rest.length === 0)
-        return `**What to do** ${prose(first)}`;
+        return `${label} ${prose(first)}`;
     if (/^[-*•] /.test(first) || rest.every((each) => each.trim() === '' || /^[-*•] /.test(each)))
-        return `**What to do**\n\n${paragraphs((0,report_text/* cut */.Jj)(text, 8_000))}`;
+        return `${label}\n\n${paragraphs((0,report_text/* cut */.Jj)(text, 8_000))}`;
     const announced = /[:.]\s*$/.test(first) || rest[0]?.trim() === '';
     const paste = (announced ? rest : [first, ...rest]).join('\n').replace(/^\s*\n/, '');
-    return `**What to do** ${announced ? prose(first) : ''}\n\n${fence(paste, 'sh')}`;
+    return `${label} ${announced ? prose(first) : ''}\n\n${fence(paste, 'sh')}`;
 }
 
 // EXTERNAL MODULE: ./lib/clock.js
@@ -89247,6 +89766,8 @@ function isCommit(revision) {
     return /^[0-9a-f]{7,64}$/i.test(revision);
 }
 
+// EXTERNAL MODULE: ./lib/report/median.js
+var median = __nccwpck_require__(590);
 ;// CONCATENATED MODULE: ./lib/report/past-runs.js
 
 
@@ -89258,8 +89779,8 @@ function pastRuns(all) {
         plain(at.replace('T', ' ').replace(/(\.\d+)?Z$/, ''), 40),
         plain(`${mode === 'deploy' ? '' : `${mode}: `}${result}`, 60),
         code(revision.slice(0, 7), 20),
-        (0,clock/* humanDuration */.UU)(durationMs),
-        activateMs === undefined ? '' : (0,clock/* humanDuration */.UU)(activateMs),
+        unbroken((0,clock/* humanDuration */.UU)(durationMs)),
+        activateMs === undefined ? '' : unbroken((0,clock/* humanDuration */.UU)(activateMs)),
     ]);
     return details('The last runs', table(['When (UTC)', 'Result', 'Commit', 'Took', 'Activation'], rows));
 }
@@ -89273,11 +89794,11 @@ const second = 1_000;
 const minute = 60 * second;
 /** How far apart the marks of the axis may be, and how they are written. */
 const scales = [
-    [100, '100millisecond', '%S.%L s'],
-    [500, '500millisecond', '%S.%L s'],
-    [second, '1second', '%S s'],
-    [2 * second, '2second', '%S s'],
-    [5 * second, '5second', '%S s'],
+    [100, '100millisecond', '%-S.%L s'],
+    [500, '500millisecond', '%-S.%L s'],
+    [second, '1second', '%-S s'],
+    [2 * second, '2second', '%-S s'],
+    [5 * second, '5second', '%-S s'],
     [15 * second, '15second', '%M:%S'],
     [minute, '1minute', '%M:%S'],
     [5 * minute, '5minute', '%H:%M:%S'],
@@ -89328,7 +89849,6 @@ var verdict = __nccwpck_require__(975);
 
 
 
-
 /** What the two columns are called: it depends on which of the two serves now. */
 const columns = {
     deployed: ['Before', 'Now'],
@@ -89342,7 +89862,8 @@ const columns = {
     unknown: ['Before', 'Was tried'],
 };
 function versions(report) {
-    const { before, after, result } = report;
+    const { before, after, mode } = report;
+    const result = mode === 'plan' ? 'planned' : report.result;
     const same = before !== undefined && after !== undefined && before.id === after.id;
     const [old, now] = columns[result];
     const pairs = same
@@ -89354,37 +89875,29 @@ function versions(report) {
     const shown = pairs.filter((pair) => pair[1] !== undefined);
     if (shown.length === 0)
         return '';
-    const row = (name, cell) => [
-        name,
-        ...shown.map(([, release]) => cell(release)),
-    ];
-    const rows = [
-        row('**Version**', (release) => version(release, report)),
-        row('**Commit**', ({ subject = '' }) => plain(subject, 120)),
-        row('**Release**', ({ id }) => code(id, 120)),
-    ];
-    return table(['', ...shown.map(([title]) => title)], rows.filter(([, ...cells]) => cells.some((cell) => cell !== '')));
+    const rows = [['**Version**', ...shown.map(([, release]) => version(release, report))]];
+    // One that is yet to be made has no name, and one without a commit has been called by its name above.
+    if (shown.every(([, { id, revision }]) => id !== '' && revision !== ''))
+        rows.push(['**Release**', ...shown.map(([, { id }]) => code(id, 120))]);
+    return table(['', ...shown.map(([title]) => title)], rows);
 }
+/** With its subject; that of this run also leads to all that lies between the two. */
 function version(release, report) {
-    return markdown_link(code((0,verdict/* shortVersion */.L)(release), 64), commitPage(report, release.revision));
+    const name = markdown_link(code((0,verdict/* shortVersion */.L)(release), 64), commitPage(report, release.revision));
+    const comparison = release === report.after ? compare(report) : '';
+    return [name, plain(release.subject ?? '', 120), comparison && `(${markdown_link('compare', comparison)})`]
+        .filter(Boolean)
+        .join(' ');
 }
-/** One line on what lies between: commits, files, and where they can be read. */
-function difference({ before, after, run, commits, changes }) {
+function compare({ before, after, run, mode }) {
     const base = projectPage(run.url, run.repository);
-    const parts = [];
-    const number = commits === undefined ? 0 : commits.commits.length + moreCommits(commits);
-    if (number > 0)
-        parts.push((0,report_text/* count */.U9)(number, 'commit'));
-    if (changes) {
-        const { added, changed, removed } = changes.counts;
-        const sent = changes.bytesSent > 0 ? `, ${(0,report_text/* humanBytes */.p6)(changes.bytesSent)} sent` : '';
-        if (added + changed + removed > 0)
-            parts.push(`${(0,report_text/* count */.U9)(added + changed + removed, 'file')}${sent}`);
-    }
-    const known = base && before && after && before.revision !== after.revision;
-    if (known && isCommit(before.revision) && isCommit(after.revision))
-        parts.push(markdown_link('compare', `${base}/compare/${before.revision}...${after.revision}`));
-    return parts.join(' · ');
+    if (base === '' || !before || !after || before.revision === after.revision)
+        return '';
+    if (!isCommit(before.revision) || !isCommit(after.revision))
+        return '';
+    // The newer one comes last, or there is nothing to see.
+    const [older, newer] = mode === 'rollback' ? [after, before] : [before, after];
+    return `${base}/compare/${older.revision}...${newer.revision}`;
 }
 /** Those that are not listed, where their number is known. */
 function moreCommits({ others }) {
@@ -89401,14 +89914,13 @@ function moreCommits({ others }) {
 
 
 function facts(report) {
-    const { hosts, path, system, network, mode, strategy, run, url } = report;
+    const { hosts, path, system, mode, strategy, run, url } = report;
     const [canary = '', ...others] = hosts.slice(0, 20).map((host) => code(host));
     const where = [canary, path && `in ${code(path)}`, system && `(${plain(system, 200)})`].filter(Boolean).join(' ');
     const rows = [
-        ['Changes', difference(report)],
         ['Address', url && markdown_link(plain(url, 500), url)],
         ['Host', [where, ...others].filter(Boolean).join(', and ')],
-        ['Network', network ? `through the tailnet, ${plain(network, 100)}` : ''],
+        ['Network', way(report)],
         [
             'How',
             [code(mode), strategy && `by ${code(strategy)}`].filter(Boolean).join(' ') +
@@ -89417,6 +89929,12 @@ function facts(report) {
         ['Took', took(report)],
     ];
     return rows.flatMap(([name, value]) => (value ? [`- **${name}** ${value}`] : [])).join('\n');
+}
+/** How packets get there, where that is not simply from here to there. */
+function way({ network, jump }) {
+    const tailnet = network ? `through the tailnet, ${plain(network, 100)}` : '';
+    const last = jump ? `through the jump host ${code(jump, 120)}` : '';
+    return [tailnet, last].filter(Boolean).join(', and from there ');
 }
 /** Against what is usual: a deploy that takes twice as long is a question, also when it went well. */
 function took({ durationMs, usual, mode, result }) {
@@ -89433,8 +89951,10 @@ function health(report) {
     if (checks.length === 0)
         return '';
     const rows = checks.slice(0, most).map(({ healthy, check, seen, latencyMs }) => {
-        const latency = latencyMs > 0 ? (0,clock/* humanDuration */.UU)(latencyMs) : '';
-        return [healthy ? '✅' : '❌', code(check, 200), plain(seen, 200), latency];
+        const latency = latencyMs > 0 ? unbroken((0,clock/* humanDuration */.UU)(latencyMs)) : '';
+        // It has a column of its own.
+        const said = seen.replace(` in ${latencyMs} ms`, '');
+        return [healthy ? '✅' : '❌', code(check, 200), plain(said, 200), latency];
     });
     return table(['', 'Health check', 'Last seen', 'Latency'], rows);
 }
@@ -89458,14 +89978,18 @@ const words = {
     'rolled-back': '↩️ rolled back',
     failed: '❌ failed',
     'rollback-failed': '🛑 rollback failed',
-    unknown: '❔ unknown',
+    unknown: '❓ unknown',
 };
+/** What was there before is what is there now. */
+function servesOld({ result, changed }) {
+    return result === 'rolled-back' || (result === 'failed' && !changed);
+}
 /** Where there are several, a row for each; of one alone the page says all that there is to say. */
 function machines(report) {
     const rows = (report.machines ?? []).slice(0, 100).map((machine) => [
         code(machine.host, 120),
         machine.result === 'failed' && !machine.changed ? '– not touched' : words[machine.result],
-        [machine.before, machine.after]
+        (servesOld(machine) ? [machine.before] : [machine.before, machine.after])
             .map(verdict/* shortVersion */.L)
             .filter((version, at, all) => version && all.indexOf(version) === at)
             .map((version) => code(version, 64))
@@ -89475,8 +89999,12 @@ function machines(report) {
     return rows.length === 0 ? '' : table(['Host', 'Result', 'Version', 'Health'], rows);
 }
 function commits(found, report) {
-    if (found === undefined || found.commits.length === 0)
+    if (found === undefined)
         return '';
+    const total = found.commits.length + moreCommits(found);
+    // So many that GitHub gave their number alone.
+    if (found.commits.length === 0)
+        return total === 0 ? '' : `${(0,report_text/* count */.U9)(total, 'commit')} in between.`;
     const shown = found.commits.slice(0, 20).map(({ revision, subject }) => {
         const name = code(isCommit(revision) ? revision.slice(0, 7) : revision, 64);
         return `- ${markdown_link(name, commitPage(report, revision))} ${plain(subject, 120)}`;
@@ -89484,9 +90012,9 @@ function commits(found, report) {
     const more = moreCommits(found);
     if (more > 0)
         shown.push(`- … and ${more} more`);
-    return details((0,report_text/* count */.U9)(found.commits.length + more, 'commit'), shown.join('\n'));
+    return details((0,report_text/* count */.U9)(total, 'commit'), shown.join('\n'));
 }
-function changes(found) {
+function changes(found, sent = 'sent') {
     if (found === undefined)
         return '';
     const { added, changed, removed } = found.counts;
@@ -89499,7 +90027,9 @@ function changes(found) {
         ...found.added.map((name) => `+ ${(0,report_text/* line */.n8)(name, 200)}`),
     ].slice(0, 20);
     const rest = total > names.length ? [`  … and ${total - names.length} more`] : [];
-    const title = `${(0,report_text/* count */.U9)(total, 'file')}: ${added} added, ${changed} changed, ${removed} removed`;
+    const kinds = Object.entries({ added, changed, removed }).filter(([, number]) => number > 0);
+    const size = found.bytesSent > 0 ? `, ${(0,report_text/* humanBytes */.p6)(found.bytesSent)} ${sent}` : '';
+    const title = `${(0,report_text/* count */.U9)(total, 'file')}${size}: ${kinds.map(([kind, number]) => `${number} ${kind}`).join(', ')}`;
     return details(title, fence([...names, ...rest].join('\n'), 'diff'));
 }
 /** As a picture, and as a table with what each of them said. */
@@ -89509,9 +90039,16 @@ function steps(report) {
     const mark = { ok: '✓', failed: '❌', skipped: '–' };
     const rows = report.steps
         .slice(-60)
-        .map((step) => [mark[step.result], plain(step.name, 80), (0,clock/* humanDuration */.UU)(step.durationMs), plain(step.note, 160)]);
+        .map(({ result, name, durationMs, note }) => [
+        mark[result],
+        plain(name, 80),
+        unbroken((0,clock/* humanDuration */.UU)(durationMs)),
+        plain(note, 160),
+    ]);
     const chart = timeline(report.steps);
-    const body = [chart && fence(chart, 'mermaid'), table(['', 'Step', 'Took', ''], rows)].filter(Boolean).join('\n\n');
+    const body = [chart && fence(chart, 'mermaid'), table(['', 'Step', 'Took', 'Note'], rows)]
+        .filter(Boolean)
+        .join('\n\n');
     return details(`Timeline: ${(0,report_text/* count */.U9)(report.steps.length, 'step')} in ${(0,clock/* humanDuration */.UU)(report.durationMs)}`, body);
 }
 
@@ -89524,32 +90061,44 @@ function steps(report) {
 
 
 
-function planSections(report, docsBase, rows) {
-    const plans = report.plan ?? [];
-    return plans.slice(0, 20).flatMap((plan) => [
-        plans.length > 1 ? `### ${code(plan.host, 120)}` : '',
-        ...plan.obstacles.map((obstacle, index) => {
-            const which = plan.obstacles.length > 1 ? ` (${index + 1} of ${plan.obstacles.length})` : '';
-            return failure({ ...obstacle, step: '', detail: '' }, `In the way${which}`, docsBase, 0);
-        }),
-        plan_section_facts(plan, rows),
-        plan_section_commits(plan, report, rows),
+
+/** All that would stop a deploy, each with its fix. */
+function planObstacles({ plan: plans = [] }, docsBase) {
+    return plans.slice(0, plan_section_most).flatMap(({ host, obstacles }) => obstacles.map((obstacle, index) => {
+        const which = obstacles.length > 1 ? ` (${index + 1} of ${obstacles.length})` : '';
+        const where = plans.length > 1 ? ` on ${code(host, 120)}` : '';
+        return failure({ ...obstacle, step: '', detail: '' }, `In the way${where}${which}`, docsBase, 0);
+    }));
+}
+/** What stands open, where there is one host: what a deploy means for it. */
+function planFacts({ plan: plans = [] }, rows) {
+    return plans.length > 1 ? [] : plans.map((plan) => plan_section_facts(plan, rows));
+}
+/** What is folded; of several hosts all that there is, each below its name. */
+function planDetails(report, rows) {
+    const plans = (report.plan ?? []).slice(0, plan_section_most);
+    if (plans.length < 2)
+        return plans.flatMap((plan) => folded(plan, report, rows));
+    return plans.flatMap((plan) => titled(plan.host, [plan_section_facts(plan, rows), ...folded(plan, report, rows)]));
+}
+const plan_section_most = 20;
+function folded(plan, report, rows) {
+    return [
         does(plan, rows),
-        plan.changes ? changes({ ...plan.changes, bytesSent: 0 }) : '',
+        changes(plan.changes, 'to send'),
         edited(plan, rows),
+        plan_section_commits(plan, report, rows),
         pastRuns(plan.past),
-    ]);
+    ];
 }
 function plan_section_facts(plan, most) {
-    const { changes: files, unchanged, interrupts, commands, env, files: written, notes } = plan;
-    const total = files ? files.counts.added + files.counts.changed + files.counts.removed : 0;
+    const { unchanged, interrupts, commands, env, files: written, notes } = plan;
     const names = (all) => {
         const shown = all.slice(0, most).map((name) => code(name, 100));
         return [...shown, ...(all.length > shown.length ? [`and ${all.length - shown.length} more`] : [])].join(', ');
     };
     const rows = [
-        ['Nothing to do', unchanged ? 'A deploy would find nothing to change.' : ''],
-        ['Files', files && total > 0 ? `${(0,report_text/* count */.U9)(total, 'file')} differ, ${(0,report_text/* humanBytes */.p6)(files.bytesSent)} to send` : ''],
+        ['Nothing to do', unchanged ? 'a deploy would find nothing to change' : ''],
         ['New in the env file', names(env.added)],
         ['Gone from the env file', names(env.removed)],
         ['Written anew', names(written)],
@@ -89579,14 +90128,10 @@ function times({ past }) {
     const took = (all, what) => all.length === 0
         ? []
         : [
-            `${what} ${(0,clock/* humanDuration */.UU)(median(all))} ${all.length === 1 ? 'the last time' : `(median of the last ${all.length})`}`,
+            `${what} ${(0,clock/* humanDuration */.UU)((0,median/* median */.J)(all))} ${all.length === 1 ? 'the last time' : `(median of the last ${all.length})`}`,
         ];
     const whole = good.map(({ durationMs }) => durationMs);
     return [...took(active, 'the activation took'), ...took(whole, 'all of it')].join(', ');
-}
-function median(values) {
-    const sorted = values.toSorted((a, b) => a - b);
-    return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
 }
 function plan_section_commits({ commits: all, otherCommits }, report, most) {
     if (all.length === 0)
@@ -89621,18 +90166,23 @@ var report_report = __nccwpck_require__(5650);
 
 
 
-function statusSections(report, rows) {
+/** What stands open, where there is one host: what differs, and what runs since when. */
+function statusFacts(report, rows) {
     const all = report.status ?? [];
-    return all
-        .slice(0, 20)
-        .flatMap((status) => [
-        all.length > 1 ? `### ${code(status.host, 120)}` : '',
-        release(status, report),
-        drift(status, rows),
-        running(status, rows),
-        releases(status, report, rows),
-        pastRuns(status.past),
-    ]);
+    return all.length > 1 ? [] : all.flatMap((status) => status_section_open(status, report, rows));
+}
+/** What is folded; of several hosts all that there is, each below its name. */
+function statusDetails(report, rows) {
+    const all = (report.status ?? []).slice(0, 20);
+    if (all.length < 2)
+        return all.flatMap((status) => status_section_folded(status, report, rows));
+    return all.flatMap((status) => titled(status.host, [...status_section_open(status, report, rows), ...status_section_folded(status, report, rows)]));
+}
+function status_section_open(status, report, rows) {
+    return [drift(status, rows), release(status, report)];
+}
+function status_section_folded(status, report, rows) {
+    return [running(status, rows), releases(status, report, rows), pastRuns(status.past)];
 }
 const time = (text) => plain(`${text.slice(0, 16).replace('T', ' ')} UTC`, 40);
 function release({ release: now, standing, drift: differs }, report) {
@@ -89648,10 +90198,10 @@ function release({ release: now, standing, drift: differs }, report) {
                 'Release',
                 `${code(now.id)}, made ${time(now.madeAt)}${now.actor && ` by ${code(now.actor, 80)}`}${now.run.startsWith('http') ? ` in ${markdown_link('this run', now.run)}` : ''}`,
             ],
-            ['Drift', differs.length === 0 ? 'none: it is as it was deployed' : (0,report_text/* count */.U9)(differs.length, 'difference')],
+            ['Drift', differs.length === 0 ? 'none: it is as it was deployed' : ''],
         ];
     return [
-        ...rows.map(([name, value]) => `- **${name}** ${value}`),
+        ...rows.flatMap(([name, value]) => (value ? [`- **${name}** ${value}`] : [])),
         ...standing.map((each) => `- ${plain(each, 500)}`),
     ].join('\n');
 }
@@ -89660,7 +90210,7 @@ function drift({ drift: all }, rows) {
         return '';
     const shown = all.slice(0, rows).map(({ text }) => (0,report_text/* line */.n8)(text, 300));
     const rest = all.length > shown.length ? [`… and ${all.length - shown.length} more`] : [];
-    return details(`${(0,report_text/* count */.U9)(all.length, 'difference')} to what was deployed`, fence([...shown, ...rest].join('\n')));
+    return evidence(`${(0,report_text/* count */.U9)(all.length, 'difference')} to what was deployed`, [...shown, ...rest].join('\n'));
 }
 function running({ running: all }, rows) {
     if (all.length === 0)
@@ -89757,18 +90307,23 @@ function render(report, docsBase, room) {
     return `${join([
         heading(report),
         opening(report),
+        failure(report.rollbackFailure, 'What failed while it was being undone', docsBase, room, true),
         // A plan tells of each thing in the way by itself.
-        report.plan ? '' : failure(report.failure, 'What failed', docsBase, room),
-        failure(report.rollbackFailure, 'What failed while it was being undone', docsBase, room),
+        ...planObstacles(report, docsBase),
+        report.plan
+            ? ''
+            : failure(report.failure, report.rollbackFailure ? 'What failed before that' : 'What failed', docsBase, room),
+        ...report.notes.slice(0, 4).map((each) => note(each, room)),
         // What runs is told by a status with more words.
         report.status ? '' : versions(report),
         machines(report),
-        ...planSections(report, docsBase, rows),
+        ...planFacts(report, rows),
         health(report),
-        ...statusSections(report, rows),
+        ...statusFacts(report, rows),
         facts(report),
         warnings(report.warnings),
-        ...report.notes.slice(0, 4).map((each) => note(each, room)),
+        ...planDetails(report, rows),
+        ...statusDetails(report, rows),
         commits(report.commits, report),
         changes(report.changes),
         steps(report),
@@ -89784,7 +90339,7 @@ const summary_marks = {
     'rolled-back': '↩️',
     failed: '❌',
     'rollback-failed': '🛑',
-    unknown: '❔',
+    unknown: '❓',
 };
 function heading(report) {
     const [host, ...others] = report.hosts;
@@ -89811,10 +90366,17 @@ function warnings(all) {
 }
 function note(found, room) {
     const shown = (0,report_text/* tail */.RT)(found.text, room);
-    return shown.text === '' ? '' : details(foldTitle(plain(found.title, 120), shown.dropped), fence(shown.text));
+    return shown.text === '' ? '' : evidence(foldTitle(plain(found.title, 120), shown.dropped), shown.text);
 }
+/** Two lists that meet become one: a blank line between them would set all of their items apart. */
 function join(parts) {
-    return parts.filter((part) => part !== '').join('\n\n');
+    const isItem = (line = '') => line.startsWith('- ');
+    return parts
+        .filter((part) => part !== '')
+        .reduce((page, part) => {
+        const meet = isItem(part) && isItem(page.slice(page.lastIndexOf('\n') + 1));
+        return page === '' ? part : `${page}${meet ? '\n' : '\n\n'}${part}`;
+    }, '');
 }
 
 
@@ -89948,7 +90510,7 @@ function verdict(report) {
         case 'unchanged':
             return `Nothing to do: ${named(report.after ?? report.before, 'this version')} already serves.`;
         case 'planned':
-            return `This is what a deploy of ${tried} would do. Nothing was changed.`;
+            return `A deploy of ${tried} would ${wouldDo(report)}. Nothing was changed.`;
         case 'healthy':
             return `${capital(named(report.after ?? report.before, 'what runs'))} serves: ${healthOf(report)}.${driftOf(report)}`;
         case 'unhealthy':
@@ -89993,9 +90555,29 @@ function healthOf(report) {
     const ill = report.health.filter((check) => !check.healthy).length;
     if (report.health.length === 0)
         return _report_js__WEBPACK_IMPORTED_MODULE_1__/* .goodResults */ .u.has(report.result) ? 'no health check was made' : 'see below';
+    if (ill === 1 && report.health.length === 1)
+        return 'its health check fails';
     if (ill > 0)
-        return `${ill} of ${(0,_text_js__WEBPACK_IMPORTED_MODULE_2__/* .count */ .U9)(report.health.length, 'health check')} ${ill === 1 ? 'fails' : 'fail'}`;
+        return `${ill} of ${report.health.length} health checks ${ill === 1 ? 'fails' : 'fail'}`;
     return report.health.length === 1 ? 'its health check passes' : `all ${report.health.length} health checks pass`;
+}
+/** In numbers, of all hosts together; what they are stands below. */
+function wouldDo({ plan = [] }) {
+    if (plan.length > 0 && plan.every(({ unchanged }) => unchanged))
+        return 'find nothing to do';
+    const sum = (number) => plan.reduce((total, each) => total + number(each), 0);
+    const files = sum(({ changes }) => (changes ? Object.values(changes.counts).reduce((a, b) => a + b, 0) : 0));
+    const variables = sum(({ env }) => env.added.length + env.removed.length);
+    const parts = [
+        files > 0 ? (0,_text_js__WEBPACK_IMPORTED_MODULE_2__/* .count */ .U9)(files, 'file') : '',
+        variables > 0 ? `${(0,_text_js__WEBPACK_IMPORTED_MODULE_2__/* .count */ .U9)(variables, 'variable')} of the env file` : '',
+        ...[sum(({ does }) => does.length)].map((others) => (others > 0 ? `${(0,_text_js__WEBPACK_IMPORTED_MODULE_2__/* .count */ .U9)(others, 'thing')} besides` : '')),
+    ].filter(Boolean);
+    const last = parts.pop();
+    if (last === undefined)
+        return 'put it in the place of what runs';
+    const where = plan.length > 1 ? ` on ${plan.length} hosts` : '';
+    return `change ${parts.length > 0 ? `${parts.join(', ')} and ` : ''}${last}${where}`;
 }
 function illness(report) {
     const well = report.health.every(({ healthy }) => healthy);
@@ -90038,7 +90620,10 @@ async function runTool(tool, args, options = {}) {
         env: { ...cleanEnvironment(), ...options.env },
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
         ...(options.input === undefined ? {} : { input: options.input }),
-        listeners: { stdout: (chunk) => options.onOutput?.(chunk.toString()) },
+        listeners: {
+            stdout: (chunk) => options.onOutput?.(chunk.toString()),
+            stderr: (chunk) => options.onErrorOutput?.(chunk.toString()),
+        },
     });
     return { code: exitCode, stdout, stderr };
 }
