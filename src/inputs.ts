@@ -1,4 +1,5 @@
 import { buildPlan } from './inputs/build-plan.ts'
+import { emptySecrets } from './inputs/empty-secrets.ts'
 import { gather } from './inputs/gather.ts'
 import { secretsIn } from './inputs/masks.ts'
 import { Problems } from './inputs/problems.ts'
@@ -6,7 +7,7 @@ import { type ReadFile, readInside } from './inputs/read-inside.ts'
 import { readValues } from './inputs/read-values.ts'
 import { readRequired } from './inputs/required.ts'
 import { checkRules } from './inputs/rules.ts'
-import type { Environment } from './inputs/run.ts'
+import { type Environment, workspaceOf } from './inputs/run.ts'
 import type { Plan } from './pipeline/plan.ts'
 import { Redactor } from './report/redact.ts'
 
@@ -25,11 +26,12 @@ export function loadInputs(env: Environment, readFile: ReadFile = readInside): L
   const secrets = secretsIn(env)
   const redactor = new Redactor()
   for (const secret of secrets) if (secret.length >= 4) redactor.add(secret)
-  const problems = new Problems((text) => redactor.redact(text))
+  const empty = emptySecrets(env, workspaceOf(env), readFile)
+  const problems = new Problems((text) => redactor.redact(text), empty)
 
   const given = gather(env, readFile, problems)
   const values = readValues(given.inputs, problems)
-  checkRules(values, given, env, problems)
+  checkRules(values, given, env, problems, empty)
 
   const absent = problems.onlyAbsent()
   if (absent && values['if-unconfigured'] === 'skip') return { skip: absent, secrets }

@@ -12,8 +12,8 @@ import { scratch } from '../helpers/scratch.ts'
 
 /** What holds for every strategy there is, so that a new one is under contract with its line in index.ts. */
 const facts: Facts = {
-  os: { id: 'debian', version: '13', name: 'Debian GNU/Linux 13 (trixie)', kernel: 'Linux 6.12' },
-  ...{ arch: 'x86_64', init: 'systemd', appliance: '', sudo: 'any', busybox: false, clockSkew: 0 },
+  os: { like: '', id: 'debian', version: '13', name: 'Debian GNU/Linux 13 (trixie)', kernel: 'Linux 6.12' },
+  ...{ arch: 'x86_64', init: 'systemd', appliance: '', sudo: 'any', busybox: false, clockSkew: 0, deployed: false },
   user: { name: 'deploy', uid: 1000, home: '/home/deploy' },
   // Named by their paths, so that no test runs those of this machine.
   tools: Object.fromEntries(

@@ -54,6 +54,15 @@ export function configOf({ block, step, matrix }: Documented, blocks: readonly B
   return JSON.stringify({ defaults: atHome(config.defaults ?? {}, places), targets })
 }
 
+/** Of steps that come to the same inputs, one stands for all: pages show again what other pages show. */
+export function distinct(stories: readonly Documented[], blocks: readonly Block[]): (readonly Documented[])[] {
+  const host = { target: '', knownHostsLine: '', clientKey: { private: '' } } as EmbeddedHost
+  const anywhere: Places = { hosts: [host], jump: undefined, service: '', tools: '' }
+  const inputs = (story: Documented) =>
+    JSON.stringify([inputsOf(story, anywhere), configOf(story, blocks, anywhere), hostsOf(story, blocks)])
+  return Object.values(Object.groupBy(stories, inputs)).filter((same) => same !== undefined)
+}
+
 /** The strategy of a step, wherever it is said. */
 export function strategyOf({ block, step, matrix }: Documented, blocks: readonly Block[]): string {
   const target = filled(String(step.with?.target ?? ''), matrix, {})

@@ -32,12 +32,13 @@ interface Deployment {
 interface Comment {
   readonly id: number
   body: string
-  readonly user: { readonly login: string; readonly type: string }
+  readonly user: { readonly login: string; readonly type?: string }
 }
 
 /**
  * The part of GitHub's REST API that this action speaks to, on loopback, under a path as on a GitHub of one's own. It
- * remembers what it was told and can be ill. A stand-in: what GitHub itself would refuse is not known to it.
+ * remembers what it was told and can be ill. A stand-in: what GitHub itself would refuse is not known to it. As Gitea it
+ * answers as the routes of Gitea do: no Deployments, all comments on every page, nobody is a bot, the newest commit first.
  */
 export class GitHubApi implements AsyncDisposable {
   readonly asked: Asked[] = []
@@ -47,15 +48,17 @@ export class GitHubApi implements AsyncDisposable {
   history: { readonly sha: string; readonly commit: { readonly message: string } }[] = []
   readonly #faults: Fault[] = []
   readonly #server: Server
+  readonly #gitea: boolean
   #ids = 100
 
-  static async start(): Promise<GitHubApi> {
-    const api = new GitHubApi()
+  static async start({ gitea = false } = {}): Promise<GitHubApi> {
+    const api = new GitHubApi(gitea)
     await new Promise<void>((ready) => api.#server.listen(0, '127.0.0.1', ready))
     return api
   }
 
-  private constructor() {
+  private constructor(gitea: boolean) {
+    this.#gitea = gitea
     this.#server = createServer((request, response) => {
       void this.#answer(request).then(({ status, body, headers = {} }) => {
         response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
@@ -64,7 +67,11 @@ export class GitHubApi implements AsyncDisposable {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/api/v3`
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}${this.#base}`
+  }
+
+  get #base(): string {
+    return this.#gitea ? '/api/v1' : '/api/v3'
   }
 
   fail(fault: Fault): void {
@@ -76,7 +83,7 @@ export class GitHubApi implements AsyncDisposable {
     return this.deployments.flatMap(({ statuses }) => statuses.map(({ state }) => String(state)))
   }
 
-  addComment(body: string, user: { login: string; type: string }): Comment {
+  addComment(body: string, user: Comment['user']): Comment {
     const comment = { id: this.#ids++, body, user }
     this.comments.push(comment)
     return comment
@@ -95,7 +102,7 @@ export class GitHubApi implements AsyncDisposable {
     request: IncomingMessage,
   ): Promise<{ status: number; body: unknown; headers?: Record<string, string> }> {
     const url = new URL(request.url ?? '', 'http://x')
-    const path = url.pathname.replace(/^\/api\/v3/, '')
+    const path = url.pathname.replace(this.#base, '')
     const text = (await request.toArray()).join('')
     const asked: Asked = {
       ...{ method: request.method ?? '', path, body: text === '' ? undefined : JSON.parse(text) },
@@ -115,6 +122,9 @@ export class GitHubApi implements AsyncDisposable {
   #obey({ method, path, body }: Asked, query: URLSearchParams): { status: number; body: unknown } {
     const [, rest = ''] = /^\/repos\/acme\/shop(\/.*)$/.exec(path) ?? []
     const number = Number(/\/(\d+)/.exec(rest)?.[1])
+    const unknown = { status: 404, body: { message: 'Not Found' } }
+    if (this.#gitea && /^\/deployments\b/.test(rest)) return unknown
+    if (this.#gitea && path === '/user') return { status: 200, body: { id: -2, login: 'gitea-actions' } }
     switch (`${method} ${rest.replace(/\/\d+/, '/N')}`) {
       case 'GET /deployments': {
         const wanted = ({ sha, environment }: Deployment) =>
@@ -132,23 +142,34 @@ export class GitHubApi implements AsyncDisposable {
         this.#deployment(number)?.statuses.push(body)
         return { status: 201, body: {} }
       case `GET /compare/${rest.replace('/compare/', '')}`:
-        return this.history.length === 0
-          ? { status: 404, body: { message: 'Not Found' } }
-          : { status: 200, body: { total_commits: this.history.length, commits: this.history.slice(0, 100) } }
+        if (this.history.length === 0) return unknown
+        return {
+          status: 200,
+          body: {
+            total_commits: this.history.length,
+            commits: this.#gitea ? this.history.toReversed() : this.history.slice(0, 100),
+          },
+        }
       case 'GET /issues/N/comments': {
         const [page, size] = [Number(query.get('page') ?? 1), Number(query.get('per_page') ?? 30)]
+        if (this.#gitea) return { status: 200, body: this.comments }
         return { status: 200, body: this.comments.slice((page - 1) * size, page * size) }
       }
       case 'POST /issues/N/comments':
-        return { status: 201, body: this.addComment(body.body, { login: 'github-actions[bot]', type: 'Bot' }) }
+        return { status: 201, body: this.addComment(body.body, this.#job) }
       case 'PATCH /issues/comments/N': {
         const comment = this.comments.find(({ id }) => id === number)
         if (comment) comment.body = body.body
-        return { status: comment ? 200 : 404, body: comment ?? { message: 'Not Found' } }
+        return comment ? { status: 200, body: comment } : unknown
       }
       default:
-        return { status: 404, body: { message: 'Not Found' } }
+        return unknown
     }
+  }
+
+  /** By whom the job writes. */
+  get #job(): Comment['user'] {
+    return this.#gitea ? { login: 'gitea-actions' } : { login: 'github-actions[bot]', type: 'Bot' }
   }
 
   #deployment(id: number): Deployment | undefined {

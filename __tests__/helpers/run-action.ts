@@ -306,6 +306,8 @@ function environment(
     HOME: folder,
     LANG: 'C.UTF-8',
     CI: 'true',
+    // What is compiled once is read by all others that a test starts: a third of what a start costs.
+    NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compiled'),
     GITHUB_ACTIONS: 'true',
     GITHUB_ACTION: '__self',
     GITHUB_ACTOR: 'octocat',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fences } from '../helpers/documents.ts'
 import { type LabHost, labHost } from './host.ts'
 import { Service } from './service.ts'
 
@@ -85,6 +86,15 @@ describe('a database, a file of SQLite under load, and a folder', () => {
     expect(
       await host.sh(`stat -c %a ${app.state}/backups ${app.state}/backups/* ${app.state}/backups/*/* | sort -u`),
     ).toBe('600\n700')
+  })
+
+  test('are brought into another database by the commands of docs/data.md', async () => {
+    const [shown] = fences('sh').filter(({ page, text }) => page === 'docs/data.md' && text.includes('pg_restore'))
+    const dumped = (await backups()).find((name) => name.endsWith('.pgdump')) ?? ''
+    const lines = shown?.text.split('\n').filter((line) => line.startsWith('runuser ')) ?? []
+    const typed = lines.join('\n').replace(/postgres-shop-\S+\.pgdump/, dumped)
+    await host.sh(`set -e; cd ${app.state}/backups\n${typed}`)
+    expect(await host.sh(sql('SELECT count(*) FROM customer').replace(' shop ', ' shop_old '))).toBe('2')
   })
 
   test('come back when the new version cannot be activated', async () => {

@@ -87,6 +87,12 @@ export class Headscale implements AsyncDisposable {
     ).key
   }
 
+  /** What somebody types at the server, and reads there. */
+  async typed(command: string): Promise<string> {
+    const program = `${join(this.programs, 'headscale')} -c ${join(this.#folder, 'config.yaml')}`
+    return await run(['sh', '-ec', `headscale() { ${program} "$@"; }\n${command}`])
+  }
+
   async nodes(): Promise<Node[]> {
     return (await this.#ask<Node[] | null>('nodes', 'list')) ?? []
   }

@@ -49,4 +49,14 @@ test('a user with sudo deploys as root where only root may write', async () => {
   const never = await app.deploy({ version: 'v2', inputs: { ...inputs, sudo: 'never' } })
   expect(never.errors[0]?.message).toContain('HD-PATH-04')
   expect(await host.sh(`cat ${app.path}/version`)).toBe('v1')
+
+  // Neither who looks nor who goes back has to say where it was deployed, or as whom.
+  expect((await app.deploy({ version: 'v2', inputs })).outputs.result).toBe('deployed')
+  const status = await app.rollback({ mode: 'status' })
+  expect(status.outputs.result, status.maskedLog).toBe('healthy')
+  const back = await app.rollback()
+  expect(back.outputs.result, back.maskedLog).toBe('deployed')
+  expect(await host.sh(`cat ${app.path}/version; ls /home/deploy/.local 2>&1 || :`)).toMatch(/^v1\n.*No such file/)
+  const elsewhere = await app.rollback({ mode: 'status', name: 'nothing' })
+  expect(elsewhere.errors[0]?.message).toContain('HD-STATUS-03')
 })

@@ -176,17 +176,24 @@ ${more}configs:
 test.concurrent('BusyBox and Dropbear: the same, with nothing but small tools', async () => {
   await using host = await busyboxHost({ name: 'plan-router' })
   await using folder = await scratch('plan-router')
-  const act = async (mode: string, tree: Tree = {}) => {
+  const act = async (mode: string, tree: Tree = {}, more: Record<string, string> = {}) => {
     await writeTree(folder.path, tree)
     const inputs = {
       ...{ host: host.target, 'ssh-key': host.clientKey.private, 'host-key': host.knownHostsLine, name: 'shop', mode },
       ...(mode !== 'status' && { path: '/home/deploy/app', strategy: 'script', activate: 'true', 'env-file': 'A=1' }),
       ...{ health: 'command: true', 'health-stable': '0s' },
+      ...more,
     }
     return seen(await runAction({ workspace: folder.path, inputs }))
   }
   const names = { 'a b': '1', 'deep/er/x': 'x' }
   expect((await act('plan', names)).plan?.changes?.added).toEqual(['a b', 'deep/er/x'])
+  const lacking = await act('plan', names, { sync: 'rsync', backup: 'sqlite: app.db\npostgres: app' })
+  expect(lacking.plan?.obstacles.map(({ code, what, why }) => [code, what, why].join(' '))).toEqual([
+    expect.stringMatching(/^HD-PATH-01 rsync is missing on /),
+    expect.stringMatching(/^HD-DATA-03 .* could not be backed up\. sqlite: .*: install one of them/),
+    expect.stringMatching(/^HD-DATA-03 .* could not be backed up\. postgres: app: psql is missing: install/),
+  ])
   expect(await host.sh('ls -A /home/deploy | grep -v ssh; true')).toBe('')
   const first = await act('deploy')
   expect(first.outputs.result, first.maskedLog).toBe('deployed')

@@ -66,22 +66,42 @@ describe('a runner that is in a tailnet already', () => {
 })
 
 describe('the policy', () => {
-  test('that shows no host, or opens no port, is named', async () => {
+  const rule = (message: string, where: string) =>
+    JSON.parse(new RegExp(`"${where}": (\\{.*?\\})[,.]? `).exec(`${message} `)?.[1] ?? 'null')
+  const plan = (host: LabHost, inputs: Record<string, string> = {}) =>
+    jobs.deploy(host, 'v1', { ...jobs.byIdentity, 'connect-timeout': '12s', mode: 'plan', ...inputs })
+  const elsewhere = { action: 'accept', src: ['tag:ci'], dst: ['tag:ci:*'] }
+  const door = { action: 'accept', src: ['tag:ci'], dst: ['tag:homelab:80'] }
+
+  test('that shows no host, or opens no port, is named with the very rule that it lacks', async () => {
     try {
-      await headscale.setPolicy({
-        ...openPolicy,
-        acls: [{ action: 'accept', src: ['tag:ci'], dst: ['tag:ci:*'] }],
-        ssh: [],
-      })
-      const hidden = await jobs.deploy(nas, 'v1', { ...jobs.byIdentity, 'connect-timeout': '12s' })
-      expect(hidden.errors[0]?.message, hidden.maskedLog).toMatch(/HD-TAILNET-05/)
-      await headscale.setPolicy({
-        ...openPolicy,
-        acls: [{ action: 'accept', src: ['tag:ci'], dst: ['tag:homelab:80'] }],
-      })
-      const closed = await jobs.deploy(nas, 'v1', { ...jobs.byIdentity, 'connect-timeout': '12s' })
-      expect(closed.errors[0]?.message, closed.maskedLog).toMatch(/nas\.\S+ answers in the tailnet.*HD-TAILNET-06/s)
+      for (const [acl, code] of [
+        [elsewhere, /The tailnet does not show nas\..*HD-TAILNET-05/s],
+        [door, /nas\.\S+ answers in the tailnet, but its port 22 does not.*HD-TAILNET-06/s],
+      ] as const) {
+        await headscale.setPolicy({ ...openPolicy, acls: [acl], ssh: [] })
+        const stopped = await plan(nas, withKey())
+        expect(stopped.errors[0]?.message, stopped.maskedLog).toMatch(code)
+        const acls = [acl, rule(stopped.errors[0]?.message ?? '', 'acls')]
+        await headscale.setPolicy({ ...openPolicy, acls, ssh: [] })
+        const next = await plan(nas, withKey())
+        expect(next.outputs.result, `${JSON.stringify(acls)}\n${next.maskedLog}`).toBe('planned')
+      }
       await jobs.expectNothingLeft()
+    } finally {
+      await headscale.setPolicy(openPolicy)
+    }
+  })
+
+  test('that lets nobody in by Tailscale SSH: with the rule that is printed a deploy gets in', async () => {
+    try {
+      await headscale.setPolicy({ ...openPolicy, ssh: [] })
+      const stopped = await plan(keyless)
+      const message = stopped.errors[0]?.message ?? ''
+      expect(message, stopped.maskedLog).toMatch(/Tailscale SSH did not let us in as deploy@keyless.*HD-SSH-03/s)
+      await headscale.setPolicy({ ...openPolicy, ssh: [rule(message, 'ssh')] })
+      const run = await jobs.deploy(keyless, 'v1', jobs.byIdentity)
+      expect(run.outputs.result, `${message}\n${run.maskedLog}`).toBe('deployed')
     } finally {
       await headscale.setPolicy(openPolicy)
     }

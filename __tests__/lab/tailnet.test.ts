@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fences } from '../helpers/documents.ts'
 import { scratch } from '../helpers/scratch.ts'
 import { domain, Headscale } from './headscale.ts'
 import type { LabHost } from './host.ts'
@@ -25,7 +26,8 @@ const withKey = () => ({ 'ssh-key': nas.clientKey.private })
 describe('joins', () => {
   test('by an auth key, reaches sshd and a service through the tailnet only, and leaves nothing', async () => {
     await nas.sh('systemd-run -q --unit=web --working-directory=/etc python3 -m http.server 8080')
-    const key = await headscale.key('tag:ci')
+    const [shown] = fences('sh').filter(({ text }) => text.includes('preauthkeys'))
+    const key = /hskey-\S+/.exec(await headscale.typed(shown?.text ?? ''))?.[0] ?? ''
     const run = await jobs.deploy(
       nas,
       'v1',

@@ -8,14 +8,14 @@ const ranIn: readonly (readonly [RegExp, string])[] = [
   [/^(useradd|install|visudo|usermod|loginctl) |^cat \/etc\/ssh\//, 'lab/setup-guide'],
   [/^(cd \/var\/lib\/homelab-deploy|\.\/rollback|tar|sqlite3|ssh-keygen)\b/, 'scenario/documented-commands'],
   [/^act push /, 'runners/push'],
+  [/^headscale preauthkeys create /, 'lab/tailnet'],
+  [/^runuser -u postgres -- (createdb|pg_restore) /, 'lab/data'],
 ]
 const notRun: readonly (readonly [RegExp, string])[] = [
   [/^gh /, 'it speaks to GitHub itself'],
   [/^jq /, 'jq is no part of a fresh machine'],
   [/^shred -u deploy_key$/, 'it deletes what the line before has stored'],
   [/^curl -fsSL https:\/\/tailscale\.com\/|^sudo tailscale up /, 'the lab joins by Headscale, without the installer'],
-  [/^headscale preauthkeys create /, 'the lab has its own server make these keys, with the same flags'],
-  [/^runuser -u postgres -- (createdb|pg_restore) /, 'the lab brings databases back by the action'],
 ]
 
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }

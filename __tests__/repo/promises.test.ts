@@ -56,7 +56,7 @@ const proofs: Readonly<Record<string, readonly (readonly [string, string])[]>> =
   ],
   'the host shows another key': [['scenario/host-key', 'when it is another: shows both']],
   'the SSH key is not accepted any more': [
-    ['scenario/refused-logins', 'that the host does not know: shows the line for authorized_keys'],
+    ['scenario/refused-logins', 'that the host does not know: shows the one command that adds it to authorized_keys'],
   ],
   'the key for the tailnet is wrong, expired or used up': [['lab/tailnet', 'the key is wrong, expired, or used up']],
   'a secret is empty, as in a fork': [

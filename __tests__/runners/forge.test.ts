@@ -17,16 +17,19 @@ async function inbox() {
   return { messages, address, [Symbol.dispose]: () => void server.close() }
 }
 
+/** What no forge but GitHub has. */
+const asked = 'deployment: true\n          github-token: a-token'
+
 test.each([
   ['Gitea', {}],
   ['Forgejo', { FORGEJO_ACTIONS: 'true' }],
-])('the workflow for %s deploys, and its last step passes on how it went', async (_, env) => {
+])('the workflow for %s deploys, and its last step passes on how it went', async (name, env) => {
   await using site = await Site.open('gitea')
   using ntfy = await inbox()
   await site.commit({
     '.github/workflows/deploy.yml': example('docs/forges.md', 'ntfy.example.org', {
       'deploy@nas.example.org': site.host.target,
-      'path: /srv/shop': 'path: ~/app\n          health-stable: 1s\n          health-timeout: 4s',
+      'path: /srv/shop': `path: ~/app\n          health-stable: 1s\n          health-timeout: 4s\n          ${asked}`,
       'docker compose up --detach --build --wait': '~/start',
       '127.0.0.1:8080': site.service,
       'ntfy.example.org': ntfy.address,
@@ -36,6 +39,7 @@ test.each([
   const good = await site.start('push', { env }).finished
   expect(good.code, good.log).toBe(0)
   expect(good.log).toContain('### ✅ shop')
+  expect(good.log).toMatch(new RegExp(`::warning.*${name} has no Deployments`))
 
   await site.commit({ 'index.html': 'broken\n' })
   const bad = await site.start('push', { env }).finished

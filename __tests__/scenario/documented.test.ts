@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import {
   configOf,
   type Documented,
+  distinct,
   documented,
   hostsOf,
   inputsOf,
@@ -21,18 +22,19 @@ import { commitTree, type Tree, writeTree } from '../helpers/tree.ts'
 // Every step of this action that a page shows is run: what people copy is what is tested. Changed is only what exists in
 // the example alone: names, keys, folders outside of the home, ports, and how long a version has to stay healthy.
 const blocks = yamlBlocks()
-const stories = blocks.flatMap(documented)
+const all = blocks.flatMap(documented)
 
 /** Without an engine, units, Nix, or root by sudo. */
 const runsHere = (story: Documented) => strategyOf(story, blocks) === 'script' && story.step.with?.sudo !== 'always'
+/** What needs more is run in the lab (`lab/documented`, and the recipes); of that the README's own gets here as far as it can. */
+const stories = all.filter((story) => runsHere(story) || story.block.page === 'README.md')
 
-/** What the host of this test cannot do. The lab runs these inputs on hosts that can; here they get as far as this. */
+/** What the host of this test cannot do. */
 const farther: Readonly<Record<string, RegExp>> = {
   compose: /HD-ENGINE-01/,
   stack: /HD-ENGINE-01/,
   uv: /HD-(PATH|UV|UNIT)-\d+/,
   colmena: /HD-PATH-01/,
-  script: /HD-SUDO-\d+/,
 }
 /** At the least: its inputs were accepted. */
 const accepted = /HD-(?!INPUT|ENV|STRATEGY|INTERNAL)[A-Z]+-\d+$/
@@ -91,11 +93,11 @@ async function siteOf(story: Documented, open: AsyncDisposableStack): Promise<Si
 const withoutTailnet = (inputs: Record<string, string>) =>
   Object.fromEntries(Object.entries(inputs).filter(([name]) => !name.startsWith('tailnet')))
 
-/** Two releases for a step that goes back: by the step itself where that can deploy, else by what must have been there. */
-async function deployTwice({ hosts, run, inputs }: Site, { step }: Documented): Promise<void> {
+/** What a step looks at, or goes back from: by the step itself where that can deploy, else by what must have been there. */
+async function deployFirst({ hosts, run, inputs }: Site, { step }: Documented, versions: readonly string[]) {
   const own = step.with?.strategy === 'script'
   const push = { ...withoutTailnet(inputs), mode: 'deploy', to: '' }
-  for (const v of ['one\n', 'two\n']) {
+  for (const v of versions) {
     if (own) expectResult(await run(push, { ...app, v }), 'deployed')
     else
       for (const host of hosts)
@@ -103,10 +105,11 @@ async function deployTwice({ hosts, run, inputs }: Site, { step }: Documented): 
   }
 }
 
-const nameOf = (story: Documented) => {
-  const { block, step, matrix, form } = story
+const nameOf = (same: readonly Documented[]) => {
+  const [story] = same as [Documented]
+  const { step, matrix, form } = story
   return [
-    `${block.page}, line ${block.line}`,
+    same.map(({ block }) => `${block.page}, line ${block.line}`).join(' = '),
     ...[step.with?.strategy ?? step.with?.mode ?? ''].filter((word) => word && !String(word).includes('$')),
     ...Object.values(matrix).filter(Boolean),
     ...(form.mode ? ['by hand'] : []),
@@ -115,42 +118,53 @@ const nameOf = (story: Documented) => {
 }
 
 describe('on a host', () => {
-  it.concurrent.each(stories.map((story) => [nameOf(story), story] as const))('%s', async (_, story) => {
-    await using open = new AsyncDisposableStack()
-    const site = await siteOf(story, open)
-    const inputs = withoutTailnet(site.inputs)
-    const [host] = site.hosts as [EmbeddedHost]
-    const { mode = '' } = inputs
-    const strategy = strategyOf(story, blocks)
-    const here = runsHere(story)
-    if (here && /^(rollback|status)$/.test(mode)) await deployTwice(site, story)
-    const run = await site.run(inputs, { ...app, v: 'three\n' })
-    if (here) return expectResult(run, expected[mode || 'deploy'] ?? '')
-    const reached = mode === 'rollback' && strategy !== 'script' ? /HD-ROLL-02/ : (farther[strategy] ?? accepted)
-    expect(run.errors.map(({ message }) => message)).toEqual([expect.stringMatching(reached)])
-    expect(Object.keys(await liveTree(host, '.')).filter((name) => !name.startsWith('.local/'))).toEqual([])
-  })
+  it.concurrent.each(distinct(stories, blocks).map((same) => [nameOf(same), same[0]] as const))(
+    '%s',
+    async (_, first) => {
+      const story = first as Documented
+      await using open = new AsyncDisposableStack()
+      const site = await siteOf(story, open)
+      const inputs = withoutTailnet(site.inputs)
+      const [host] = site.hosts as [EmbeddedHost]
+      const { mode = '' } = inputs
+      const strategy = strategyOf(story, blocks)
+      const here = runsHere(story)
+      if (here && mode === 'status') await deployFirst(site, story, ['one\n'])
+      if (here && mode === 'rollback') await deployFirst(site, story, ['one\n', 'two\n'])
+      const run = await site.run(inputs, { ...app, v: 'three\n' })
+      if (here) return expectResult(run, expected[mode || 'deploy'] ?? '')
+      const reached = farther[strategy] ?? accepted
+      expect(run.errors.map(({ message }) => message)).toEqual([expect.stringMatching(reached)])
+      expect(Object.keys(await liveTree(host, '.')).filter((name) => !name.startsWith('.local/'))).toEqual([])
+    },
+  )
 })
 
 /** A job that may ask who it is, and is never answered. */
 const oidc = { ACTIONS_ID_TOKEN_REQUEST_URL: 'http://127.0.0.1:1/', ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'a-token' }
 
 describe('in a tailnet, as far as the programs for it', () => {
-  const joining = stories.filter(({ step }) => Object.keys(step.with ?? {}).some((name) => /^tailnet-/.test(name)))
-  it.concurrent.each(joining.map((story) => [nameOf(story), story] as const))('%s', async (_, story) => {
-    await using open = new AsyncDisposableStack()
-    const site = await siteOf(story, open)
-    const empty = open.use(await scratch('no-programs')).path
-    const run = await site.run({ ...site.inputs, 'tailnet-binary': empty }, app, oidc)
-    // The hosts of a hive are known before there is anywhere to go.
-    const reached = strategyOf(story, blocks) === 'colmena' ? /HD-PATH-01/ : /HD-TAILNET-0[12]/
-    expect(run.errors.map(({ message }) => message)).toEqual([expect.stringMatching(reached)])
-    expect(site.hosts[0]?.logins).toEqual([])
-  })
+  const ways = (story: Documented) => Object.entries(story.step.with ?? {}).filter(([name]) => /^tailnet-/.test(name))
+  // A way to join is the same whatever is deployed then.
+  const joining = Object.groupBy(
+    all.filter((story) => runsHere(story) && ways(story).length > 0),
+    (story) => JSON.stringify(ways(story)),
+  )
+  it.concurrent.each(Object.values(joining).map((same = []) => [nameOf(same), same[0]] as const))(
+    '%s',
+    async (_, first) => {
+      await using open = new AsyncDisposableStack()
+      const site = await siteOf(first as Documented, open)
+      const empty = open.use(await scratch('no-programs')).path
+      const run = await site.run({ ...site.inputs, 'tailnet-binary': empty }, app, oidc)
+      expect(run.errors.map(({ message }) => message)).toEqual([expect.stringMatching(/HD-TAILNET-0[12]/)])
+      expect(site.hosts[0]?.logins).toEqual([])
+    },
+  )
 })
 
 it('no step of the documents is left out', () => {
   const shown = blocks.flatMap((block) => jobsOf(block).flatMap(({ steps }) => steps.filter(isOurs)))
-  expect(new Set(stories.map(({ step }) => step))).toEqual(new Set(shown))
+  expect(new Set(all.map(({ step }) => step))).toEqual(new Set(shown))
   expect(shown.length).toBeGreaterThan(15)
 })

@@ -9,9 +9,9 @@ const token = 'ghs_a-token-of-the-job'
 const inputs = { deployment: 'true', 'github-token': token, environment: 'prod', url: 'https://shop.example.org/' }
 
 /** A host, and GitHub's API beside it. */
-async function site() {
+async function site(kind: { gitea?: boolean } = {}) {
   const open = new AsyncDisposableStack()
-  const [host, api] = [open.use(await startHost()), open.use(await GitHubApi.start())]
+  const [host, api] = [open.use(await startHost()), open.use(await GitHubApi.start(kind))]
   return { host, api, env: { GITHUB_API_URL: api.url }, [Symbol.asyncDispose]: () => open.disposeAsync() }
 }
 
@@ -65,19 +65,21 @@ describe('a Deployment', () => {
   })
 })
 
+const plan = { mode: 'plan', comment: 'true', 'github-token': token }
+
+/** The event of a pull request from a repository of this owner, in a file. */
+async function pullRequest(folder: string, from: string): Promise<Record<string, string>> {
+  const event = `${folder}/${from}.json`
+  const head = { repo: { full_name: `${from}/shop` } }
+  await writeFile(event, JSON.stringify({ pull_request: { number: 5, head } }))
+  return { GITHUB_EVENT_PATH: event }
+}
+
 describe('a plan', () => {
   it.concurrent('is one comment on its pull request, which the next run replaces', async () => {
     await using at = await site()
     await using folder = await scratch('event')
-    const pull = async (from: string) => {
-      const event = `${folder.path}/${from}.json`
-      await writeFile(
-        event,
-        JSON.stringify({ pull_request: { number: 5, head: { repo: { full_name: `${from}/shop` } } } }),
-      )
-      return { ...at.env, GITHUB_EVENT_PATH: event }
-    }
-    const plan = { mode: 'plan', comment: 'true', 'github-token': token }
+    const pull = async (from: string) => ({ ...at.env, ...(await pullRequest(folder.path, from)) })
     const first = await deploy(at.host, { env: await pull('acme'), inputs: plan, source: { v: 'one' } })
     expectResult(first, 'planned')
     expect(at.api.comments).toHaveLength(1)
@@ -109,5 +111,40 @@ describe('an API that does not work', () => {
     await using at = await site()
     expectResult(await deploy(at.host, { env: at.env, inputs: { 'github-token': token } }), 'deployed')
     expect(at.api.asked).toEqual([])
+  })
+})
+
+describe.each([
+  ['Gitea', { GITEA_ACTIONS: 'true' }],
+  ['Forgejo', { GITEA_ACTIONS: 'true', FORGEJO_ACTIONS: 'true' }],
+])('on %s', (name, runner) => {
+  it.concurrent('there are no Deployments: one warning says so, and nobody is asked for one', async () => {
+    await using at = await site({ gitea: true })
+    const env = { ...at.env, ...runner }
+    const good = await deploy(at.host, { env, inputs, sha: 'a'.repeat(40) })
+    expectResult(good, 'deployed')
+    const said = expect.stringMatching(new RegExp(`deployment.*${name} has no Deployments`))
+    expect(good.warnings.map(({ message }) => message)).toEqual([said])
+    const bad = await deploy(at.host, { env, inputs: { ...inputs, activate: 'false' }, source: { v: 'two' } })
+    expectResult(bad, 'rolled-back')
+    expect(at.api.asked.filter(({ path }) => path.includes('deployments'))).toEqual([])
+  })
+
+  it.concurrent('a plan is one comment, though every page has all of them and nobody is called a bot', async () => {
+    await using at = await site({ gitea: true })
+    await using folder = await scratch('event')
+    const env = { ...at.env, ...runner, ...(await pullRequest(folder.path, 'acme')) }
+    for (let n = 0; n < 99; n++) at.api.addComment(`number ${n}`, { login: 'mallory' })
+    at.api.addComment('<!-- homelab-deploy plan shop  -->\nnot ours', { login: 'mallory' })
+    for (const source of [{ v: 'one' }, { v: '1', w: '2', x: '3' }])
+      expectResult(await deploy(at.host, { env, inputs: plan, source }), 'planned')
+    expect(at.api.comments).toHaveLength(101)
+    expect(at.api.comments.slice(-2).map(({ body }) => body)).toEqual([
+      expect.stringContaining('not ours'),
+      expect.stringContaining('3 files'),
+    ])
+    expect(
+      at.api.asked.filter(({ method, path }) => method === 'GET' && path.endsWith('/comments')).length,
+    ).toBeLessThan(5)
   })
 })

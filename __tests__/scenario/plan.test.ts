@@ -116,6 +116,24 @@ describe('mode: plan', () => {
     expect(result.summary).toContain('In the way (1 of')
   })
 
+  it('says which data could not be backed up, and touches none of it', async () => {
+    await host.write({ 'app/data/rows': 'rows' })
+    const backup = 'tar: data\ntar: later\ntar: data as=nobody-here\nsqlite: data/none.db\npostgres: no-such-database'
+    const result = await plan({ inputs: { backup, protect: 'data' } })
+    const [theirs, database, ...more] = result.plan?.obstacles ?? []
+    expect(theirs).toMatchObject({
+      code: 'HD-DATA-01',
+      why: expect.stringMatching(/may not act as nobody-here.*NOPASSWD/),
+    })
+    // Without its tools, or without a server.
+    expect(database).toMatchObject({
+      code: expect.stringMatching(/HD-DATA-0[13]/),
+      why: expect.stringContaining('postgres'),
+    })
+    expect(more).toEqual([])
+    expect(result.plan?.notes.join()).toContain('later is not there yet')
+  })
+
   it('one thing in the way keeps its own code', async () => {
     expectResult(await deploy(host, { source: { a: '', b: '', c: '' } }), 'deployed')
     const result = await plan({ source: { a: '' }, inputs: { 'delete-limit': '1' } })

@@ -1,6 +1,11 @@
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { type EmbeddedHost, type HostOptions, startHost } from '../helpers/embedded-host.ts'
 import { makeKey } from '../helpers/keys.ts'
+import { scratch } from '../helpers/scratch.ts'
 import { deploy, expectError, expectNoLogin, expectUntouched } from '../helpers/story.ts'
 
 /** Whoever cannot get in learns why and what to do, and the host is as it was. */
@@ -12,13 +17,19 @@ function refusal(name: string, options: HostOptions, story: (host: EmbeddedHost)
 }
 
 describe('a key', () => {
-  refusal('that the host does not know: shows the line for authorized_keys', {}, async (host) => {
+  refusal('that the host does not know: shows the one command that adds it to authorized_keys', {}, async (host) => {
     const key = makeKey()
-    const result = await deploy(host, { inputs: { 'ssh-key': key.private } })
     const line = key.public.split(' ').slice(0, 2).join(' ')
-    expectError(result, 'HD-SSH-03', 'refused the login', 'The user deploy does not exist there', line, key.fingerprint)
-    expect(host.logins.filter(({ accepted }) => accepted)).toEqual([])
-    await expectNoLogin(host)
+    for (const mode of ['plan', 'deploy']) {
+      const result = await deploy(host, { inputs: { mode, 'ssh-key': key.private } })
+      const message = expectError(result, 'HD-SSH-03', 'The user deploy does not exist there', line, key.fingerprint)
+      await expectNoLogin(host)
+      expect(host.logins.filter(({ accepted }) => accepted)).toEqual([])
+      const [command = ''] = /^ {2}\(.*authorized_keys\)$/m.exec(message) ?? []
+      await using home = await scratch('home')
+      await promisify(execFile)('sh', ['-c', command], { env: { ...process.env, HOME: home.path } })
+      expect(await readFile(join(home.path, '.ssh/authorized_keys'), 'utf8')).toBe(`${line} homelab-deploy\n`)
+    }
   })
 
   refusal('of the right owner for the wrong user', { user: 'somebody' }, async (host) => {
@@ -103,7 +114,7 @@ describe('an account', () => {
       'HD-SSH-07',
       'no usable shell',
       'This account is currently not available.',
-      'chsh -s /bin/sh USER',
+      'sudo chsh -s /bin/sh deploy',
     )
     await expectUntouched(host)
   })

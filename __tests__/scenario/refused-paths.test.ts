@@ -57,7 +57,7 @@ describe('a path', () => {
     await host.write({ 'app/index.html': 'old\n' })
     chownSync(join(host.home, 'app/index.html'), 12_345, 12_345)
     const result = await deploy(host)
-    expectError(result, 'HD-SYNC-03', 'belong to another user', 'index.html', `sudo chown -R USER ${host.home}/app`)
+    expectError(result, 'HD-SYNC-03', 'belong to another user', 'index.html', `sudo chown -R deploy ${host.home}/app`)
     expect(await liveTree(host)).toEqual({ 'index.html': 'old\n' })
   })
 })
@@ -68,7 +68,17 @@ describe('a full disk', () => {
     using disk = await smallDisk(host.home, host.owner?.uid ?? 0)
     if (disk === undefined) return skip('mounting a small disk needs root')
     const result = await deploy(host, { inputs: { path: '~/disk/app' }, source: { big: 'x'.repeat(900_000) } })
-    expectError(result, 'HD-DISK-01', 'has not enough space', 'inodes are free', 'Free some space')
+    expectError(result, 'HD-DISK-01', 'has not enough space', /inodes free/, 'Free some space')
+    const seen = await deploy(host, {
+      inputs: { mode: 'plan', path: '~/disk/app' },
+      source: { big: 'x'.repeat(900_000) },
+    })
+    expectError(
+      seen,
+      'HD-DISK-01',
+      'has not enough space',
+      /needs 17\d\d KiB: 8\d\d KiB in 1 new entries.* 10\d\d KiB and \d+ inodes free/,
+    )
     expect(await readTree(join(host.home, 'disk'))).toEqual({})
     await expectSettled(host)
   })

@@ -1,6 +1,7 @@
 import { assign, heredoc, quote, sh } from '../shell.ts'
-import { dataKit } from './kit.ts'
+import { dataKit, exits } from './kit.ts'
 import { migrateKit } from './migrate.ts'
+import { fixes } from './said.ts'
 import { unitsOf, unitsScript } from './unit.ts'
 
 export { parseBackup } from './line.ts'
@@ -52,6 +53,39 @@ export function compileData(plan: DataPlan): DataScripts {
     forget: units.length > 0 ? 'rm -f "$state"/backups/*/*.part*\n' : '',
   }
 }
+
+/**
+ * Shell for a plan: says on descriptor 3, in the words of every preflight, what of the data could not be backed up, and
+ * why. All that it writes is in $work.
+ */
+export function lookAtData({ lines, path, restore }: Pick<DataPlan, 'lines' | 'path' | 'restore'>): string {
+  const units = unitsOf(lines, path)
+  if (units.length === 0) return ''
+  const values = assign({ hd_previous: '', hd_times: restore ? 2 : 1, ...ends })
+  return `${values}${unitsScript(units)}echo plan >"$work/data.name"\n${dataKit}${lookOnly}`
+}
+
+/** What a look can end with: code and fix, in a field each. */
+const ends = Object.fromEntries(
+  ([81, 83, 84] as const).map((exit) => [
+    `end${exit}`,
+    `${exits[exit]}\tThe data could not be backed up.\t%s\t${fixes[exits[exit]]}`,
+  ]),
+)
+
+const lookOnly = sh`
+need=0
+hd_ahead() { # FUNCTION ARGUMENT…
+  rc=0; ( "$@" && echo "$need" >"$work/data.need" ) >"$work/data.notes" 2>"$work/data.why" 3>&- || rc=$?
+  sed -n 's/^homelab-deploy: /note /p' "$work/data.notes" >&3
+  [ "$rc" != 0 ] || { need=$(cat "$work/data.need"); return 0; }
+  case $rc in 83) end=$end83 ;; 84) end=$end84 ;; *) end=$end81 ;; esac
+  printf "refuse $end\n" "$(tail -n 1 "$work/data.why")" >&3
+}
+hd_each_ahead() { hd_ahead hd_look "$@"; }
+hd_units hd_each_ahead
+hd_ahead hd_room
+`
 
 /** The name of the backups: sorts by time, as release ids do. */
 const again = 'hd_id=$(date -u +%Y%m%d-%H%M%S)-to-$hd_id\n'

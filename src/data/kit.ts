@@ -81,7 +81,10 @@ hd_look() {
     *) hd_fail 81 "$kind: $of cannot be backed up: $(hd_last)" ;;
   esac
 }
-hd_free() { df -P -k "$state/backups" | awk 'NR == 2 { print $4 }'; }
+hd_free() {
+  up=$state/backups; while [ ! -d "$up" ]; do up=$(dirname "$up"); done
+  df -P -k "$up" | awk 'NR == 2 { print $4 }'
+}
 hd_room() {
   free=$(hd_free)
   need=$((need * hd_times + 4096))

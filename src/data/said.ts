@@ -16,7 +16,7 @@ export function saidOf(output: string): Said {
   }
 }
 
-const fixes: Readonly<Record<(typeof exits)[keyof typeof exits], string>> = {
+export const fixes: Readonly<Record<(typeof exits)[keyof typeof exits], string>> = {
   'HD-DATA-01': 'Nothing was changed. Mend what it names, or change the line of `backup`.',
   'HD-DATA-02': 'Nothing was changed. Look at the disk of the host and at the data itself before the next deploy.',
   'HD-DATA-03': 'Nothing was changed. Install the tool that it names.',

@@ -7,12 +7,14 @@ export interface Forge {
   readonly showsSummary: boolean
   /** Who has to say what for a token of OIDC; empty where there is none. */
   readonly oidc: string
+  /** Whether its API has them. */
+  readonly deployments: boolean
 }
 
 const forges: Readonly<Record<Name, Forge>> = {
-  GitHub: { name: 'GitHub', showsSummary: true, oidc: 'job `permissions: id-token: write`' },
-  Gitea: { name: 'Gitea', showsSummary: false, oidc: '' },
-  Forgejo: { name: 'Forgejo', showsSummary: false, oidc: 'workflow `enable-openid-connect: true`' },
+  GitHub: { name: 'GitHub', showsSummary: true, oidc: 'job `permissions: id-token: write`', deployments: true },
+  Gitea: { name: 'Gitea', showsSummary: false, oidc: '', deployments: false },
+  Forgejo: { name: 'Forgejo', showsSummary: false, oidc: 'workflow `enable-openid-connect: true`', deployments: false },
 }
 
 type Environment = Readonly<Record<string, string | undefined>>

@@ -20,10 +20,15 @@ interface Concern {
 export class Problems {
   readonly #list: Problem[] = []
   readonly #redact: (text: string) => string
+  readonly #empty: ReadonlyMap<string, string>
 
-  /** `redact` takes secrets out of what is shown: somebody may have put one into the wrong input. */
-  constructor(redact: (text: string) => string) {
+  /**
+   * `redact` takes secrets out of what is shown: somebody may have put one into the wrong input. `empty` names the secrets
+   * that inputs would come from, as far as that is known.
+   */
+  constructor(redact: (text: string) => string, empty: ReadonlyMap<string, string> = new Map()) {
     this.#redact = redact
+    this.#empty = empty
   }
 
   /** The function by which the parser of one input says what is wrong. */
@@ -49,7 +54,11 @@ export class Problems {
 
   /** A secret that is needed and empty. */
   addAbsent(input: string, what: string, fix: string): void {
-    this.#list.push({ input, what: `\`${input}\` ${what}`, fix, absent: true })
+    const secret = this.#empty.get(input)
+    const known =
+      secret &&
+      `The workflow takes it from \`secrets.${secret}\`: create that in the repository, or in the environment of this job; forks and Dependabot get none.`
+    this.#list.push({ input, what: `\`${input}\` ${what}`, fix: known || fix, absent: true })
   }
 
   concerns(input: string): boolean {

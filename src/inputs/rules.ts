@@ -18,11 +18,19 @@ export interface Case {
   readonly problems: Problems
   /** Whether an input was given, rightly or wrongly. */
   readonly has: (name: InputName) => boolean
+  /** The secrets from which the workflow would give what is empty. */
+  readonly empty: ReadonlyMap<InputName, string>
 }
 
 /** What no input can know by itself: which ones need, exclude or contradict each other. */
-export function checkRules(values: Values, given: Given, env: Environment, problems: Problems): void {
-  const about: Case = { values, given, env, problems, has: (name) => given.inputs.has(name) }
+export function checkRules(
+  values: Values,
+  given: Given,
+  env: Environment,
+  problems: Problems,
+  empty: Case['empty'] = new Map(),
+): void {
+  const about: Case = { values, given, env, problems, has: (name) => given.inputs.has(name), empty }
   // When the config file or its target could not be read, what is missing was perhaps in there.
   if (!problems.concerns('config') && !problems.concerns('target')) checkMissing(about)
   checkConnection(about)
@@ -41,7 +49,7 @@ export function checkRules(values: Values, given: Given, env: Environment, probl
     problems.add('name', 'is missing', 'Outside GitHub there is no repository to name it after.')
 }
 
-function checkMissing({ values, given, env, problems, has }: Case): void {
+function checkMissing({ values, given, env, problems, has, empty }: Case): void {
   // The policy of a tailnet can let somebody in without a key: Tailscale SSH.
   const noKey = !has('ssh-key') && !env.SSH_AUTH_SOCK && !mayUseTailnet({ values, has })
   const hive = isHive(values, env)
@@ -74,12 +82,9 @@ function checkMissing({ values, given, env, problems, has }: Case): void {
   }
   checkRegistry(problems, has)
   checkVerify(values, problems)
-  if (has('env-path') && !has('env-file')) {
-    problems.addAbsent(
-      'env-file',
-      'is empty, though `env-path` says where it goes',
-      'Create the secret, or leave `env-path` out.',
-    )
+  if ((has('env-path') || empty.has('env-file')) && !has('env-file')) {
+    const why = has('env-path') ? 'is empty, though `env-path` says where it goes' : 'is empty'
+    problems.addAbsent('env-file', why, 'Create the secret, or leave `env-path` out.')
   }
 }
 

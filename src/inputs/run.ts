@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import type { Run } from '../pipeline/plan.ts'
-import { runPage } from './forge.ts'
+import { forgeOf, runPage } from './forge.ts'
 
 /** The variables of a process: `process.env`, or what a test makes up. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -23,6 +23,7 @@ export function readRun(env: Environment): Run {
     attempt: read('GITHUB_RUN_ATTEMPT'),
     url: runPage(env),
     event: read('GITHUB_EVENT_NAME'),
+    forge: forgeOf(env),
     ...(pull && { pull }),
     apiUrl: read('GITHUB_API_URL') || 'https://api.github.com',
     workflowFile: /\/\.\w+\/workflows\/([\w.-]+\.ya?ml)@/.exec(read('GITHUB_WORKFLOW_REF'))?.[1] ?? '',

@@ -19,7 +19,7 @@ export async function runningGoal(context: Context, member: Seen, open: AsyncDis
   if (runningRelease(state) === undefined) {
     throw new DeployError('HD-STATUS-03', `Nothing of this application was deployed on ${host.name} yet.`, {
       why: `${facts.user.name} looked into ${facts.state}.`,
-      fix: 'Check `name` and the user in `host`. Where the deploy becomes root by sudo, give its `path`, or `sudo: always`. Otherwise deploy first.',
+      fix: 'Check `name` and the user in `host`: each user has a state directory of its own. Otherwise deploy first.',
     })
   }
   const scratch = open.use(await openScratch(member.link.host))

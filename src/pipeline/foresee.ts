@@ -1,3 +1,4 @@
+import { lookAtData } from '../data/index.ts'
 import { DeployError } from '../errors.ts'
 import { openScratch } from '../remote/scratch.ts'
 import { runningRelease } from '../remote/state.ts'
@@ -98,7 +99,9 @@ export async function foresee(
   const { preflight, foresee: ahead } = change.strategy
   const picture = difference === undefined || preflight + ahead === '' ? '' : drawPicture
   // Each by itself: where one ends early, the others still speak.
-  const parts = [envNames, otherFiles, preflight, ahead].map((part) => `(\n:\n${part}\n)`)
+  const { path, backup: lines } = member.goal
+  const data = lookAtData({ lines, path, restore: context.plan.safety.rollback === 'data' })
+  const parts = [envNames, otherFiles, preflight, ahead, data].map((part) => `(\n:\n${part}\n)`)
   const answer = await link.host.run(`${head(change)}\n${picture}\n${parts.join('\n')}`, {
     label: 'Looking ahead',
     quiet: true,

@@ -36,7 +36,7 @@ export async function planMode(outside: Context): Promise<Result> {
   const known = await lookAround(context, reached, findings)
   const aimed = await findings.each(known, (member) => goalFor(context, member, reading, open))
 
-  for (const member of aimed) findings.add(member.record, ...(await lackingTools(member)))
+  for (const member of aimed) findings.add(member.record, ...(await lackingTools(context.plan, member)))
   // The same for all hosts, so that the first stands for them.
   const [canary] = aimed
   if (canary !== undefined) {

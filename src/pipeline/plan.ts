@@ -42,6 +42,8 @@ export interface Run {
   /** Empty outside GitHub. */
   readonly url: string
   readonly event: string
+  /** Where the workflow runs, and whether that place has Deployments. */
+  readonly forge: { readonly name: string; readonly deployments: boolean }
   /** The pull request that started it; what comes from a fork may not write to the repository. */
   readonly pull?: { readonly number: number; readonly fork: boolean }
   /** The API of GitHub, or of the forge in whose place it stands. */

@@ -1,24 +1,36 @@
 import type { Code } from '../codes.ts'
 import { DeployError } from '../errors.ts'
+import { howToInstall } from '../remote/packages.ts'
 import { runTool } from '../runner/exec.ts'
 import type { Tool } from '../strategies/strategy.ts'
+import type { SyncMethod } from '../sync/options.ts'
 import type { Context } from './context.ts'
 import { type Aimed, onAll } from './fleet.ts'
+import type { Plan } from './plan.ts'
 import { envNames, head } from './scripts.ts'
 
-/** The tools that a strategy cannot do without, on the host and on the runner, before anything is sent. */
-export async function checkTools({ log }: Context, member: Aimed): Promise<void> {
-  for (const problem of await lackingTools(member)) {
+/** The tools that a deploy cannot do without, on the host and on the runner, before anything is sent. */
+export async function checkTools({ log, plan }: Context, member: Aimed): Promise<void> {
+  for (const problem of await lackingTools(plan, member)) {
     // What is needed to go back is kept on the host, so that it may do without.
     if (member.goal.record !== undefined) throw problem
     log.warning(`${problem.message} ${problem.fix}`)
   }
 }
 
-export async function lackingTools({ goal, facts, link }: Aimed): Promise<DeployError[]> {
-  const problems = goal.strategy.needs.map(async (tool) => {
-    const found = tool.on === 'host' ? facts.tools[tool.name] : await onRunner(tool.name)
-    return wrongWith(tool, found?.version, tool.on === 'host' ? link.host.name : 'the runner')
+const otherwise = 'Install it, or use `sync: auto`, which needs nothing but tar.'
+/** What the ways of sending need at both ends. */
+const senders: Readonly<Partial<Record<SyncMethod, string>>> = { rsync: 'rsync', git: 'git' }
+
+export async function lackingTools({ sync }: Plan, { goal, facts, link }: Aimed): Promise<DeployError[]> {
+  const sender = goal.record === undefined || !goal.tree ? undefined : senders[sync.method]
+  const needs: Tool[] = (['host', 'runner'] as const).flatMap((on) =>
+    sender ? [{ name: sender, on, hint: otherwise }] : [],
+  )
+  const problems = [...goal.strategy.needs, ...needs].map(async (tool) => {
+    if (tool.on === 'runner') return wrongWith(tool, (await onRunner(tool.name))?.version, 'the runner')
+    const hint = howToInstall(tool.name, facts, tool.hint)
+    return wrongWith({ ...tool, hint }, facts.tools[tool.name]?.version, link.host.name)
   })
   return (await Promise.all(problems)).filter((problem) => problem !== undefined)
 }

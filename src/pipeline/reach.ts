@@ -79,10 +79,14 @@ export async function learn(host: SshHost, plan: Context['plan']): Promise<Facts
   return await asWhom(host, await ask(host, plan, path), plan, path)
 }
 
-/** Stays the user that logged in, unless everything is to run as root, or only root may write at the path. */
+/**
+ * Stays the user that logged in, unless everything is to run as root, or only root may write at the path. Who gives no path,
+ * to look or to go back, means what was deployed: where this user has deployed nothing, that was root.
+ */
 async function asWhom(host: SshHost, facts: Facts, plan: Context['plan'], path: string): Promise<Facts> {
   const { sudo } = plan.safety
-  const wanted = sudo === 'always' || (sudo === 'auto' && !facts.path.writable && facts.sudo === 'any')
+  const byRoot = plan.mode === 'status' || plan.mode === 'rollback' ? path === '' && !facts.deployed : false
+  const wanted = sudo === 'always' || (sudo === 'auto' && (!facts.path.writable || byRoot) && facts.sudo === 'any')
   if (facts.sudo === 'root' || !wanted) return facts
   if (facts.sudo !== 'any') {
     throw new DeployError(

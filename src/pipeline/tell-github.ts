@@ -30,19 +30,23 @@ const atMost = { cancelled: 2_000, usual: 40_000 }
  */
 export function tellGitHub(plan: Plan, outside: Surroundings): Tell {
   const { log } = outside
+  const { forge } = plan.run
   const over = new AbortController()
   const api = apiOf(plan, over.signal)
-  const opened = api && plan.report.deployment && plan.mode === 'deploy' ? open(plan, api, outside) : undefined
+  const deployment = plan.report.deployment && forge.deployments
+  if (plan.report.deployment && !deployment && /^(deploy|rollback)$/.test(plan.mode))
+    log.warning(`\`deployment\`: ${forge.name} has no Deployments, so that none is made. Nothing else changes.`)
+  const opened = api && deployment && plan.mode === 'deploy' ? open(plan, api, outside) : undefined
   return async (shown) => {
     if (api === undefined) return {}
     const limit = outside.signal.aborted ? atMost.cancelled : atMost.usual
     const timer = setTimeout(() => over.abort(new Error('it took too long')), limit)
     try {
       await opened?.then((id) => (id === undefined ? undefined : close(api, id, shown, outside)))
-      if (plan.report.deployment && plan.mode === 'rollback') await wentBack(plan, api, shown, outside)
+      if (deployment && plan.mode === 'rollback') await wentBack(plan, api, shown, outside)
       if (plan.report.comment && plan.mode === 'plan') await comment(plan, api, shown, outside)
     } catch (error) {
-      log.warning(cannot(error, plan.mode === 'plan' ? 'pull-requests' : 'deployments'))
+      log.warning(cannot(plan, error, plan.mode === 'plan' ? 'pull-requests' : 'deployments'))
     }
     // A token that may not read the repository is no reason to say anything: the page links to the comparison.
     const wanted = plan.mode === 'deploy' && !outside.signal.aborted
@@ -58,7 +62,7 @@ export async function deploymentLost(plan: Plan, id: number, log: Log): Promise<
   if (api === undefined) return
   await api
     .persist(() => sayLost(api, id, plan.run.url))
-    .catch((error: unknown) => log.warning(cannot(error, 'deployments')))
+    .catch((error: unknown) => log.warning(cannot(plan, error, 'deployments')))
 }
 
 function apiOf({ secrets, run }: Plan, signal: AbortSignal): Api | undefined {
@@ -78,10 +82,10 @@ async function open(plan: Plan, api: Api, { log, remember }: Surroundings): Prom
     // Without this word it is pending until the last one comes, and only that one has to arrive.
     await api
       .persist(() => sayDeploying(api, id, plan.run.url))
-      .catch((error) => log.info(cannot(error, 'deployments')))
+      .catch((error) => log.info(cannot(plan, error, 'deployments')))
     return id
   } catch (error) {
-    log.warning(cannot(error, 'deployments'))
+    log.warning(cannot(plan, error, 'deployments'))
     return undefined
   }
 }
@@ -137,9 +141,9 @@ function namesOf({ targets }: Plan, { hosts }: Report): string[][] {
   return [...names, ...(jumps.length > 0 ? [jumps] : [])].map((each) => each.filter((name) => name !== ''))
 }
 
-function cannot(error: unknown, permission: string): string {
+function cannot({ run }: Plan, error: unknown, permission: string): string {
   const why = error instanceof Error ? error.message : String(error)
   const hint =
     error instanceof Refusal && error.forbidden ? ` The job needs \`permissions: ${permission}: write\`.` : ''
-  return `GitHub was not told of this run, which changes nothing else. ${why}.${hint}`
+  return `${run.forge.name} was not told of this run, which changes nothing else. ${why}.${hint}`
 }

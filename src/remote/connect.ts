@@ -104,7 +104,7 @@ async function reach(
       algorithms = keyTypesLeft(judge, failure, seen)
       if (algorithms !== undefined) continue
       throw failure.rejected === 'auth'
-        ? authRefused(address, credentials, failure)
+        ? authRefused(address, credentials, failure, await tagsOf(address, failure, direct ? network : undefined))
         : failure.rejected === 'algorithms'
           ? noCommonAlgorithm(address, failure.cause)
           : judge.refusal(seen)
@@ -116,6 +116,11 @@ async function reach(
     }
     await sleep(Math.min(250 * 2 ** (attempt - 1), 3_000, deadline.left), context.signal)
   }
+}
+
+/** For the rule that a policy lacks; to know them is not needed, so that not being told them is no error. */
+async function tagsOf(address: Address, { tailscale }: HandshakeError, network: Network | undefined) {
+  return tailscale ? await network?.tags?.(address).catch(() => undefined) : undefined
 }
 
 /**

@@ -5,7 +5,14 @@ import type { Host } from './host.ts'
 
 /** What one script learns about a host, in one round trip and without changing anything. */
 export interface Facts {
-  readonly os: { readonly id: string; readonly version: string; readonly name: string; readonly kernel: string }
+  readonly os: {
+    readonly id: string
+    /** The ids of what it was made from, with spaces. */
+    readonly like: string
+    readonly version: string
+    readonly name: string
+    readonly kernel: string
+  }
   readonly arch: string
   readonly init: 'systemd' | 'openrc' | 'busybox' | 'other'
   /** Appliances whose tools lie in unusual places. */
@@ -20,8 +27,9 @@ export interface Facts {
   readonly busybox: boolean
   /** Seconds by which the host's clock is ahead of the runner's. */
   readonly clockSkew: number
-  /** The state directory of this application. */
+  /** The state directory of this application, for this user; whether it knows of a release that runs. */
   readonly state: string
+  readonly deployed: boolean
   readonly path: PathFacts
 }
 
@@ -46,7 +54,7 @@ const script = `
 say() { printf '%s=%s\\n' "$1" "$2" >&3; }
 (
   for f in /etc/os-release /usr/lib/os-release; do [ ! -r "$f" ] || { . "$f"; break; }; done 2>/dev/null
-  say os.id "\${ID-}"; say os.version "\${VERSION_ID-}"; say os.name "\${PRETTY_NAME-}"
+  say os.id "\${ID-}"; say os.like "\${ID_LIKE-}"; say os.version "\${VERSION_ID-}"; say os.name "\${PRETTY_NAME-}"
 ) || :
 set -- $(uname -srm); say os.kernel "$1 $2"; say arch "$3"; say clock "$(date +%s)"
 if [ -d /run/systemd/system ]; then say init systemd
@@ -89,6 +97,7 @@ if [ -w "$up" ] && [ -x "$up" ]; then say writable true; fi
 if [ -e "$path/.git" ]; then say git true; fi
 if [ "$uid" = 0 ]; then state=/var/lib; else state=\${XDG_STATE_HOME:-$HOME/.local/state}; fi
 say state "$state/homelab-deploy/$name"
+if [ -s "$state/homelab-deploy/$name/current" ]; then say deployed true; fi
 there=$state; while [ ! -d "$there" ]; do there=$(dirname "$there"); done
 df -P -k "$up" "$there" 2>/dev/null | awk 'NR==2 {print "freeKiB=" $4} NR==3 {print "stateFreeKiB=" $4}' >&3
 df -P -i "$up" 2>/dev/null | awk 'NR==2 {print "freeInodes=" $4}' >&3
@@ -129,7 +138,10 @@ export function parseFacts(text: string, nowSeconds: number): Facts {
     if (tool !== key) tools[tool] = { path, version: /\d+(\.\d+)+/.exec(get(`version.${tool}`))?.[0] ?? '' }
   }
   return {
-    os: { id: get('os.id'), version: get('os.version'), name: get('os.name'), kernel: get('os.kernel') },
+    os: {
+      ...{ id: get('os.id'), like: get('os.like'), version: get('os.version'), name: get('os.name') },
+      kernel: get('os.kernel'),
+    },
     arch: get('arch'),
     init: get('init') as Facts['init'],
     appliance: get('appliance') as Facts['appliance'],
@@ -140,6 +152,7 @@ export function parseFacts(text: string, nowSeconds: number): Facts {
     busybox: get('busybox') === 'true',
     clockSkew: Math.round(number('clock') - nowSeconds),
     state: get('state'),
+    deployed: get('deployed') === 'true',
     path: {
       absolute: get('path'),
       kind: get('kind') as PathFacts['kind'],

@@ -11,6 +11,11 @@ export interface Identity {
   readonly keys: readonly string[]
 }
 
+export interface Tags {
+  readonly ours: string
+  readonly theirs: string
+}
+
 /** A way to hosts. Whoever connects does not know of what kind it is. */
 export interface Network {
   /** What OpenSSH, and whatever uses it, needs as its ProxyCommand to come this way. */
@@ -19,6 +24,8 @@ export interface Network {
   dial(place: Place, timeoutMs: number, signal?: AbortSignal): Promise<Duplex>
   /** Who is at a place, where the network itself can tell. */
   identify?(place: Place): Promise<Identity | undefined>
+  /** By which tag its rules know us, and the machine at a place; empty for one that has none. */
+  tags?(place: Place): Promise<Tags>
   /** How packets get to a place: `direct, 2 ms`; empty when nobody can tell. */
   path?(place: Place): Promise<string>
   /** Why nothing got through for all that time, where the network knows better than the error does. */

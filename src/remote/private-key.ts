@@ -37,9 +37,9 @@ function explain(error: Error, hadPassphrase: boolean): DeployError {
   })
 }
 
-/** `ssh-ed25519 AAAA… (SHA256:…)`: what belongs into authorized_keys, with the fingerprint to find it there. */
-export function showPublic(key: ParsedKey): string {
+/** What belongs into authorized_keys, and the fingerprint to find it there. */
+export function showPublic(key: ParsedKey): { line: string; fingerprint: string } {
   const blob = key.getPublicSSH()
   const fingerprint = createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')
-  return `${key.type} ${blob.toString('base64')} (SHA256:${fingerprint})`
+  return { line: `${key.type} ${blob.toString('base64')}`, fingerprint: `SHA256:${fingerprint}` }
 }

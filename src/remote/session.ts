@@ -227,7 +227,7 @@ export class Session {
         [`The shell ended at once (${why || 'no exit code'})`, said && `and said: ${said.split('\n').at(-1)}`]
           .filter(Boolean)
           .join(' ') + '.',
-      fix: 'Give the user a POSIX shell (`chsh -s /bin/sh USER`), or remove `command=` from its authorized_keys line.',
+      fix: `Give the user a POSIX shell (\`sudo chsh -s /bin/sh ${this.#name.split('@')[0]}\`), or remove \`command=\` from its authorized_keys line.`,
       detail: said,
     })
   }

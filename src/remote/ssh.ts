@@ -4,6 +4,7 @@ import type { AnyAuthMethod, Client, ClientChannel, ConnectConfig, ParsedKey } f
 import { ConnectionLost, DeployError } from '../errors.ts'
 import { EagerExec, loginAtOnce, signAtOnce } from './eager.ts'
 import { type HostKeyJudge, readKey, type SeenKey } from './host-key.ts'
+import type { Tags } from './network.ts'
 import { showPublic } from './private-key.ts'
 import { type Address, showAddress } from './target.ts'
 
@@ -201,23 +202,33 @@ function reason(error: Error & { level?: string }, handshaken: boolean): Handsha
 }
 
 /** The login was refused although host and key are right. */
-export function authRefused(address: Address, { key, agent }: Credentials, failure: HandshakeError): DeployError {
+export function authRefused(
+  address: Address,
+  { key, agent }: Credentials,
+  failure: HandshakeError,
+  tags?: Tags,
+): DeployError {
   const where = showAddress(address)
   const { cause, tailscale, said } = failure
   if (tailscale) {
     const check = /https?:\/\//.test(said)
+    const [src, dst] = [tags?.ours || 'tag:ci', tags?.theirs || 'tag:homelab']
+    const rule = `{"action": "accept", "src": ["${src}"], "dst": ["${dst}"], "users": ["${address.user}"]}`
+    const known = tags?.ours && tags.theirs
+    const whose = known ? '' : ', with the tags of the runner and of the host, both of which need one'
     return new DeployError('HD-SSH-03', `Tailscale SSH did not let us in as ${where}.`, {
       why: check
         ? 'The rule of the policy has the action `check`, which waits for a person with a browser.'
         : `The policy of the tailnet has no rule for this user${said && `; it said: ${said}`}.`,
-      fix: `In the policy, under "ssh": {"action": "accept", "src": ["tag:ci"], "dst": ["tag:homelab"], "users": ["${address.user}"]}, with the tags of the runner and of the host; the user has to exist on the host.`,
+      fix: `In the policy, under "ssh": ${rule}${whose}. The user has to exist on the host.`,
       cause,
     })
   }
   if (key !== undefined) {
+    const { line, fingerprint } = showPublic(key)
     return new DeployError('HD-SSH-03', `${where} refused the login.`, {
       why: `The user ${address.user} does not exist there, or its authorized_keys does not hold the key of \`ssh-key\`.`,
-      fix: `On the host, as ${address.user}, add this line to ~/.ssh/authorized_keys (and check \`chmod 700 ~/.ssh; chmod 600 ~/.ssh/authorized_keys\`):\n  ${showPublic(key).replace(/ \(SHA256.*/, '')} homelab-deploy\nFingerprint: ${showPublic(key).replace(/^.*\((SHA256[^)]*)\)$/, '$1')}`,
+      fix: `On the host, as ${address.user}:\n  (umask 077; mkdir -p ~/.ssh; echo '${line} homelab-deploy' >>~/.ssh/authorized_keys)\nFingerprint: ${fingerprint}. If the line is there already, the log of sshd says what it dislikes (\`journalctl -u ssh -n 20\`): often the mode of ~ or ~/.ssh.`,
       cause,
     })
   }

@@ -36,6 +36,7 @@ export async function putComment(api: Api, pull: number, marker: string, text: s
 /** Anybody can write a marker: what a person wrote is never taken for ours, unless the token is of that very person. */
 async function findComment(api: Api, pull: number, marker: string): Promise<Comment | undefined> {
   let me: string | undefined
+  let first: number | undefined
   for (let page = 1; page <= pages; page++) {
     const comments = await api.ask<readonly Comment[]>('GET /repos/{owner}/{repo}/issues/{issue_number}/comments', {
       ...{ issue_number: pull, per_page: 100, page },
@@ -45,7 +46,9 @@ async function findComment(api: Api, pull: number, marker: string): Promise<Comm
       me ??= await whoAmI(api)
       if (me !== '' && comment.user?.login === me) return comment
     }
-    if (comments.length < 100) return undefined
+    // Gitea gives all of them at once, whatever page is asked for.
+    if (comments.length !== 100 || comments[0]?.id === first) return undefined
+    first = comments[0]?.id
   }
   return undefined
 }

@@ -26,7 +26,9 @@ export async function commitsFromGitHub(
   const total = found.total_commits
   if (total === 0) return undefined
   // Of more than a page the newest are on another one, and a number says enough.
-  const newest = total > page ? [] : found.commits.toReversed().slice(0, shown)
+  const known = total > page ? [] : found.commits
+  // Gitea begins with the newest.
+  const newest = (known[0]?.sha === head ? known : known.toReversed()).slice(0, shown)
   return {
     commits: newest.map(({ sha, commit }) => ({ revision: sha, subject: commit.message.split('\n')[0] ?? '' })),
     others: total > newest.length ? `${total - newest.length} more` : '',

@@ -27,12 +27,13 @@ export const compose: Strategy = {
     '/backups',
     ...mounted(source, options.files),
   ],
-  compile: ({ compose: options = noCompose }, { engine, state }) => {
+  compile: ({ compose: options = noCompose }, facts) => {
+    const { engine, state } = facts
     const head = projectHead(options, engine, state.split('/').at(-1) ?? '')
     const images = head + imageFunctions
     return {
       environment: '',
-      preflight: head + preflight(engine),
+      preflight: head + preflight(facts),
       snapshot: head + snapshot,
       build: images + build,
       prepare: head + prepare,

@@ -26,11 +26,12 @@ export const stack: Strategy = {
   markers: ['docker-stack.yml', 'docker-stack.yaml', 'stack.yml', 'stack.yaml'],
   needs: [{ name: 'docker', on: 'host', hint: 'Install Docker on the host: https://docs.docker.com/engine/install/.' }],
   checks: () => ['container:*'],
-  compile: ({ compose: options = noCompose }, { engine, state }) => {
+  compile: ({ compose: options = noCompose }, facts) => {
+    const { engine, state } = facts
     const head = projectHead(options, engine, state.split('/').at(-1) ?? '') + imageFunctions + stackFunctions
     return {
       environment: '',
-      preflight: engine.version === '' ? noEngine(engine) : head + lookFunctions + stackLook,
+      preflight: engine.version === '' ? noEngine(facts) : head + lookFunctions + stackLook,
       snapshot: head + stackSnapshot,
       build: head + stackBuild,
       prepare: '',

@@ -1,6 +1,6 @@
 import { DeployError } from '../errors.ts'
 import type { Host } from '../remote/host.ts'
-import { assign, heredoc, sh } from '../shell.ts'
+import { assign, heredoc, quote, sh } from '../shell.ts'
 import type { Entry } from './manifest.ts'
 import { type Filters, type Places, protectedBy, treeScript } from './script.ts'
 
@@ -172,7 +172,7 @@ function foreign(host: Host, { path }: Places, text: string): DeployError[] {
   return [
     new DeployError('HD-SYNC-03', `Files at ${path} belong to another user.`, {
       why: `Replacing ${names.join(', ')} would change the owner, and only root may give files away.`,
-      fix: `On ${host.name} run \`sudo chown -R USER ${path}\` with the user that deploys, deploy as the owner, or let sudo work without a password.`,
+      fix: `On the host run \`sudo chown -R ${host.name.split('@')[0]} ${quote(path)}\`, deploy as the owner, or let sudo work without a password.`,
     }),
   ]
 }

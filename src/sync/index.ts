@@ -81,12 +81,7 @@ export async function stage(
 }
 
 function choose(method: SyncMethod, facts: Facts, entries: readonly Entry[], { changed }: Difference): 'rsync' | 'tar' {
-  if (method === 'rsync') {
-    if (facts.tools['rsync']) return 'rsync'
-    throw new DeployError('HD-PATH-01', 'rsync is missing on the host.', {
-      fix: 'Install it (`apt install rsync`, `nix-env -iA nixos.rsync`), or use `sync: auto`, which needs only tar.',
-    })
-  }
+  if (method === 'rsync') return 'rsync'
   if (method === 'tar' || !facts.tools['rsync']) return 'tar'
   const names = new Set(changed)
   const deltas = entries.reduce((sum, { name, size }) => (names.has(name) ? sum + size : sum), 0)
@@ -152,11 +147,12 @@ export async function sendByTar(
 /** Two copies: one kept as the release, one at `path`. */
 export function lackOfSpace(host: Host, { path }: Facts, entries: readonly Entry[]): DeployError | undefined {
   const wanted = Math.ceil(entries.reduce((sum, { size }) => sum + size + 512, 0) / 1024)
-  const free = Math.min(path.stateFreeKiB, path.freeKiB)
   if (wanted * 2 <= path.freeKiB && wanted <= path.stateFreeKiB && entries.length * 2 <= path.freeInodes)
     return undefined
   return new DeployError('HD-DISK-01', `${host.name} has not enough space for this release.`, {
-    why: `${entries.length} entries with ${Math.ceil(wanted / 1024)} MiB are new, once for the release and once at \`path\`; ${Math.floor(free / 1024)} MiB and ${path.freeInodes} inodes are free.`,
+    why: `It needs ${size(wanted * 2)}: ${size(wanted)} in ${entries.length} new entries, once for the release and once at \`path\`. There are ${size(path.freeKiB)} and ${path.freeInodes} inodes free there, and ${size(path.stateFreeKiB)} in the state directory.`,
     fix: 'Free some space (`df -h`, `df -i`), lower `keep`, or exclude what need not be sent. What runs was not touched.',
   })
 }
+
+const size = (kib: number): string => (kib < 10_240 ? `${kib} KiB` : `${Math.round(kib / 1024)} MiB`)

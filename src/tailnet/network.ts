@@ -2,11 +2,12 @@ import type { Duplex } from 'node:stream'
 import { humanDuration } from '../clock.ts'
 import { DeployError } from '../errors.ts'
 import { dial, errorCode } from '../remote/dial.ts'
-import type { Identity, Network } from '../remote/network.ts'
+import type { Identity, Network, Tags } from '../remote/network.ts'
 import type { Place } from '../remote/target.ts'
 import { quote } from '../shell.ts'
 import { DialRefused, type LocalApi, type PeerStatus, type Status } from './local-api.ts'
 import { belongsToTailnet, findPeer, nameOf } from './peers.ts'
+import { endsOf, portRule } from './policy.ts'
 
 /** A tailnet as a way to hosts, through a daemon that is in it. Nothing here changes anything of the daemon. */
 export class TailnetNetwork implements Network {
@@ -48,6 +49,11 @@ export class TailnetNetwork implements Network {
     return { address: `${nameOf(peer) || peer.HostName} (${ip})`, keys: words }
   }
 
+  async tags({ host }: Place): Promise<Tags> {
+    const status = await this.#api.status()
+    return { ours: status.Self?.Tags?.[0] ?? '', theirs: findPeer(status, host)?.Tags?.[0] ?? '' }
+  }
+
   /** `direct, 2 ms` or `relayed by fra, 24 ms`; empty when the host is no peer, or does not say. */
   async path({ host }: Place): Promise<string> {
     try {
@@ -78,7 +84,7 @@ export class TailnetNetwork implements Network {
     const peer = findPeer(status, host)
     if (peer === undefined)
       return belongsToTailnet(status, host) === 'yes' || errorCode(error) === 'ENOPEER'
-        ? notInSight(status, host, error)
+        ? notInSight(status, { host, port }, error)
         : undefined
     const name = nameOf(peer) || peer.HostName
     if (peer.Expired) {
@@ -111,7 +117,7 @@ export class TailnetNetwork implements Network {
     const tags = (status.Self?.Tags ?? []).join(', ') || 'this runner'
     return new DeployError('HD-TAILNET-06', `${name} answers in the tailnet, but its port ${port} does not.`, {
       why: `The policy of the tailnet does not let ${tags} in there, or a firewall on the host drops it.`,
-      fix: `In the policy: {"action": "accept", "src": ["${status.Self?.Tags?.[0] ?? 'tag:ci'}"], "dst": ["${peer.Tags?.[0] ?? name}:${port}"]}. On the host check the firewall for the interface tailscale0.`,
+      fix: `In the policy, ${portRule(endsOf(status, peer, host), port)}. If there is such a rule, the firewall of the host is in the way: look at it for the interface tailscale0.`,
       cause: error,
     })
   }
@@ -125,16 +131,19 @@ function notRunning({ BackendState, Health }: Status, cause: unknown): DeployErr
   })
 }
 
-function notInSight(status: Status, host: string, cause: unknown): DeployError {
+function notInSight(status: Status, { host, port }: Place, cause: unknown): DeployError {
   const names = Object.values(status.Peer ?? {}).map((peer) => nameOf(peer).split('.')[0] || peer.HostName)
   const tags = (status.Self?.Tags ?? []).join(', ') || 'this runner'
+  const ends = endsOf(status, undefined, host)
   const seen = names.length === 0 ? 'It shows no other machine' : `It shows ${names.sort().slice(0, 10).join(', ')}`
   return new DeployError('HD-TAILNET-05', `The tailnet does not show ${host} to this runner.`, {
     why: `${seen}${names.length > 10 ? ` and ${names.length - 10} more` : ''} to ${tags}. A machine is only shown to those whom the policy lets reach it.`,
-    fix: `Check the name of \`host\`, and that the policy has a rule such as {"action": "accept", "src": ["${status.Self?.Tags?.[0] ?? 'tag:ci'}"], "dst": ["${host}:22"]}.`,
+    fix: `Compare the name with \`tailscale status\` on the host. If it is right, the policy lacks a rule, ${portRule(ends, port)}${isTag(ends.to) ? `, with the tag of the host in place of ${ends.to}` : ''}.`,
     cause,
   })
 }
+
+const isTag = (call: string): boolean => call.startsWith('tag:')
 
 function since({ LastSeen }: PeerStatus): string {
   return LastSeen && !LastSeen.startsWith('0001-') ? ` since ${LastSeen}` : ''

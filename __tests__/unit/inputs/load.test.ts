@@ -126,6 +126,7 @@ describe('a plan', () => {
       RUNNER_TEMP: '/tmp/r',
     })
     expect(run).toEqual({
+      forge: expect.objectContaining({ name: 'GitHub' }),
       repository: 'acme/shop',
       sha: sha.toLowerCase(),
       ref: 'refs/heads/a [31m b',
@@ -228,6 +229,43 @@ describe('absent secrets', () => {
   test('do not hide a mistake, nor does a missing host alone count as one', () => {
     expect(() => load({ ...keyless, 'INPUT_IF-UNCONFIGURED': 'skip', INPUT_KEEP: 'x' })).toThrow(/2 problems/)
     expect(() => load({ ...enough, INPUT_HOST: '', 'INPUT_IF-UNCONFIGURED': 'skip' })).toThrow(/`host` is missing/)
+  })
+
+  describe('in the workflow of the checkout', () => {
+    const secret = (name: string) => `\${{ secrets.${name} }}`
+    const step = (text: string, uses = 'org/homelab-deploy@v1') =>
+      `      - uses: ${uses}\n        with: { ssh-key: '${secret('NAS_KEY')}', env-file: "${text}" }\n`
+    const workflow = (...steps: string[]) => ({
+      '.github/workflows/deploy.yml': `jobs:\n  deploy:\n    steps:\n${steps.join('')}`,
+    })
+    const run = {
+      GITHUB_WORKFLOW_REF: 'acme/shop/.github/workflows/deploy.yml@refs/heads/main',
+      ...{ GITHUB_ACTION_REPOSITORY: 'org/homelab-deploy', GITHUB_JOB: 'deploy' },
+    }
+    const said = (env: Record<string, string>, files: Record<string, string>) => {
+      try {
+        return Object.keys(load(env, files)).join()
+      } catch (error) {
+        return String((error as Error).message) + (error as { fix?: string }).fix
+      }
+    }
+
+    test('are named, and those that nobody could miss are missed', () => {
+      const dotenv = workflow(step(secret('DOTENV')))
+      expect(said({ ...keyless, ...run, 'INPUT_ENV-FILE': 'A=1' }, dotenv)).toMatch(/ssh-key.*`secrets\.NAS_KEY`/s)
+      expect(said({ ...enough, ...run }, dotenv)).toMatch(/`env-file` is empty.*`secrets\.DOTENV`/s)
+      expect(load({ ...enough, ...run, 'INPUT_IF-UNCONFIGURED': 'skip' }, dotenv)).toMatchObject({ skip: ['env-file'] })
+    })
+
+    test.each([
+      ['text besides', workflow(step(`A=${secret('DOTENV')}`))],
+      ['another action', workflow(step(secret('DOTENV'), 'acme/other@v1'))],
+      ['two steps that differ', workflow(step(secret('ONE')), step(secret('TWO')))],
+      ['no workflow', {}],
+      ['no YAML', { '.github/workflows/deploy.yml': 'jobs: {' }],
+    ])('say nothing for sure with %s', (_, files) => {
+      expect(said({ ...enough, ...run }, files as Record<string, string>)).toBe('plan,secrets')
+    })
   })
 
   test('an env file with a place and no text', () => {

@@ -13,8 +13,8 @@ const sha = 'c'.repeat(40)
 const planned: Report = { ...deployed, mode: 'plan', result: 'planned' }
 
 /** What is told to a real server on loopback, in one run after the other. */
-async function site(more: Partial<Plan['run']> = {}, values: Record<string, string> = {}) {
-  const api = await GitHubApi.start()
+async function site(more: Partial<Plan['run']> = {}, values: Record<string, string> = {}, gitea = false) {
+  const api = await GitHubApi.start({ gitea })
   onTestFinished(() => api[Symbol.asyncDispose]())
   const log: string[] = []
   const warnings: string[] = []
@@ -278,6 +278,14 @@ describe('the commits in between', () => {
     const { commits } = (await tell(report, 'deploy')) ?? {}
     expect([commits?.commits.map(({ subject }) => subject), commits?.others]).toEqual([subjects, others])
     expect(api.asked.at(-1)?.path).toContain(`${deployed.before?.revision}...${deployed.after?.revision}`)
+  })
+
+  it('begin with the newest also on Gitea, which turns them round', async () => {
+    const { api, tell } = await site({}, {}, true)
+    const last = { sha: deployed.after?.revision ?? '', commit: { message: 'the last' } }
+    api.history = [commit(0), commit(1), last]
+    const { commits } = (await tell(report, 'deploy')) ?? {}
+    expect(commits?.commits.map(({ subject }) => subject)).toEqual(['the last', 'change 1', 'change 0'])
   })
 
   it('are none of its business where they are known, or cannot be', async () => {

@@ -1,23 +1,30 @@
-import type { Engine } from '../../remote/engine.ts'
+import type { Facts } from '../../remote/facts.ts'
+import { howToInstall } from '../../remote/packages.ts'
 import { quote, sh } from '../../shell.ts'
 
 /** Looks at the new configuration as it will be at `path`, while the old one runs, and keeps what Compose makes of it. */
-export function preflight(engine: Engine): string {
+export function preflight(facts: Facts): string {
+  const { engine } = facts
   if (engine.compose.by === '' && engine.version !== '')
     return refusal(
       'Docker Compose is not on this host.',
       'Neither `docker compose` nor `docker-compose` works for this user.',
-      'Install the plugin (`apt install docker-compose-v2`; on a NAS update Container Manager or Container Station).',
+      howToInstall(
+        'docker compose',
+        facts,
+        'Install the plugin; on a NAS update Container Manager or Container Station.',
+      ),
     )
-  if (engine.version === '') return noEngine(engine)
+  if (engine.version === '') return noEngine(facts)
   return `${lookFunctions}${look}`
 }
 
-export function noEngine({ problem, docker }: Engine): string {
+export function noEngine({ engine: { problem, docker }, user: { name } }: Facts): string {
+  const line = `${name} ALL=(root) NOPASSWD: ${docker || '/usr/bin/docker'}`
   return refusal(
     'The Docker engine gives no answer.',
     problem || 'There is no docker on this host.',
-    `Start it, or let this user talk to it: \`usermod -aG docker USER\`, or a sudoers line for ${docker || '/usr/bin/docker'}.`,
+    `Start it (\`sudo systemctl start docker\`), or let ${name} talk to it: \`sudo usermod -aG docker ${name}\`, or the sudoers line \`${line}\`.`,
   )
 }
 
