@@ -66875,6 +66875,7 @@ class Deadline {
 __nccwpck_require__.d(__webpack_exports__, {
   Cf: () => (/* binding */ compileData),
   qA: () => (/* reexport */ dataFailed),
+  hF: () => (/* binding */ lookAtData),
   OD: () => (/* reexport */ parseBackup),
   Jo: () => (/* reexport */ saidOf)
 });
@@ -67192,7 +67193,10 @@ hd_look() {
     *) hd_fail 81 "$kind: $of cannot be backed up: $(hd_last)" ;;
   esac
 }
-hd_free() { df -P -k "$state/backups" | awk 'NR == 2 { print $4 }'; }
+hd_free() {
+  up=$state/backups; while [ ! -d "$up" ]; do up=$(dirname "$up"); done
+  df -P -k "$up" | awk 'NR == 2 { print $4 }'
+}
 hd_room() {
   free=$(hd_free)
   need=$((need * hd_times + 4096))
@@ -67322,6 +67326,47 @@ hd_migrate() { # KEY FORCE
 hd_warn() { echo "homelab-deploy: warning: $*"; }
 `;
 
+// EXTERNAL MODULE: ./lib/errors.js
+var errors = __nccwpck_require__(452);
+;// CONCATENATED MODULE: ./lib/data/said.js
+
+
+function saidOf(output) {
+    const lines = [...output.matchAll(/^homelab-deploy: (.+)$/gm)].map(([, text = '']) => text);
+    const mark = 'warning: ';
+    return {
+        notes: lines.filter((line) => !line.startsWith(mark)),
+        warnings: lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(mark.length)),
+    };
+}
+const fixes = {
+    'HD-DATA-01': 'Nothing was changed. Mend what it names, or change the line of `backup`.',
+    'HD-DATA-02': 'Nothing was changed. Look at the disk of the host and at the data itself before the next deploy.',
+    'HD-DATA-03': 'Nothing was changed. Install the tool that it names.',
+    'HD-DATA-04': 'Nothing was changed. Free some space on the host (`df -h`), or lower `keep=` and deploy again.',
+    'HD-DATA-05': 'The migration may be half-done, and the data as it left it, unless the summary says that it was restored. The next deploy runs it again: make it safe to repeat.',
+    'HD-DATA-06': 'Nothing was changed. Go back without `rollback: data`, or restore a backup by hand (docs/data.md).',
+    'HD-DATA-07': 'What is there was kept beside the backups. docs/data.md shows how to restore one by hand.',
+};
+/** The error of a phase that concerns the data; undefined for any other. */
+function dataFailed(host, phase, exit, output) {
+    if (phase !== 'backup' && phase !== 'data' && phase !== 'migrate')
+        return undefined;
+    const code = phase === 'migrate'
+        ? 'HD-DATA-05'
+        : (exits[exit] ?? (phase === 'data' ? 'HD-DATA-07' : 'HD-DATA-01'));
+    const whats = {
+        backup: `The backup failed on ${host}.`,
+        data: `The data of the older release could not be brought back on ${host}.`,
+        migrate: `\`migrate\` ended with exit code ${exit} on ${host}.`,
+    };
+    return new errors/* DeployError */.sH(code, whats[phase], {
+        why: output.trim().split('\n').at(-1) || (code === 'HD-DATA-04' ? 'The disk was full before it was written.' : ''),
+        fix: fixes[code],
+        detail: output,
+    });
+}
+
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:path"
@@ -67448,48 +67493,8 @@ function unitsScript(units) {
     return `hd_units() {\n${calls.join('')}  :\n}\n`;
 }
 
-// EXTERNAL MODULE: ./lib/errors.js
-var errors = __nccwpck_require__(452);
-;// CONCATENATED MODULE: ./lib/data/said.js
-
-
-function saidOf(output) {
-    const lines = [...output.matchAll(/^homelab-deploy: (.+)$/gm)].map(([, text = '']) => text);
-    const mark = 'warning: ';
-    return {
-        notes: lines.filter((line) => !line.startsWith(mark)),
-        warnings: lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(mark.length)),
-    };
-}
-const fixes = {
-    'HD-DATA-01': 'Nothing was changed. Mend what it names, or change the line of `backup`.',
-    'HD-DATA-02': 'Nothing was changed. Look at the disk of the host and at the data itself before the next deploy.',
-    'HD-DATA-03': 'Nothing was changed. Install the tool that it names.',
-    'HD-DATA-04': 'Nothing was changed. Free some space on the host (`df -h`), or lower `keep=` and deploy again.',
-    'HD-DATA-05': 'The migration may be half-done, and the data as it left it, unless the summary says that it was restored. The next deploy runs it again: make it safe to repeat.',
-    'HD-DATA-06': 'Nothing was changed. Go back without `rollback: data`, or restore a backup by hand (docs/data.md).',
-    'HD-DATA-07': 'What is there was kept beside the backups. docs/data.md shows how to restore one by hand.',
-};
-/** The error of a phase that concerns the data; undefined for any other. */
-function dataFailed(host, phase, exit, output) {
-    if (phase !== 'backup' && phase !== 'data' && phase !== 'migrate')
-        return undefined;
-    const code = phase === 'migrate'
-        ? 'HD-DATA-05'
-        : (exits[exit] ?? (phase === 'data' ? 'HD-DATA-07' : 'HD-DATA-01'));
-    const whats = {
-        backup: `The backup failed on ${host}.`,
-        data: `The data of the older release could not be brought back on ${host}.`,
-        migrate: `\`migrate\` ended with exit code ${exit} on ${host}.`,
-    };
-    return new errors/* DeployError */.sH(code, whats[phase], {
-        why: output.trim().split('\n').at(-1) || (code === 'HD-DATA-04' ? 'The disk was full before it was written.' : ''),
-        fix: fixes[code],
-        detail: output,
-    });
-}
-
 ;// CONCATENATED MODULE: ./lib/data/index.js
+
 
 
 
@@ -67512,6 +67517,35 @@ function compileData(plan) {
         forget: units.length > 0 ? 'rm -f "$state"/backups/*/*.part*\n' : '',
     };
 }
+/**
+ * Shell for a plan: says on descriptor 3, in the words of every preflight, what of the data could not be backed up, and
+ * why. All that it writes is in $work.
+ */
+function lookAtData({ lines, path, restore }) {
+    const units = unitsOf(lines, path);
+    if (units.length === 0)
+        return '';
+    const values = (0,shell/* assign */.kp)({ hd_previous: '', hd_times: restore ? 2 : 1, ...ends });
+    return `${values}${unitsScript(units)}echo plan >"$work/data.name"\n${dataKit}${lookOnly}`;
+}
+/** What a look can end with: code and fix, in a field each. */
+const ends = Object.fromEntries([81, 83, 84].map((exit) => [
+    `end${exit}`,
+    `${exits[exit]}\tThe data could not be backed up.\t%s\t${fixes[exits[exit]]}`,
+]));
+const lookOnly = (0,shell.sh) `
+need=0
+hd_ahead() { # FUNCTION ARGUMENT…
+  rc=0; ( "$@" && echo "$need" >"$work/data.need" ) >"$work/data.notes" 2>"$work/data.why" 3>&- || rc=$?
+  sed -n 's/^homelab-deploy: /note /p' "$work/data.notes" >&3
+  [ "$rc" != 0 ] || { need=$(cat "$work/data.need"); return 0; }
+  case $rc in 83) end=$end83 ;; 84) end=$end84 ;; *) end=$end81 ;; esac
+  printf "refuse $end\n" "$(tail -n 1 "$work/data.why")" >&3
+}
+hd_each_ahead() { hd_ahead hd_look "$@"; }
+hd_units hd_each_ahead
+hd_ahead hd_room
+`;
 /** The name of the backups: sorts by time, as release ids do. */
 const again = 'hd_id=$(date -u +%Y%m%d-%H%M%S)-to-$hd_id\n';
 const use = '. "$work/data.sh"\n';
@@ -68517,7 +68551,7 @@ async function watch(host, site, checks, patience, options) {
 
 /***/ }),
 
-/***/ 5889:
+/***/ 8908:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -68649,6 +68683,7 @@ function readRun(env) {
         attempt: read('GITHUB_RUN_ATTEMPT'),
         url: (0,forge/* runPage */.fL)(env),
         event: read('GITHUB_EVENT_NAME'),
+        forge: (0,forge/* forgeOf */.$D)(env),
         ...(pull && { pull }),
         apiUrl: read('GITHUB_API_URL') || 'https://api.github.com',
         workflowFile: /\/\.\w+\/workflows\/([\w.-]+\.ya?ml)@/.exec(read('GITHUB_WORKFLOW_REF'))?.[1] ?? '',
@@ -69979,8 +70014,10 @@ function buildPlan(values, given, env, required) {
         to: values.to,
         report: {
             // Of the jobs of a matrix each deploys to another target: the name tells their summaries apart.
-            ...{ environment: values.environment || (given.get('target')?.text.trim() ?? ''), url: values.url },
-            ...{ comment: values.comment, deployment: values.deployment },
+            environment: values.environment || (given.get('target')?.text.trim() ?? ''),
+            url: values.url,
+            comment: values.comment,
+            deployment: values.deployment,
         },
         run,
         values: { ...publicValues(given), name },
@@ -70069,6 +70106,68 @@ function publicValues(given) {
 
 // EXTERNAL MODULE: ./node_modules/yaml/dist/index.js
 var dist = __nccwpck_require__(8815);
+;// CONCATENATED MODULE: ./lib/inputs/workflow.js
+
+
+/** The variable in which the runner passes an input: upper case, hyphens stay. */
+function variableOf(name) {
+    return `INPUT_${name.toUpperCase()}`;
+}
+/** The inputs that the workflow gives. The runner sets the others to nothing, so an empty input is one not given. */
+function readWorkflow(env, problems) {
+    const names = new Map(inputNames.map((name) => [variableOf(name), name]));
+    const given = new Map();
+    for (const [variable, value = ''] of Object.entries(env)) {
+        if (!variable.startsWith('INPUT_'))
+            continue;
+        const name = names.get(variable);
+        if (name === undefined) {
+            const wrong = variable.slice('INPUT_'.length).toLowerCase();
+            problems.refuser({ input: wrong })('is not an input of this action', `${didYouMean(wrong, inputNames)}All are listed in docs/inputs.md.`);
+        }
+        else if (value.trim() !== '') {
+            given.set(name, { text: value, from: '' });
+        }
+    }
+    return given;
+}
+
+;// CONCATENATED MODULE: ./lib/inputs/empty-secrets.js
+
+
+
+
+/**
+ * The inputs that the workflow gives from a secret alone, where that secret is empty: `env-file` from `DOTENV`. To the action
+ * they look as if they were never written, so that only the workflow in the checkout can tell; where it cannot, nobody does.
+ */
+function emptySecrets(env, workspace, readFile) {
+    const [first, ...others] = ourSteps(env, workspace, readFile).map((step) => empty_secrets_secretsOf(step, env));
+    // Which of several steps this is nobody says: only what all of them say is known.
+    return new Map([...(first ?? [])].filter(([input, secret]) => others.every((other) => other.get(input) === secret)));
+}
+function ourSteps(env, workspace, readFile) {
+    const file = /\/(\.\w+\/workflows\/[\w.-]+\.ya?ml)@/.exec(env.GITHUB_WORKFLOW_REF ?? '')?.[1];
+    const us = env.GITHUB_ACTION_REPOSITORY ?? '';
+    if (file === undefined || us === '')
+        return [];
+    try {
+        const workflow = (0,dist/* parse */.qg)(readFile((0,external_node_path_.join)(workspace, file), workspace) ?? '');
+        const steps = workflow.jobs?.[env.GITHUB_JOB ?? '']?.steps ?? [];
+        return steps.filter(({ uses }) => `/${String(uses).split('@')[0]}`.endsWith(`/${us}`));
+    }
+    catch {
+        return [];
+    }
+}
+function empty_secrets_secretsOf({ with: inputs }, env) {
+    const pairs = Object.entries(inputs ?? {}).flatMap(([name, value]) => {
+        const [, secret = ''] = /^\s*\$\{\{\s*secrets\.(\w+)\s*\}\}\s*$/.exec(String(value)) ?? [];
+        return secret !== '' && isInputName(name) && !env[variableOf(name)]?.trim() ? [[name, secret]] : [];
+    });
+    return new Map(pairs);
+}
+
 ;// CONCATENATED MODULE: ./lib/inputs/config-value.js
 
 /** What stands at an anchor, for an alias; anything else itself. Undefined is an alias without an anchor. */
@@ -70241,32 +70340,6 @@ function isInside(path, directory) {
     return way !== '..' && !way.startsWith('../') && !(0,external_node_path_.isAbsolute)(way);
 }
 
-;// CONCATENATED MODULE: ./lib/inputs/workflow.js
-
-
-/** The variable in which the runner passes an input: upper case, hyphens stay. */
-function variableOf(name) {
-    return `INPUT_${name.toUpperCase()}`;
-}
-/** The inputs that the workflow gives. The runner sets the others to nothing, so an empty input is one not given. */
-function readWorkflow(env, problems) {
-    const names = new Map(inputNames.map((name) => [variableOf(name), name]));
-    const given = new Map();
-    for (const [variable, value = ''] of Object.entries(env)) {
-        if (!variable.startsWith('INPUT_'))
-            continue;
-        const name = names.get(variable);
-        if (name === undefined) {
-            const wrong = variable.slice('INPUT_'.length).toLowerCase();
-            problems.refuser({ input: wrong })('is not an input of this action', `${didYouMean(wrong, inputNames)}All are listed in docs/inputs.md.`);
-        }
-        else if (value.trim() !== '') {
-            given.set(name, { text: value, from: '' });
-        }
-    }
-    return given;
-}
-
 ;// CONCATENATED MODULE: ./lib/inputs/gather.js
 
 
@@ -70388,9 +70461,14 @@ var errors = __nccwpck_require__(452);
 class Problems {
     #list = [];
     #redact;
-    /** `redact` takes secrets out of what is shown: somebody may have put one into the wrong input. */
-    constructor(redact) {
+    #empty;
+    /**
+     * `redact` takes secrets out of what is shown: somebody may have put one into the wrong input. `empty` names the secrets
+     * that inputs would come from, as far as that is known.
+     */
+    constructor(redact, empty = new Map()) {
         this.#redact = redact;
+        this.#empty = empty;
     }
     /** The function by which the parser of one input says what is wrong. */
     refuser({ input, from = '', secret = false }) {
@@ -70413,7 +70491,10 @@ class Problems {
     }
     /** A secret that is needed and empty. */
     addAbsent(input, what, fix) {
-        this.#list.push({ input, what: `\`${input}\` ${what}`, fix, absent: true });
+        const secret = this.#empty.get(input);
+        const known = secret &&
+            `The workflow takes it from \`secrets.${secret}\`: create that in the repository, or in the environment of this job; forks and Dependabot get none.`;
+        this.#list.push({ input, what: `\`${input}\` ${what}`, fix: known || fix, absent: true });
     }
     concerns(input) {
         return this.#list.some((problem) => problem.input === input);
@@ -70585,8 +70666,8 @@ function checkKeysOf({ values, problems }) {
 
 
 /** What no input can know by itself: which ones need, exclude or contradict each other. */
-function checkRules(values, given, env, problems) {
-    const about = { values, given, env, problems, has: (name) => given.inputs.has(name) };
+function checkRules(values, given, env, problems, empty = new Map()) {
+    const about = { values, given, env, problems, has: (name) => given.inputs.has(name), empty };
     // When the config file or its target could not be read, what is missing was perhaps in there.
     if (!problems.concerns('config') && !problems.concerns('target'))
         checkMissing(about);
@@ -70605,7 +70686,7 @@ function checkRules(values, given, env, problems) {
     if (name === '' && !about.has('name'))
         problems.add('name', 'is missing', 'Outside GitHub there is no repository to name it after.');
 }
-function checkMissing({ values, given, env, problems, has }) {
+function checkMissing({ values, given, env, problems, has, empty }) {
     // The policy of a tailnet can let somebody in without a key: Tailscale SSH.
     const noKey = !has('ssh-key') && !env.SSH_AUTH_SOCK && !mayUseTailnet({ values, has });
     const hive = isHive(values, env);
@@ -70638,8 +70719,9 @@ function checkMissing({ values, given, env, problems, has }) {
     }
     checkRegistry(problems, has);
     checkVerify(values, problems);
-    if (has('env-path') && !has('env-file')) {
-        problems.addAbsent('env-file', 'is empty, though `env-path` says where it goes', 'Create the secret, or leave `env-path` out.');
+    if ((has('env-path') || empty.has('env-file')) && !has('env-file')) {
+        const why = has('env-path') ? 'is empty, though `env-path` says where it goes' : 'is empty';
+        problems.addAbsent('env-file', why, 'Create the secret, or leave `env-path` out.');
     }
 }
 function checkRegistry(problems, has) {
@@ -70768,6 +70850,8 @@ var redact = __nccwpck_require__(6749);
 
 
 
+
+
 /**
  * Reads the inputs from the environment and the config file, and says everything that is wrong with them in one
  * DeployError. Mask `secretsIn(env)` before calling this, so that masking does not depend on the inputs being sound.
@@ -70778,10 +70862,11 @@ function loadInputs(env, readFile = readInside) {
     for (const secret of secrets)
         if (secret.length >= 4)
             redactor.add(secret);
-    const problems = new Problems((text) => redactor.redact(text));
+    const empty = emptySecrets(env, workspaceOf(env), readFile);
+    const problems = new Problems((text) => redactor.redact(text), empty);
     const given = gather(env, readFile, problems);
     const values = readValues(given.inputs, problems);
-    checkRules(values, given, env, problems);
+    checkRules(values, given, env, problems, empty);
     const absent = problems.onlyAbsent();
     if (absent && values['if-unconfigured'] === 'skip')
         return { skip: absent, secrets };
@@ -70802,9 +70887,9 @@ function loadInputs(env, readFile = readInside) {
 /* harmony export */   xH: () => (/* binding */ docsBase)
 /* harmony export */ });
 const forges = {
-    GitHub: { name: 'GitHub', showsSummary: true, oidc: 'job `permissions: id-token: write`' },
-    Gitea: { name: 'Gitea', showsSummary: false, oidc: '' },
-    Forgejo: { name: 'Forgejo', showsSummary: false, oidc: 'workflow `enable-openid-connect: true`' },
+    GitHub: { name: 'GitHub', showsSummary: true, oidc: 'job `permissions: id-token: write`', deployments: true },
+    Gitea: { name: 'Gitea', showsSummary: false, oidc: '', deployments: false },
+    Forgejo: { name: 'Forgejo', showsSummary: false, oidc: 'workflow `enable-openid-connect: true`', deployments: false },
 };
 function forgeOf(env) {
     // Forgejo's runner says that it is Gitea's, too.
@@ -70846,9 +70931,9 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6058);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(452);
 /* harmony import */ var _inputs_forge_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4698);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5889);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8908);
 /* harmony import */ var _node_version_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4526);
-/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6839);
+/* harmony import */ var _pipeline_run_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4293);
 /* harmony import */ var _pipeline_tell_github_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9086);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1973);
 /* harmony import */ var _remote_target_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(9305);
@@ -70940,13 +71025,13 @@ function about(plan) {
     const from = plan?.run ?? { repository: '', sha: '', ref: '', actor: '', workflow: '', workflowFile: '', url: '' };
     const { repository, sha, ref, actor, workflow, workflowFile, url } = from;
     return {
-        ...{
-            mode: plan?.mode ?? 'deploy',
-            name: plan?.name ?? '',
-            strategy: plan?.strategy ?? '',
-            path: plan?.sync.path ?? '',
-        },
-        ...{ environment: plan?.report.environment ?? '', url: plan?.report.url ?? '', hosts },
+        mode: plan?.mode ?? 'deploy',
+        name: plan?.name ?? '',
+        strategy: plan?.strategy ?? '',
+        path: plan?.sync.path ?? '',
+        environment: plan?.report.environment ?? '',
+        url: plan?.report.url ?? '',
+        hosts,
         run: { repository, sha, ref, actor, workflow, ...(workflowFile && { workflowFile }), url },
     };
 }
@@ -71029,7 +71114,7 @@ function together(notes) {
 
 /***/ }),
 
-/***/ 5600:
+/***/ 9640:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -71594,7 +71679,10 @@ function daemon_keep(folder, programs, uploadLogs, user) {
     // Without RUNNER_TRACKING_ID the runner does not kill it at the end of the job, before it could log out.
     const env = { ...(0,exec/* cleanEnvironment */.h)(), ...Object.fromEntries(outside), HOME: folder, TS_LOGS_DIR: folder };
     const child = (0,external_node_child_process_.spawn)('/bin/sh', ['-c', '"$@" &', 'sh', '/bin/sh', '-c', keeper, 'sh', folder, programs, ...words], {
-        ...{ cwd: folder, env, detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] },
+        cwd: folder,
+        env,
+        detached: true,
+        stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
         ...user,
     });
     child.on('error', () => { });
@@ -71677,7 +71765,25 @@ async function existingTailnet(socket, hosts) {
 var dial = __nccwpck_require__(649);
 // EXTERNAL MODULE: ./lib/shell.js
 var shell = __nccwpck_require__(621);
+;// CONCATENATED MODULE: ./lib/tailnet/policy.js
+
+/** Of a host that is not shown nobody here knows the tag: then it is the one of these documents, or its address. */
+function endsOf({ Self }, peer, host) {
+    const unseen = (0,external_node_net_.isIP)(host) ? host : 'tag:homelab';
+    return { from: callOf(Self) ?? 'tag:ci', to: peer === undefined ? unseen : (callOf(peer) ?? unseen) };
+}
+const callOf = (node) => node?.Tags?.[0] ?? node?.TailscaleIPs?.[0];
+/** What lets the one reach the port of the other, in both ways in which a policy may be written. */
+function portRule({ from, to }, port) {
+    const [src, dst] = [JSON.stringify([from]), (0,external_node_net_.isIP)(to) === 6 ? `[${to}]` : to];
+    return [
+        `under "acls": {"action": "accept", "src": ${src}, "dst": ["${dst}:${port}"]}`,
+        `or under "grants": {"src": ${src}, "dst": ["${to}"], "ip": ["tcp:${port}"]}`,
+    ].join(', ');
+}
+
 ;// CONCATENATED MODULE: ./lib/tailnet/network.js
+
 
 
 
@@ -71723,6 +71829,10 @@ class TailnetNetwork {
         const words = keys.map((key) => key.trim().split(/\s+/).slice(0, 2).join(' '));
         return { address: `${nameOf(peer) || peer.HostName} (${ip})`, keys: words };
     }
+    async tags({ host }) {
+        const status = await this.#api.status();
+        return { ours: status.Self?.Tags?.[0] ?? '', theirs: findPeer(status, host)?.Tags?.[0] ?? '' };
+    }
     /** `direct, 2 ms` or `relayed by fra, 24 ms`; empty when the host is no peer, or does not say. */
     async path({ host }) {
         try {
@@ -71757,7 +71867,7 @@ class TailnetNetwork {
         const peer = findPeer(status, host);
         if (peer === undefined)
             return belongsToTailnet(status, host) === 'yes' || (0,dial/* errorCode */.CA)(error) === 'ENOPEER'
-                ? notInSight(status, host, error)
+                ? notInSight(status, { host, port }, error)
                 : undefined;
         const name = nameOf(peer) || peer.HostName;
         if (peer.Expired) {
@@ -71788,7 +71898,7 @@ class TailnetNetwork {
         const tags = (status.Self?.Tags ?? []).join(', ') || 'this runner';
         return new errors/* DeployError */.sH('HD-TAILNET-06', `${name} answers in the tailnet, but its port ${port} does not.`, {
             why: `The policy of the tailnet does not let ${tags} in there, or a firewall on the host drops it.`,
-            fix: `In the policy: {"action": "accept", "src": ["${status.Self?.Tags?.[0] ?? 'tag:ci'}"], "dst": ["${peer.Tags?.[0] ?? name}:${port}"]}. On the host check the firewall for the interface tailscale0.`,
+            fix: `In the policy, ${portRule(endsOf(status, peer, host), port)}. If there is such a rule, the firewall of the host is in the way: look at it for the interface tailscale0.`,
             cause: error,
         });
     }
@@ -71800,16 +71910,18 @@ function notRunning({ BackendState, Health }, cause) {
         cause,
     });
 }
-function notInSight(status, host, cause) {
+function notInSight(status, { host, port }, cause) {
     const names = Object.values(status.Peer ?? {}).map((peer) => nameOf(peer).split('.')[0] || peer.HostName);
     const tags = (status.Self?.Tags ?? []).join(', ') || 'this runner';
+    const ends = endsOf(status, undefined, host);
     const seen = names.length === 0 ? 'It shows no other machine' : `It shows ${names.sort().slice(0, 10).join(', ')}`;
     return new errors/* DeployError */.sH('HD-TAILNET-05', `The tailnet does not show ${host} to this runner.`, {
         why: `${seen}${names.length > 10 ? ` and ${names.length - 10} more` : ''} to ${tags}. A machine is only shown to those whom the policy lets reach it.`,
-        fix: `Check the name of \`host\`, and that the policy has a rule such as {"action": "accept", "src": ["${status.Self?.Tags?.[0] ?? 'tag:ci'}"], "dst": ["${host}:22"]}.`,
+        fix: `Compare the name with \`tailscale status\` on the host. If it is right, the policy lacks a rule, ${portRule(ends, port)}${isTag(ends.to) ? `, with the tag of the host in place of ${ends.to}` : ''}.`,
         cause,
     });
 }
+const isTag = (call) => call.startsWith('tag:');
 function since({ LastSeen }) {
     return LastSeen && !LastSeen.startsWith('0001-') ? ` since ${LastSeen}` : '';
 }
@@ -72025,7 +72137,7 @@ const script = `
 say() { printf '%s=%s\\n' "$1" "$2" >&3; }
 (
   for f in /etc/os-release /usr/lib/os-release; do [ ! -r "$f" ] || { . "$f"; break; }; done 2>/dev/null
-  say os.id "\${ID-}"; say os.version "\${VERSION_ID-}"; say os.name "\${PRETTY_NAME-}"
+  say os.id "\${ID-}"; say os.like "\${ID_LIKE-}"; say os.version "\${VERSION_ID-}"; say os.name "\${PRETTY_NAME-}"
 ) || :
 set -- $(uname -srm); say os.kernel "$1 $2"; say arch "$3"; say clock "$(date +%s)"
 if [ -d /run/systemd/system ]; then say init systemd
@@ -72068,6 +72180,7 @@ if [ -w "$up" ] && [ -x "$up" ]; then say writable true; fi
 if [ -e "$path/.git" ]; then say git true; fi
 if [ "$uid" = 0 ]; then state=/var/lib; else state=\${XDG_STATE_HOME:-$HOME/.local/state}; fi
 say state "$state/homelab-deploy/$name"
+if [ -s "$state/homelab-deploy/$name/current" ]; then say deployed true; fi
 there=$state; while [ ! -d "$there" ]; do there=$(dirname "$there"); done
 df -P -k "$up" "$there" 2>/dev/null | awk 'NR==2 {print "freeKiB=" $4} NR==3 {print "stateFreeKiB=" $4}' >&3
 df -P -i "$up" 2>/dev/null | awk 'NR==2 {print "freeInodes=" $4}' >&3
@@ -72102,7 +72215,13 @@ function parseFacts(text, nowSeconds) {
             tools[tool] = { path, version: /\d+(\.\d+)+/.exec(get(`version.${tool}`))?.[0] ?? '' };
     }
     return {
-        os: { id: get('os.id'), version: get('os.version'), name: get('os.name'), kernel: get('os.kernel') },
+        os: {
+            id: get('os.id'),
+            like: get('os.like'),
+            version: get('os.version'),
+            name: get('os.name'),
+            kernel: get('os.kernel'),
+        },
         arch: get('arch'),
         init: get('init'),
         appliance: get('appliance'),
@@ -72113,6 +72232,7 @@ function parseFacts(text, nowSeconds) {
         busybox: get('busybox') === 'true',
         clockSkew: Math.round(number('clock') - nowSeconds),
         state: get('state'),
+        deployed: get('deployed') === 'true',
         path: {
             absolute: get('path'),
             kind: get('kind'),
@@ -72201,10 +72321,14 @@ async function learn(host, plan) {
     const { path } = plan.sync;
     return await asWhom(host, await ask(host, plan, path), plan, path);
 }
-/** Stays the user that logged in, unless everything is to run as root, or only root may write at the path. */
+/**
+ * Stays the user that logged in, unless everything is to run as root, or only root may write at the path. Who gives no path,
+ * to look or to go back, means what was deployed: where this user has deployed nothing, that was root.
+ */
 async function asWhom(host, facts, plan, path) {
     const { sudo } = plan.safety;
-    const wanted = sudo === 'always' || (sudo === 'auto' && !facts.path.writable && facts.sudo === 'any');
+    const byRoot = plan.mode === 'status' || plan.mode === 'rollback' ? path === '' && !facts.deployed : false;
+    const wanted = sudo === 'always' || (sudo === 'auto' && (!facts.path.writable || byRoot) && facts.sudo === 'any');
     if (facts.sudo === 'root' || !wanted)
         return facts;
     if (facts.sudo !== 'any') {
@@ -72239,7 +72363,7 @@ function pathProblem(host, { path, user }) {
 
 /***/ }),
 
-/***/ 6839:
+/***/ 4293:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -72556,12 +72680,22 @@ function begin(transaction, facts, { silenceSeconds, evidenceSeconds } = { silen
     const work = `${state}/work`;
     const unit = bootUnit(facts, id);
     const values = (0,shell/* assign */.kp)({
-        ...{ state, work, id, silence: silenceSeconds, evidence_seconds: evidenceSeconds },
-        ...{ confirm_seconds: transaction.confirmSeconds, timed: 'apply' },
-        ...{ rollback: transaction.rollback, token: transaction.lockToken, elapsed_ms: transaction.elapsedMs },
-        ...{ unit: unit.name, unit_dir: unit.dir, wanted_by: unit.target },
+        state,
+        work,
+        id,
+        silence: silenceSeconds,
+        evidence_seconds: evidenceSeconds,
+        confirm_seconds: transaction.confirmSeconds,
+        timed: 'apply',
+        rollback: transaction.rollback,
+        token: transaction.lockToken,
+        elapsed_ms: transaction.elapsedMs,
+        unit: unit.name,
+        unit_dir: unit.dir,
+        wanted_by: unit.target,
         phases: phases.filter((phase) => transaction.phases[phase] !== undefined).join(' '),
-        ...{ harmless: harmlessPhases.join(' '), gated: transaction.gated ? 'true' : '' },
+        harmless: harmlessPhases.join(' '),
+        gated: transaction.gated ? 'true' : '',
     });
     const file = (name, body) => (0,shell/* heredoc */.lt)(`cat >"$work/${name}"`, body);
     const script = (name, body) => file(name, `. ${(0,shell/* quote */.hD)(`${work}/head.sh`)}\n${body}\n`);
@@ -73016,7 +73150,7 @@ function foreign(host, { path }, text) {
     return [
         new errors/* DeployError */.sH('HD-SYNC-03', `Files at ${path} belong to another user.`, {
             why: `Replacing ${names.join(', ')} would change the owner, and only root may give files away.`,
-            fix: `On ${host.name} run \`sudo chown -R USER ${path}\` with the user that deploys, deploy as the owner, or let sudo work without a password.`,
+            fix: `On the host run \`sudo chown -R ${host.name.split('@')[0]} ${(0,shell/* quote */.hD)(path)}\`, deploy as the owner, or let sudo work without a password.`,
         }),
     ];
 }
@@ -73057,10 +73191,18 @@ var fleet = __nccwpck_require__(3118);
 /** What this run will have to say in the ledger of a host, once its result is known. */
 function ledgerLine({ plan, recorder }, { change, record }) {
     return (result) => ({
-        ...{ at: new Date().toISOString(), result, mode: plan.mode, strategy: recorder.strategy },
-        ...{ release: change.id, previous: change.previousId, revision: change.revision },
-        ...{ previousRevision: record.before?.revision ?? '', actor: plan.run.actor, run: plan.run.url },
-        ...{ code: result === 'failed' ? recorder.code : '', durationMs: recorder.elapsedMs },
+        at: new Date().toISOString(),
+        result,
+        mode: plan.mode,
+        strategy: recorder.strategy,
+        release: change.id,
+        previous: change.previousId,
+        revision: change.revision,
+        previousRevision: record.before?.revision ?? '',
+        actor: plan.run.actor,
+        run: plan.run.url,
+        code: result === 'failed' ? recorder.code : '',
+        durationMs: recorder.elapsedMs,
     });
 }
 
@@ -73163,17 +73305,16 @@ function compileTransaction(change, parts) {
     // A phase that has nothing to do does not exist.
     const given = (phases) => Object.fromEntries(Object.entries(phases).filter(([, text]) => text !== ''));
     return {
-        ...{
-            state: places.state,
-            id,
-            previousId,
-            run: plan.run.url,
-            head: head(change),
-            elapsedMs: parts.elapsedMs,
-            lockToken: parts.lockToken,
-            gated: parts.gated,
-        },
-        ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
+        state: places.state,
+        id,
+        previousId,
+        run: plan.run.url,
+        head: head(change),
+        elapsedMs: parts.elapsedMs,
+        lockToken: parts.lockToken,
+        gated: parts.gated,
+        confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000),
+        rollback: plan.safety.rollback,
         snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${data.snapshot}${strategy.snapshot}\n${parts.console.keep}`,
         phases: given({
             build: strategy.build,
@@ -73197,8 +73338,14 @@ ${strategy.keep}
 ${parts.console.install}${(0,remote_state/* writeAtomically */.vK)(`${places.state}/current`, id)}${(0,remote_state/* prune */.R3)(places.state, plan.safety.keep, [id, previousId])}${data.confirm}\n${tidy}`,
         forget: `${data.forget}\n[ -f "$release/record.json" ] || rm -rf "$release"\n${tidy}`,
         ledger: {
-            ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
-            ...{ previousRevision: parts.previousRevision, actor: plan.run.actor, run: plan.run.url },
+            mode: plan.mode,
+            strategy: parts.strategyName,
+            release: id,
+            previous: previousId,
+            revision,
+            previousRevision: parts.previousRevision,
+            actor: plan.run.actor,
+            run: plan.run.url,
         },
     };
 }
@@ -74008,10 +74155,15 @@ function again(change, parts, facts) {
     };
     const { plan } = parts;
     const transaction = compileTransaction(then, {
-        ...{ ...parts, record: undefined, console: { keep: '', install: '' } },
+        ...parts,
+        record: undefined,
+        console: { keep: '', install: '' },
         // At the console data is backed up as ever; it is not brought back, and nothing is migrated.
         data: { ...parts.data, previousId: blanks.previous, again: true, restore: false, migrate: false },
-        ...{ previousRevision: blanks.previousRevision, lockToken: blanks.token, elapsedMs: 0, gated: false },
+        previousRevision: blanks.previousRevision,
+        lockToken: blanks.token,
+        elapsedMs: 0,
+        gated: false,
         plan: {
             ...plan,
             mode: 'rollback',
@@ -74179,7 +74331,11 @@ function aim({ plan, recorder }, { facts, state, record }, goal) {
         },
         filters: goal.filters,
         strategy: goal.strategy.compile(goal.options, facts),
-        ...{ id: goal.id, previousId: state.current, revision: goal.revision, name: plan.name, tree: goal.tree },
+        id: goal.id,
+        previousId: state.current,
+        revision: goal.revision,
+        name: plan.name,
+        tree: goal.tree,
     };
 }
 /** What is to run on this host afterwards, in scripts. */
@@ -74211,18 +74367,24 @@ function begin_begin(context, member, several) {
     const { safety, mode, scripts } = plan;
     const parts = {
         data: {
-            ...{
-                lines: goal.backup,
-                path: goal.path,
-                id: goal.id,
-                previousId: change.previousId,
-                again: mode === 'rollback',
-            },
-            ...{ restore: safety.rollback === 'data', migrate: scripts.migrate !== undefined, key: goal.fingerprint },
+            lines: goal.backup,
+            path: goal.path,
+            id: goal.id,
+            previousId: change.previousId,
+            again: mode === 'rollback',
+            restore: safety.rollback === 'data',
+            migrate: scripts.migrate !== undefined,
+            key: goal.fingerprint,
             force: safety.force,
         },
-        ...{ plan, vitals, record: goal.record, strategyName: goal.strategy.name, gated: several },
-        ...{ previousRevision: record.before?.revision ?? '', lockToken: lock.token, elapsedMs: recorder.elapsedMs },
+        plan,
+        vitals,
+        record: goal.record,
+        strategyName: goal.strategy.name,
+        gated: several,
+        previousRevision: record.before?.revision ?? '',
+        lockToken: lock.token,
+        elapsedMs: recorder.elapsedMs,
     };
     const transaction = compileTransaction(change, { ...parts, console: forConsole(change, parts, facts) });
     record.after = { id: goal.id, revision: goal.revision };
@@ -74272,8 +74434,12 @@ async function checkRunning(context, member) {
 function siteOf({ change: { places }, goal, facts }, network) {
     const systemctl = goal.options.uv?.scope === 'user' ? '--user' : '';
     return {
-        ...{ path: places.path, systemctl, since: `cat ${(0,shell/* quote */.hD)(`${places.state}/work/since`)}` },
-        ...{ network, engine: facts.engine, state: places.state },
+        path: places.path,
+        systemctl,
+        since: `cat ${(0,shell/* quote */.hD)(`${places.state}/work/since`)}`,
+        network,
+        engine: facts.engine,
+        state: places.state,
     };
 }
 /** It may never have been stopped, so that what it has said counts from its own start. */
@@ -74317,7 +74483,10 @@ async function checkOldVersion(context, members) {
 function show(context, record, which = 'new') {
     return (watched) => {
         const seen = watched.map(({ check, state, last }) => ({
-            ...{ check: check.text, healthy: state === 'healthy', seen: last?.seen ?? '', latencyMs: last?.latencyMs ?? 0 },
+            check: check.text,
+            healthy: state === 'healthy',
+            seen: last?.seen ?? '',
+            latencyMs: last?.latencyMs ?? 0,
         }));
         if (which === 'new')
             record.health = seen;
@@ -74470,7 +74639,9 @@ async function refuseSecretsInStore(nodes, files, source) {
 async function nix(tool, args) {
     const env = Object.entries(process.env).filter(([name]) => /^(NIX_|XDG_)/.test(name));
     return await (0,exec/* runTool */.q)(tool, args, { env: Object.fromEntries(env) }).catch(() => ({
-        ...{ code: 127, stdout: '', stderr: '' },
+        code: 127,
+        stdout: '',
+        stderr: '',
     }));
 }
 
@@ -75225,7 +75396,13 @@ function activationScripts(facts, { native, judged }) {
 
 ;// CONCATENATED MODULE: ./lib/strategies/nix/options.js
 const noNix = {
-    ...{ flake: '', buildOn: 'host', args: [], check: false, activation: 'guarded', restart: [], judged: false },
+    flake: '',
+    buildOn: 'host',
+    args: [],
+    check: false,
+    activation: 'guarded',
+    restart: [],
+    judged: false,
 };
 function parseFlake(flake) {
     if (/^\/nix\/store\/[^/]+$/.test(flake))
@@ -75323,8 +75500,14 @@ function buildScripts({ flake, args, check }, facts) {
     const { dir = '', folder = '', url = '', system = '', name } = parseFlake(flake);
     const values = (0,shell/* assign */.kp)({
         hd_nix: facts.tools['nix']?.path ?? '/run/current-system/sw/bin/nix',
-        ...{ hd_flake_dir: dir, hd_flake_folder: folder, hd_flake_url: url, hd_flake_system: system, hd_flake_name: name },
-        ...{ hd_check: check ? 'true' : '', hd_any: facts.sudo === 'any' ? 'true' : '', hd_arch: facts.arch },
+        hd_flake_dir: dir,
+        hd_flake_folder: folder,
+        hd_flake_url: url,
+        hd_flake_system: system,
+        hd_flake_name: name,
+        hd_check: check ? 'true' : '',
+        hd_any: facts.sudo === 'any' ? 'true' : '',
+        hd_arch: facts.arch,
     });
     return { head: values + build_functions, build: `set -- ${args.map(shell/* quote */.hD).join(' ')}\n${build}` };
 }
@@ -75332,8 +75515,19 @@ function buildScripts({ flake, args, check }, facts) {
 ;// CONCATENATED MODULE: ./lib/strategies/strategy.js
 /** Of a strategy that has nothing to do. */
 const noScripts = {
-    ...{ environment: '', preflight: '', snapshot: '', build: '', prepare: '', apply: '', restore: '' },
-    ...{ keep: '', tidy: '', inspect: '', diff: '', drift: '', foresee: '' },
+    environment: '',
+    preflight: '',
+    snapshot: '',
+    build: '',
+    prepare: '',
+    apply: '',
+    restore: '',
+    keep: '',
+    tidy: '',
+    inspect: '',
+    diff: '',
+    drift: '',
+    foresee: '',
 };
 
 ;// CONCATENATED MODULE: ./lib/strategies/colmena.js
@@ -75797,18 +75991,78 @@ const noCompose = {
     verify: '',
 };
 
+;// CONCATENATED MODULE: ./lib/remote/packages.js
+const commands = {
+    debian: 'apt-get install -y',
+    ubuntu: 'apt-get install -y',
+    alpine: 'apk add',
+    fedora: 'dnf install -y',
+    arch: 'pacman -S --noconfirm',
+    suse: 'zypper install -y',
+};
+/** What brings a tool, where its package is called otherwise, or where there is none: then the hint of the tool has to do. */
+const packages_packages = {
+    docker: {
+        debian: 'docker.io docker-compose',
+        ubuntu: 'docker.io docker-compose-v2',
+        alpine: 'docker docker-cli-compose',
+        fedora: 'moby-engine docker-compose',
+        arch: 'docker docker-compose',
+        suse: 'docker docker-compose',
+        nixos: 'virtualisation.docker.enable = true;',
+    },
+    'docker compose': {
+        debian: 'docker-compose',
+        ubuntu: 'docker-compose-v2',
+        alpine: 'docker-cli-compose',
+        fedora: 'docker-compose',
+        arch: 'docker-compose',
+        suse: 'docker-compose',
+        nixos: 'environment.systemPackages = [ pkgs.docker-compose ];',
+    },
+    rsync: everywhere('rsync'),
+    git: everywhere('git'),
+    uv: { alpine: 'uv', fedora: 'uv', arch: 'uv', nixos: 'environment.systemPackages = [ pkgs.uv ];' },
+};
+/** The same name in every distribution. */
+function everywhere(name) {
+    const nixos = `environment.systemPackages = [ pkgs.${name} ];`;
+    return { debian: name, ubuntu: name, alpine: name, fedora: name, arch: name, suse: name, nixos };
+}
+/** How to get a tool on this very host: the command of its distribution; else the hint. */
+function howToInstall(tool, { os, appliance, user }, hint) {
+    const family = familyOf(os);
+    const name = family && packages_packages[tool]?.[family];
+    // An appliance has its own shop, whatever it was built from.
+    if (family === undefined || name === undefined || appliance !== '')
+        return hint;
+    if (family === 'nixos')
+        return `Add \`${name}\` to the configuration of the host, and run \`sudo nixos-rebuild switch\`.`;
+    const root = user.uid === 0 ? '' : 'sudo ';
+    // OpenRC starts nothing that was only installed.
+    const start = tool === 'docker' && family === 'alpine' ? ` && ${root}rc-update add docker && ${root}service docker start` : '';
+    return `On the host run \`${root}${commands[family]} ${name}${start}\`.`;
+}
+function familyOf({ id, like }) {
+    const words = [id, ...like.split(/\s+/)].map((word) => (word.startsWith('opensuse') ? 'suse' : word));
+    return words.find((word) => word === 'nixos' || word in commands);
+}
+
 ;// CONCATENATED MODULE: ./lib/strategies/compose/preflight.js
 
+
 /** Looks at the new configuration as it will be at `path`, while the old one runs, and keeps what Compose makes of it. */
-function preflight(engine) {
+function preflight(facts) {
+    const { engine } = facts;
     if (engine.compose.by === '' && engine.version !== '')
-        return refusal('Docker Compose is not on this host.', 'Neither `docker compose` nor `docker-compose` works for this user.', 'Install the plugin (`apt install docker-compose-v2`; on a NAS update Container Manager or Container Station).');
+        return refusal('Docker Compose is not on this host.', 'Neither `docker compose` nor `docker-compose` works for this user.', howToInstall('docker compose', facts, 'Install the plugin; on a NAS update Container Manager or Container Station.'));
     if (engine.version === '')
-        return noEngine(engine);
+        return noEngine(facts);
     return `${lookFunctions}${look}`;
 }
-function noEngine({ problem, docker }) {
-    return refusal('The Docker engine gives no answer.', problem || 'There is no docker on this host.', `Start it, or let this user talk to it: \`usermod -aG docker USER\`, or a sudoers line for ${docker || '/usr/bin/docker'}.`);
+function noEngine({ engine: { problem, docker }, user: { name } }) {
+    const line = `${name} ALL=(root) NOPASSWD: ${docker || '/usr/bin/docker'}`;
+    return refusal('The Docker engine gives no answer.', problem || 'There is no docker on this host.', `Start it (\`sudo systemctl start docker\`), or let ${name} talk to it: \`sudo usermod -aG docker ${name}\`, or the sudoers line \`${line}\`.`);
 }
 function refusal(what, why, fix) {
     const text = ['HD-ENGINE-01', what, why, fix].map((part) => part.replaceAll(/[\t\n]+/g, ' ')).join('\t');
@@ -76088,12 +76342,13 @@ const compose = {
         '/backups',
         ...mounted(source, options.files),
     ],
-    compile: ({ compose: options = noCompose }, { engine, state }) => {
+    compile: ({ compose: options = noCompose }, facts) => {
+        const { engine, state } = facts;
         const head = projectHead(options, engine, state.split('/').at(-1) ?? '');
         const images = head + imageFunctions;
         return {
             environment: '',
-            preflight: head + preflight(engine),
+            preflight: head + preflight(facts),
             snapshot: head + images_snapshot,
             build: images + images_build,
             prepare: head + change_prepare,
@@ -76312,7 +76567,8 @@ async function runner_build_nix(words, cwd, kind) {
     const found = 'command -v nix >/dev/null 2>&1 || exit 127; exec nix "$@"';
     const features = ['--extra-experimental-features', 'nix-command flakes'];
     const { code, stdout, stderr } = await (0,exec/* runTool */.q)('/bin/sh', ['-c', found, 'nix', ...features, ...words], {
-        ...{ cwd, env: { NO_COLOR: '1' } },
+        cwd,
+        env: { NO_COLOR: '1' },
     });
     if (code === 0)
         return stdout;
@@ -76481,7 +76737,9 @@ async function onHost({ host, facts }, script) {
     const { head } = activationScripts(facts, { native: false, judged: true });
     const values = (0,shell/* assign */.kp)({ hd_nix: facts.tools['nix']?.path ?? '/run/current-system/sw/bin/nix' });
     const { text } = await host.run(`${head}${values}${lookingFunctions}${script}`, {
-        ...{ label: 'Looking at the system', quiet: true, timeoutMs: 120_000 },
+        label: 'Looking at the system',
+        quiet: true,
+        timeoutMs: 120_000,
     });
     return text.split('\n').filter(Boolean);
 }
@@ -76832,7 +77090,9 @@ function unitScripts({ services, restart, unitFiles, scope }, programs) {
     const cases = files.map(({ file, name }) => `${[...new Set([name, unitOf(name), unitOf(name).replace(/\.service$/, '')])].map(shell/* quote */.hD).join(' | ')}) echo ${(0,shell/* quote */.hD)(file)} ;;`);
     const head = `${(0,shell/* assign */.kp)({
         hd_user_scope: scope === 'user' ? '--user' : '',
-        ...{ hd_systemctl: programs.systemctl, hd_install: programs.install, hd_rm: programs.rm },
+        hd_systemctl: programs.systemctl,
+        hd_install: programs.install,
+        hd_rm: programs.rm,
     })}hd_services() { ${each(services)}; }
 hd_units() { ${each([...new Set([...restart, ...services])])}; }
 hd_unit_files() { ${each(files.map(({ name }) => name))}; }
@@ -76861,7 +77121,8 @@ function units_unitsOf({ restart }, facts) {
     const { head, snapshot, activate, back, inspect } = unitScripts({ ...noUv, restart }, programsOf(facts));
     // The files of the units are Nix's; the lists of files are empty.
     return {
-        ...{ head, inspect },
+        head,
+        inspect,
         snapshot: `cp /proc/sys/kernel/random/boot_id "$work/uv.boot" 2>/dev/null || :\nrm -f "$work/uv.applied"\n${snapshot}`,
         begin: ': >"$work/uv.applied"\n',
         apply: `${rest}${activate}`,
@@ -77115,11 +77376,12 @@ const stack = {
     markers: ['docker-stack.yml', 'docker-stack.yaml', 'stack.yml', 'stack.yaml'],
     needs: [{ name: 'docker', on: 'host', hint: 'Install Docker on the host: https://docs.docker.com/engine/install/.' }],
     checks: () => ['container:*'],
-    compile: ({ compose: options = noCompose }, { engine, state }) => {
+    compile: ({ compose: options = noCompose }, facts) => {
+        const { engine, state } = facts;
         const head = projectHead(options, engine, state.split('/').at(-1) ?? '') + imageFunctions + stackFunctions;
         return {
             environment: '',
-            preflight: engine.version === '' ? noEngine(engine) : head + lookFunctions + stackLook,
+            preflight: engine.version === '' ? noEngine(facts) : head + lookFunctions + stackLook,
             snapshot: head + stackSnapshot,
             build: head + stackBuild,
             prepare: '',
@@ -77366,7 +77628,13 @@ ${venv_functions}`;
         head,
         environment: (0,shell/* assign */.kp)({ hd_uv_program: program }) + venv_environment,
         snapshot: `rm -f "$work"/uv.*\nhd_uv_save\ncp /proc/sys/kernel/random/boot_id "$work/uv.boot" 2>/dev/null || :\n[ -e "$path/.venv" ] || [ -L "$path/.venv" ] || : >"$work/uv.none"\n`,
-        ...{ build: venv_build, place, swap, back: venv_back, clear: venv_clear, keep: venv_keep, changed: venv_changed },
+        build: venv_build,
+        place,
+        swap,
+        back: venv_back,
+        clear: venv_clear,
+        keep: venv_keep,
+        changed: venv_changed,
     };
 }
 
@@ -78225,13 +78493,8 @@ async function stage(host, facts, places, options, source, context) {
     }
 }
 function sync_choose(method, facts, entries, { changed }) {
-    if (method === 'rsync') {
-        if (facts.tools['rsync'])
-            return 'rsync';
-        throw new errors/* DeployError */.sH('HD-PATH-01', 'rsync is missing on the host.', {
-            fix: 'Install it (`apt install rsync`, `nix-env -iA nixos.rsync`), or use `sync: auto`, which needs only tar.',
-        });
-    }
+    if (method === 'rsync')
+        return 'rsync';
     if (method === 'tar' || !facts.tools['rsync'])
         return 'tar';
     const names = new Set(changed);
@@ -78287,14 +78550,14 @@ async function sendByTar(host, pipe, root, entries, context) {
 /** Two copies: one kept as the release, one at `path`. */
 function lackOfSpace(host, { path }, entries) {
     const wanted = Math.ceil(entries.reduce((sum, { size }) => sum + size + 512, 0) / 1024);
-    const free = Math.min(path.stateFreeKiB, path.freeKiB);
     if (wanted * 2 <= path.freeKiB && wanted <= path.stateFreeKiB && entries.length * 2 <= path.freeInodes)
         return undefined;
     return new errors/* DeployError */.sH('HD-DISK-01', `${host.name} has not enough space for this release.`, {
-        why: `${entries.length} entries with ${Math.ceil(wanted / 1024)} MiB are new, once for the release and once at \`path\`; ${Math.floor(free / 1024)} MiB and ${path.freeInodes} inodes are free.`,
+        why: `It needs ${size(wanted * 2)}: ${size(wanted)} in ${entries.length} new entries, once for the release and once at \`path\`. There are ${size(path.freeKiB)} and ${path.freeInodes} inodes free there, and ${size(path.stateFreeKiB)} in the state directory.`,
         fix: 'Free some space (`df -h`, `df -i`), lower `keep`, or exclude what need not be sent. What runs was not touched.',
     });
 }
+const size = (kib) => (kib < 10_240 ? `${kib} KiB` : `${Math.round(kib / 1024)} MiB`);
 
 ;// CONCATENATED MODULE: ./lib/pipeline/find-release.js
 
@@ -78416,22 +78679,35 @@ function newRelease(context) {
         const health = plan.health.checks.length > 0 ? plan.health.checks : strategy.checks(options);
         const { backup } = plan;
         const record = {
-            ...{
-                schema: 1,
-                id,
-                at: at.toISOString(),
-                name: plan.name,
-                strategy: strategy.name,
-                revision,
-                ref,
-                actor,
-                run: url,
-            },
-            ...{ path, exclude, protect, synced: tree, health, backup, options },
+            schema: 1,
+            id,
+            at: at.toISOString(),
+            name: plan.name,
+            strategy: strategy.name,
+            revision,
+            ref,
+            actor,
+            run: url,
+            path,
+            exclude,
+            protect,
+            synced: tree,
+            health,
+            backup,
+            options,
             fingerprint: fingerprint(plan, options, strategy, source),
         };
         return {
-            ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, backup, options, record },
+            id,
+            revision,
+            strategy,
+            path,
+            filters: { exclude, protect },
+            tree,
+            health,
+            backup,
+            options,
+            record,
             fingerprint: record.fingerprint,
             begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files, plan.secrets),
             stage: async (host, hostFacts, places, first) => source === undefined
@@ -78493,13 +78769,13 @@ function goalOf(plan, facts, state) {
         });
     }
     return {
-        ...{
-            id: record.id,
-            revision: record.revision,
-            strategy: chooseStrategy(record.strategy, ''),
-            path: plan.given.has('path') ? facts.path.absolute : record.path,
-        },
-        ...{ filters: { exclude, protect }, tree: synced, record: undefined },
+        id: record.id,
+        revision: record.revision,
+        strategy: chooseStrategy(record.strategy, ''),
+        path: plan.given.has('path') ? facts.path.absolute : record.path,
+        filters: { exclude, protect },
+        tree: synced,
+        record: undefined,
         // Commands and files that are given win over those of the release, and are its own from now on.
         begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files, plan.secrets),
         health: plan.given.has('health') ? plan.health.checks : record.health,
@@ -78757,7 +79033,9 @@ async function followTool(tool, args, { cwd, env, signal, onLine }) {
         return await new Promise((resolve, reject) => {
             child.on('error', reject);
             child.on('close', (code) => resolve({
-                ...{ code: code ?? undefined, stdout: stdout.join('\n'), tail: tail.join('\n') },
+                code: code ?? undefined,
+                stdout: stdout.join('\n'),
+                tail: tail.join('\n'),
                 missing: code === 127,
             }));
         });
@@ -79027,7 +79305,9 @@ class Colmena {
         const env_1 = { stack: [], error: void 0, hasError: false };
         try {
             const known = members.map(({ target, host }) => ({
-                ...{ target, hostKeyLine: host.hostKeyLine, jumpKeyLine: host.jumpKeyLine },
+                target,
+                hostKeyLine: host.hostKeyLine,
+                jumpKeyLine: host.jumpKeyLine,
             }));
             const ssh = colmena_addDisposableResource(env_1, await openSshFor(known, this.#context.plan.run.temp, network), true);
             const names = members.map(({ target }) => this.nodeOf(target).name);
@@ -79050,7 +79330,9 @@ class Colmena {
         const { all, deploy } = divideArguments(this.#hive.args);
         const { source } = plan.sync;
         const answer = await followTool('colmena', [...verb, ...all, ...(ssh ? deploy : [])], {
-            ...{ cwd: source, signal, env: { ...jobEnvironment(), ...ssh?.env, ...plain, PWD: source } },
+            cwd: source,
+            signal,
+            env: { ...jobEnvironment(), ...ssh?.env, ...plain, PWD: source },
             onLine: (line) => log.info(line),
         });
         if (!answer.missing)
@@ -79134,8 +79416,8 @@ async function isGit(folder) {
     return code === 0;
 }
 
-// EXTERNAL MODULE: ./lib/pipeline/network.js + 8 modules
-var network = __nccwpck_require__(5600);
+// EXTERNAL MODULE: ./lib/pipeline/network.js + 9 modules
+var network = __nccwpck_require__(9640);
 ;// CONCATENATED MODULE: ./lib/pipeline/on-runner.js
 
 /** What is made on the runner for a new release; a release of old has it already. */
@@ -79178,19 +79460,27 @@ function placeOf({ link, facts, change }) {
 
 
 
-/** The tools that a strategy cannot do without, on the host and on the runner, before anything is sent. */
-async function checkTools({ log }, member) {
-    for (const problem of await lackingTools(member)) {
+
+/** The tools that a deploy cannot do without, on the host and on the runner, before anything is sent. */
+async function checkTools({ log, plan }, member) {
+    for (const problem of await lackingTools(plan, member)) {
         // What is needed to go back is kept on the host, so that it may do without.
         if (member.goal.record !== undefined)
             throw problem;
         log.warning(`${problem.message} ${problem.fix}`);
     }
 }
-async function lackingTools({ goal, facts, link }) {
-    const problems = goal.strategy.needs.map(async (tool) => {
-        const found = tool.on === 'host' ? facts.tools[tool.name] : await onRunner(tool.name);
-        return wrongWith(tool, found?.version, tool.on === 'host' ? link.host.name : 'the runner');
+const otherwise = 'Install it, or use `sync: auto`, which needs nothing but tar.';
+/** What the ways of sending need at both ends. */
+const senders = { rsync: 'rsync', git: 'git' };
+async function lackingTools({ sync }, { goal, facts, link }) {
+    const sender = goal.record === undefined || !goal.tree ? undefined : senders[sync.method];
+    const needs = ['host', 'runner'].flatMap((on) => sender ? [{ name: sender, on, hint: otherwise }] : []);
+    const problems = [...goal.strategy.needs, ...needs].map(async (tool) => {
+        if (tool.on === 'runner')
+            return wrongWith(tool, (await onRunner(tool.name))?.version, 'the runner');
+        const hint = howToInstall(tool.name, facts, tool.hint);
+        return wrongWith({ ...tool, hint }, facts.tools[tool.name]?.version, link.host.name);
     });
     return (await Promise.all(problems)).filter((problem) => problem !== undefined);
 }
@@ -79385,7 +79675,8 @@ async function ask(context, plan, label) {
         if (commit === '' || running.revision !== commit)
             throw refuse(`It runs ${running.revision.slice(0, 12) || 'what has no commit'} there (release ${current}).`);
         const { text } = await host.run(`${(0,shell/* assign */.kp)({ ledger: `${facts.state}/ledger.jsonl` })}tail -n 1 "$ledger" >&3 || :`, {
-            ...{ label: 'Reading the ledger', quiet: true },
+            label: 'Reading the ledger',
+            quiet: true,
         });
         if (/"result":"(rollback-failed|unknown)"/.test(text))
             throw refuse('The last run there has ended without one known state, as its ledger says.');
@@ -79924,6 +80215,7 @@ done <"$work/real"
 
 
 
+
 /** The goal as a deploy would have it, with all that it writes in memory. */
 async function goalFor(context, member, reading, open) {
     const scratch = open.use(await openScratch(member.link.host));
@@ -79968,7 +80260,9 @@ async function pipeline_foresee_foresee(context, member, built, findings, note) 
     const { preflight, foresee: ahead } = change.strategy;
     const picture = difference === undefined || preflight + ahead === '' ? '' : drawPicture;
     // Each by itself: where one ends early, the others still speak.
-    const parts = [envNames, otherFiles, preflight, ahead].map((part) => `(\n:\n${part}\n)`);
+    const { path, backup: lines } = member.goal;
+    const data = (0,lib_data/* lookAtData */.hF)({ lines, path, restore: context.plan.safety.rollback === 'data' });
+    const parts = [envNames, otherFiles, preflight, ahead, data].map((part) => `(\n:\n${part}\n)`);
     const answer = await link.host.run(`${head(change)}\n${picture}\n${parts.join('\n')}`, {
         label: 'Looking ahead',
         quiet: true,
@@ -80099,7 +80393,11 @@ function pastRuns({ ledger }) {
         .filter(({ result }) => result !== 'unchanged')
         .slice(0, 5)
         .map(({ at, result, mode, revision, durationMs, activateMs }) => ({
-        ...{ at, result, mode, revision, durationMs },
+        at,
+        result,
+        mode,
+        revision,
+        durationMs,
         ...(activateMs !== undefined && { activateMs }),
     }));
 }
@@ -80119,11 +80417,21 @@ async function planRecord({ plan }, member, problems) {
         unchanged: !plan.safety.force && isSame(member, vitals.ill.size),
         ...(difference !== undefined && {
             changes: {
-                ...{ added: difference.added, changed: difference.changed, removed: difference.removed },
-                ...{ counts: onlyCounts(difference.counts), bytesSent: bytes },
+                added: difference.added,
+                changed: difference.changed,
+                removed: difference.removed,
+                counts: onlyCounts(difference.counts),
+                bytesSent: bytes,
             },
         }),
-        ...{ edited: difference?.drifted ?? [], commits, otherCommits: others, does, env, files, interrupts, notes },
+        edited: difference?.drifted ?? [],
+        commits,
+        otherCommits: others,
+        does,
+        env,
+        files,
+        interrupts,
+        notes,
         commands: [
             ...goal.backup.map((line) => `backup: ${line}`),
             ...['before', 'prepare', 'migrate', 'activate', 'after'].filter((name) => goal.options.commands.includes(name)),
@@ -80132,8 +80440,17 @@ async function planRecord({ plan }, member, problems) {
     };
 }
 const nothingKnown = {
-    ...{ unchanged: false, edited: [], commits: [], otherCommits: '', does: [], env: { added: [], removed: [] } },
-    ...{ files: [], interrupts: [], commands: [], notes: [], past: [] },
+    unchanged: false,
+    edited: [],
+    commits: [],
+    otherCommits: '',
+    does: [],
+    env: { added: [], removed: [] },
+    files: [],
+    interrupts: [],
+    commands: [],
+    notes: [],
+    past: [],
 };
 function obstaclesOf(problems) {
     return problems.map(({ code, what, why, fix }) => ({ code, what, why, fix }));
@@ -80231,7 +80548,7 @@ async function planMode(outside) {
         const known = await lookAround(context, reached, findings);
         const aimed = await findings.each(known, (member) => goalFor(context, member, reading, open));
         for (const member of aimed)
-            findings.add(member.record, ...(await lackingTools(member)));
+            findings.add(member.record, ...(await lackingTools(context.plan, member)));
         // The same for all hosts, so that the first stands for them.
         const [canary] = aimed;
         if (canary !== undefined) {
@@ -80292,7 +80609,7 @@ async function runningGoal(context, member, open) {
     if ((0,remote_state/* runningRelease */.Ph)(state) === undefined) {
         throw new errors/* DeployError */.sH('HD-STATUS-03', `Nothing of this application was deployed on ${host.name} yet.`, {
             why: `${facts.user.name} looked into ${facts.state}.`,
-            fix: 'Check `name` and the user in `host`. Where the deploy becomes root by sudo, give its `path`, or `sudo: always`. Otherwise deploy first.',
+            fix: 'Check `name` and the user in `host`: each user has a state directory of its own. Otherwise deploy first.',
         });
     }
     const scratch = open.use(await openScratch(member.link.host));
@@ -80369,11 +80686,17 @@ function statusRecord({ state, standing, record }, drift, running) {
         host: record.host,
         ...(release && {
             release: {
-                ...{ id: release.id, revision: release.revision, ref: release.ref, actor: release.actor, run: release.run },
-                ...{ madeAt: release.at, since: since(state, standing) ?? release.at },
+                id: release.id,
+                revision: release.revision,
+                ref: release.ref,
+                actor: release.actor,
+                run: release.run,
+                madeAt: release.at,
+                since: since(state, standing) ?? release.at,
             },
         }),
-        ...{ running, drift },
+        running,
+        drift,
         releases: state.releases
             .filter(({ id }) => id !== state.current)
             .map(({ id, at, revision }) => ({ id, at, revision })),
@@ -80588,7 +80911,10 @@ async function run(plan, recorder, sink, runner) {
     let told;
     const context = {
         ...runner,
-        ...{ plan, recorder, log: sink, network: remote_network/* ownNetwork */.J },
+        plan,
+        recorder,
+        log: sink,
+        network: remote_network/* ownNetwork */.J,
         progress: (text) => progress.update(text),
         step: (name, work) => sink.group(name, async () => {
             const env_1 = { stack: [], error: void 0, hasError: false };
@@ -80877,9 +81203,12 @@ async function putComment(api, pull, marker, text) {
 /** Anybody can write a marker: what a person wrote is never taken for ours, unless the token is of that very person. */
 async function findComment(api, pull, marker) {
     let me;
+    let first;
     for (let page = 1; page <= pages; page++) {
         const comments = await api.ask('GET /repos/{owner}/{repo}/issues/{issue_number}/comments', {
-            ...{ issue_number: pull, per_page: 100, page },
+            issue_number: pull,
+            per_page: 100,
+            page,
         });
         for (const comment of comments.filter(({ body }) => body?.startsWith(marker))) {
             if (comment.user?.type === 'Bot')
@@ -80888,8 +81217,10 @@ async function findComment(api, pull, marker) {
             if (me !== '' && comment.user?.login === me)
                 return comment;
         }
-        if (comments.length < 100)
+        // Gitea gives all of them at once, whatever page is asked for.
+        if (comments.length !== 100 || comments[0]?.id === first)
             return undefined;
+        first = comments[0]?.id;
     }
     return undefined;
 }
@@ -80910,13 +81241,16 @@ async function commitsFromGitHub(api, { before, after, commits }) {
     if ((commits?.commits.length ?? 0) > 0 || base === head || !isWhole(base) || !isWhole(head))
         return undefined;
     const found = await api.ask('GET /repos/{owner}/{repo}/compare/{basehead}', {
-        ...{ basehead: `${base}...${head}`, per_page: page },
+        basehead: `${base}...${head}`,
+        per_page: page,
     });
     const total = found.total_commits;
     if (total === 0)
         return undefined;
     // Of more than a page the newest are on another one, and a number says enough.
-    const newest = total > page ? [] : found.commits.toReversed().slice(0, shown);
+    const known = total > page ? [] : found.commits;
+    // Gitea begins with the newest.
+    const newest = (known[0]?.sha === head ? known : known.toReversed()).slice(0, shown);
     return {
         commits: newest.map(({ sha, commit }) => ({ revision: sha, subject: commit.message.split('\n')[0] ?? '' })),
         others: total > newest.length ? `${total - newest.length} more` : '',
@@ -80944,7 +81278,9 @@ async function openDeployment(api, about) {
     const { ref, environment, task, description, key, runUrl } = about;
     // Asked first, so that a request that was answered by silence does not make a second one.
     const known = await api.ask('GET /repos/{owner}/{repo}/deployments', {
-        ...{ sha: ref, environment, per_page: 10 },
+        sha: ref,
+        environment,
+        per_page: 10,
     });
     const ours = known.find(({ payload }) => JSON.stringify(payload ?? '').includes(key));
     if (ours !== undefined)
@@ -80953,9 +81289,14 @@ async function openDeployment(api, about) {
         if (await isOfThisRun(api, id, runUrl))
             return undefined;
     const { id } = await api.ask('POST /repos/{owner}/{repo}/deployments', {
-        ...{ ref, task, environment, description: (0,report_text/* line */.n8)(description, 140), payload: { homelab_deploy: key } },
+        ref,
+        task,
+        environment,
+        description: (0,report_text/* line */.n8)(description, 140),
+        payload: { homelab_deploy: key },
         // The branch is what the job was started for: GitHub is to merge nothing, and to wait for no other check.
-        ...{ auto_merge: false, required_contexts: [] },
+        auto_merge: false,
+        required_contexts: [],
     });
     return id;
 }
@@ -80973,7 +81314,9 @@ async function sayDeploying(api, id, runUrl) {
 async function sayEnd(api, id, report) {
     const state = states[report.result] ?? 'error';
     await sayState(api, id, {
-        ...{ state, description: (0,verdict/* verdict */.W)(report).replaceAll('`', ''), log_url: report.run.url },
+        state,
+        description: (0,verdict/* verdict */.W)(report).replaceAll('`', ''),
+        log_url: report.run.url,
         ...(state === 'success' && { auto_inactive: true, ...(report.url && { environment_url: report.url }) }),
     });
 }
@@ -80984,7 +81327,9 @@ async function sayLost(api, id, runUrl) {
 }
 async function sayState(api, id, status) {
     await api.ask('POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses', {
-        ...{ ...status, deployment_id: id, description: (0,report_text/* cut */.Jj)((0,report_text/* line */.n8)(status.description), 140) },
+        ...status,
+        deployment_id: id,
+        description: (0,report_text/* cut */.Jj)((0,report_text/* line */.n8)(status.description), 140),
     });
 }
 
@@ -86099,9 +86444,13 @@ const atMost = { cancelled: 2_000, usual: 40_000 };
  */
 function tellGitHub(plan, outside) {
     const { log } = outside;
+    const { forge } = plan.run;
     const over = new AbortController();
     const api = apiOf(plan, over.signal);
-    const opened = api && plan.report.deployment && plan.mode === 'deploy' ? tell_github_open(plan, api, outside) : undefined;
+    const deployment = plan.report.deployment && forge.deployments;
+    if (plan.report.deployment && !deployment && /^(deploy|rollback)$/.test(plan.mode))
+        log.warning(`\`deployment\`: ${forge.name} has no Deployments, so that none is made. Nothing else changes.`);
+    const opened = api && deployment && plan.mode === 'deploy' ? tell_github_open(plan, api, outside) : undefined;
     return async (shown) => {
         if (api === undefined)
             return {};
@@ -86109,13 +86458,13 @@ function tellGitHub(plan, outside) {
         const timer = setTimeout(() => over.abort(new Error('it took too long')), limit);
         try {
             await opened?.then((id) => (id === undefined ? undefined : tell_github_close(api, id, shown, outside)));
-            if (plan.report.deployment && plan.mode === 'rollback')
+            if (deployment && plan.mode === 'rollback')
                 await wentBack(plan, api, shown, outside);
             if (plan.report.comment && plan.mode === 'plan')
                 await comment(plan, api, shown, outside);
         }
         catch (error) {
-            log.warning(cannot(error, plan.mode === 'plan' ? 'pull-requests' : 'deployments'));
+            log.warning(cannot(plan, error, plan.mode === 'plan' ? 'pull-requests' : 'deployments'));
         }
         // A token that may not read the repository is no reason to say anything: the page links to the comparison.
         const wanted = plan.mode === 'deploy' && !outside.signal.aborted;
@@ -86131,7 +86480,7 @@ async function deploymentLost(plan, id, log) {
         return;
     await api
         .persist(() => sayLost(api, id, plan.run.url))
-        .catch((error) => log.warning(cannot(error, 'deployments')));
+        .catch((error) => log.warning(cannot(plan, error, 'deployments')));
 }
 function apiOf({ secrets, run }, signal) {
     const token = secrets['github-token']?.reveal();
@@ -86150,11 +86499,11 @@ async function tell_github_open(plan, api, { log, remember }) {
         // Without this word it is pending until the last one comes, and only that one has to arrive.
         await api
             .persist(() => sayDeploying(api, id, plan.run.url))
-            .catch((error) => log.info(cannot(error, 'deployments')));
+            .catch((error) => log.info(cannot(plan, error, 'deployments')));
         return id;
     }
     catch (error) {
-        log.warning(cannot(error, 'deployments'));
+        log.warning(cannot(plan, error, 'deployments'));
         return undefined;
     }
 }
@@ -86181,7 +86530,10 @@ function about({ mode, name, targets, run, report }, ref) {
     const environment = report.environment || 'production';
     const parts = [run.id, run.attempt, run.job, name, environment, hosts];
     return {
-        ...{ ref, environment, runUrl: run.url, task: mode === 'rollback' ? 'rollback' : 'deploy' },
+        ref,
+        environment,
+        runUrl: run.url,
+        task: mode === 'rollback' ? 'rollback' : 'deploy',
         description: name,
         key: (0,external_node_crypto_.createHash)('sha256').update(parts.join('\n')).digest('hex').slice(0, 20),
     };
@@ -86207,10 +86559,10 @@ function namesOf({ targets }, { hosts }) {
     const names = hosts.map((address) => [address, address.replace(/^[^@]*@/, ''), bare(address)]);
     return [...names, ...(jumps.length > 0 ? [jumps] : [])].map((each) => each.filter((name) => name !== ''));
 }
-function cannot(error, permission) {
+function cannot({ run }, error, permission) {
     const why = error instanceof Error ? error.message : String(error);
     const hint = error instanceof Refusal && error.forbidden ? ` The job needs \`permissions: ${permission}: write\`.` : '';
-    return `GitHub was not told of this run, which changes nothing else. ${why}.${hint}`;
+    return `${run.forge.name} was not told of this run, which changes nothing else. ${why}.${hint}`;
 }
 
 
@@ -86239,8 +86591,8 @@ var ssh_host = __nccwpck_require__(5803);
 var remote_state = __nccwpck_require__(6915);
 // EXTERNAL MODULE: ./lib/remote/target.js
 var remote_target = __nccwpck_require__(9305);
-// EXTERNAL MODULE: ./lib/pipeline/network.js + 8 modules
-var pipeline_network = __nccwpck_require__(5600);
+// EXTERNAL MODULE: ./lib/pipeline/network.js + 9 modules
+var pipeline_network = __nccwpck_require__(9640);
 // EXTERNAL MODULE: ./lib/pipeline/reach.js + 1 modules
 var reach = __nccwpck_require__(6196);
 // EXTERNAL MODULE: ./lib/pipeline/settle.js
@@ -86779,11 +87131,11 @@ function explain(error, hadPassphrase) {
         cause: error,
     });
 }
-/** `ssh-ed25519 AAAA… (SHA256:…)`: what belongs into authorized_keys, with the fingerprint to find it there. */
+/** What belongs into authorized_keys, and the fingerprint to find it there. */
 function showPublic(key) {
     const blob = key.getPublicSSH();
     const fingerprint = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(blob).digest('base64').replace(/=+$/, '');
-    return `${key.type} ${blob.toString('base64')} (SHA256:${fingerprint})`;
+    return { line: `${key.type} ${blob.toString('base64')}`, fingerprint: `SHA256:${fingerprint}` };
 }
 
 
@@ -87035,7 +87387,7 @@ class Session {
             why: [`The shell ended at once (${why || 'no exit code'})`, said && `and said: ${said.split('\n').at(-1)}`]
                 .filter(Boolean)
                 .join(' ') + '.',
-            fix: 'Give the user a POSIX shell (`chsh -s /bin/sh USER`), or remove `command=` from its authorized_keys line.',
+            fix: `Give the user a POSIX shell (\`sudo chsh -s /bin/sh ${this.#name.split('@')[0]}\`), or remove \`command=\` from its authorized_keys line.`,
             detail: said,
         });
     }
@@ -88376,23 +88728,28 @@ function reason(error, handshaken) {
     return handshaken && error.level === 'agent' ? 'auth' : 'ended';
 }
 /** The login was refused although host and key are right. */
-function authRefused(address, { key, agent }, failure) {
+function authRefused(address, { key, agent }, failure, tags) {
     const where = (0,remote_target/* showAddress */.m)(address);
     const { cause, tailscale, said } = failure;
     if (tailscale) {
         const check = /https?:\/\//.test(said);
+        const [src, dst] = [tags?.ours || 'tag:ci', tags?.theirs || 'tag:homelab'];
+        const rule = `{"action": "accept", "src": ["${src}"], "dst": ["${dst}"], "users": ["${address.user}"]}`;
+        const known = tags?.ours && tags.theirs;
+        const whose = known ? '' : ', with the tags of the runner and of the host, both of which need one';
         return new errors/* DeployError */.sH('HD-SSH-03', `Tailscale SSH did not let us in as ${where}.`, {
             why: check
                 ? 'The rule of the policy has the action `check`, which waits for a person with a browser.'
                 : `The policy of the tailnet has no rule for this user${said && `; it said: ${said}`}.`,
-            fix: `In the policy, under "ssh": {"action": "accept", "src": ["tag:ci"], "dst": ["tag:homelab"], "users": ["${address.user}"]}, with the tags of the runner and of the host; the user has to exist on the host.`,
+            fix: `In the policy, under "ssh": ${rule}${whose}. The user has to exist on the host.`,
             cause,
         });
     }
     if (key !== undefined) {
+        const { line, fingerprint } = (0,private_key/* showPublic */.l)(key);
         return new errors/* DeployError */.sH('HD-SSH-03', `${where} refused the login.`, {
             why: `The user ${address.user} does not exist there, or its authorized_keys does not hold the key of \`ssh-key\`.`,
-            fix: `On the host, as ${address.user}, add this line to ~/.ssh/authorized_keys (and check \`chmod 700 ~/.ssh; chmod 600 ~/.ssh/authorized_keys\`):\n  ${(0,private_key/* showPublic */.l)(key).replace(/ \(SHA256.*/, '')} homelab-deploy\nFingerprint: ${(0,private_key/* showPublic */.l)(key).replace(/^.*\((SHA256[^)]*)\)$/, '$1')}`,
+            fix: `On the host, as ${address.user}:\n  (umask 077; mkdir -p ~/.ssh; echo '${line} homelab-deploy' >>~/.ssh/authorized_keys)\nFingerprint: ${fingerprint}. If the line is there already, the log of sshd says what it dislikes (\`journalctl -u ssh -n 20\`): often the mode of ~ or ~/.ssh.`,
             cause,
         });
     }
@@ -88426,7 +88783,10 @@ async function connect(target, context) {
     const credentials = { key: (0,private_key/* readPrivateKey */.$)(target), agent: target.agent, keyless };
     const { jump, address, hostKey, connectTimeout } = target;
     const hop = (to, input) => ({
-        ...{ address: to.address, hostKey: to.hostKey, input, direct: true },
+        address: to.address,
+        hostKey: to.hostKey,
+        input,
+        direct: true,
         open: (ms) => network.dial(to.address, ms, context.signal),
     });
     if (jump === undefined)
@@ -88493,7 +88853,7 @@ async function reach({ address, hostKey, input, direct, open }, credentials, tim
             if (algorithms !== undefined)
                 continue;
             throw failure.rejected === 'auth'
-                ? authRefused(address, credentials, failure)
+                ? authRefused(address, credentials, failure, await tagsOf(address, failure, direct ? network : undefined))
                 : failure.rejected === 'algorithms'
                     ? noCommonAlgorithm(address, failure.cause)
                     : judge.refusal(seen);
@@ -88505,6 +88865,10 @@ async function reach({ address, hostKey, input, direct, open }, credentials, tim
         }
         await (0,clock/* sleep */.yy)(Math.min(250 * 2 ** (attempt - 1), 3_000, deadline.left), context.signal);
     }
+}
+/** For the rule that a policy lacks; to know them is not needed, so that not being told them is no error. */
+async function tagsOf(address, { tailscale }, network) {
+    return tailscale ? await network?.tags?.(address).catch(() => undefined) : undefined;
 }
 /**
  * A server shows one key of the several it has, and a fingerprint may be that of another: ask for the types not seen

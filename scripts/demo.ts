@@ -31,20 +31,31 @@ const commitOf = (version: string): string => createHash('sha1').update(version)
 
 const stories: readonly Story[] = [
   {
-    ...{ title: 'First deploy: v1', source: 'v1', result: 'deployed', answers: '200 shop v1: apples' },
+    title: 'First deploy: v1',
+    source: 'v1',
+    result: 'deployed',
+    answers: '200 shop v1: apples',
     means: 'Nothing was there before. The tree is sent, `activate` starts the shop, and `health` sees that it answers.',
   },
   {
-    ...{ title: 'Second deploy: v2', source: 'v2', result: 'deployed', answers: '200 shop v2: apples, pears' },
+    title: 'Second deploy: v2',
+    source: 'v2',
+    result: 'deployed',
+    answers: '200 shop v2: apples, pears',
     means: 'Only what changed is sent. The visitors are still counted: `protect: data` keeps what the shop wrote.',
   },
   {
-    ...{ title: 'A broken deploy: v3', source: 'v3', result: 'rolled-back', answers: '200 shop v2: apples, pears' },
+    title: 'A broken deploy: v3',
+    source: 'v3',
+    result: 'rolled-back',
+    answers: '200 shop v2: apples, pears',
     means:
       'v3 answers every request with a 500. It never becomes healthy, so v2 was put back and started again. The job is red.',
   },
   {
-    ...{ title: 'Back to v1 by hand', result: 'deployed', answers: '200 shop v1: apples' },
+    title: 'Back to v1 by hand',
+    result: 'deployed',
+    answers: '200 shop v1: apples',
     inputs: { mode: 'rollback', to: commitOf('v1').slice(0, 7) },
     means: '`mode: rollback` needs no checkout: the host still has the release, and how to start it.',
   },
@@ -85,7 +96,10 @@ async function main(html: string | undefined): Promise<boolean> {
     const secrets = [host.clientKey.private]
     running = runAction({
       inputs: { ...where, ...vitals, ...(source ? code : {}), ...inputs },
-      ...{ workspace, sha: commitOf(source ?? 'v3'), secrets, runId: String(100 + index) },
+      workspace,
+      sha: commitOf(source ?? 'v3'),
+      secrets,
+      runId: String(100 + index),
       onLine: live(new StepLog(secrets)),
     })
     const run = await running

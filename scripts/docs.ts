@@ -18,7 +18,9 @@ export function staleFiles(): Map<string, string> {
   ])
   const readme = read('README.md')
   const marked = {
-    ...{ index: inputIndex(), outputs: outputTable(), strategies: strategyTable() },
+    index: inputIndex(),
+    outputs: outputTable(),
+    strategies: strategyTable(),
   }
   if (readme)
     wanted.set(

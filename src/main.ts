@@ -84,13 +84,13 @@ function about(plan?: Plan): About {
   const from = plan?.run ?? { repository: '', sha: '', ref: '', actor: '', workflow: '', workflowFile: '', url: '' }
   const { repository, sha, ref, actor, workflow, workflowFile, url } = from
   return {
-    ...{
-      mode: plan?.mode ?? 'deploy',
-      name: plan?.name ?? '',
-      strategy: plan?.strategy ?? '',
-      path: plan?.sync.path ?? '',
-    },
-    ...{ environment: plan?.report.environment ?? '', url: plan?.report.url ?? '', hosts },
+    mode: plan?.mode ?? 'deploy',
+    name: plan?.name ?? '',
+    strategy: plan?.strategy ?? '',
+    path: plan?.sync.path ?? '',
+    environment: plan?.report.environment ?? '',
+    url: plan?.report.url ?? '',
+    hosts,
     run: { repository, sha, ref, actor, workflow, ...(workflowFile && { workflowFile }), url },
   }
 }

@@ -34,20 +34,30 @@ class Site {
     mkdirSync(join(release, 'scripts'), { recursive: true })
     if (migrate) writeFileSync(join(release, 'scripts/migrate'), migrate)
     const data = compileData({
-      ...{ lines: [], path: live, id, previousId: this.#previous, again: false, restore: false, key: id },
-      ...{
-        migrate: migrate !== '',
-        force: false,
-        ...plan,
-      },
+      lines: [],
+      path: live,
+      id,
+      previousId: this.#previous,
+      again: false,
+      restore: false,
+      key: id,
+      migrate: migrate !== '',
+      force: false,
+      ...plan,
     })
     const places = { state, path: live, release, previous: '' }
     const texts = { backup: data.backup, data: data.data, migrate: data.migrate, apply }
     await this.armed.arm({
       id,
       head: head({
-        ...{ places, filters: { exclude: [], protect: [] }, strategy: {} as never, id, previousId: this.#previous },
-        ...{ revision: '', name: 'app', tree: false },
+        places,
+        filters: { exclude: [], protect: [] },
+        strategy: {} as never,
+        id,
+        previousId: this.#previous,
+        revision: '',
+        name: 'app',
+        tree: false,
       }),
       snapshot: `mkdir -p "$work"\n${data.snapshot}`,
       phases: Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== '')),

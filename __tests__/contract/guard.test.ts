@@ -47,7 +47,8 @@ describe.concurrent.each(shells())('$name', (shell) => {
           stories.map(async ({ acts, phases: [change, prepare, apply], restore, confirmSeconds }) => {
             await using site = await Armed.create(shell)
             await site.arm({
-              ...{ confirmSeconds, phases: { switch: `${makeNew}; ${change}`, prepare, apply } },
+              confirmSeconds,
+              phases: { switch: `${makeNew}; ${change}`, prepare, apply },
               restore: restore ? 'echo old >"$live/a"; sleep 0.1; echo old >"$live/b"' : 'exit 1',
             })
             const running = acts.map(async ({ act, after }, index) => {
@@ -94,13 +95,18 @@ describe.concurrent.each(shells())('$name', (shell) => {
       expect(site.has('pending.json')).toBe(false)
       expect(site.ledger()).toEqual([
         {
-          ...{ at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/), result: 'deployed', code: '' },
-          ...{ mode: 'deploy', strategy: 'script', release: '2', previous: '1', revision: 'abc', actor: 'me' },
-          ...{
-            durationMs: expect.any(Number),
-            activateMs: expect.any(Number),
-            previousRevision: 'ünïcode "quoted" \\',
-          },
+          at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+          result: 'deployed',
+          code: '',
+          mode: 'deploy',
+          strategy: 'script',
+          release: '2',
+          previous: '1',
+          revision: 'abc',
+          actor: 'me',
+          durationMs: expect.any(Number),
+          activateMs: expect.any(Number),
+          previousRevision: 'ünïcode "quoted" \\',
           run: 'https://example.com/run/7',
         },
       ])
@@ -323,7 +329,10 @@ describe.concurrent.each(shells())('$name', (shell) => {
       const connect = async () => site.host
       await using others = new AsyncDisposableStack()
       const guard = new Guard({ host: site.host, others }, site.state, '2', {
-        ...{ log, connect, onReconnect: async () => {}, patienceMs: 1 },
+        log,
+        connect,
+        onReconnect: async () => {},
+        patienceMs: 1,
       })
       const seen = guard.phase('switch')
       await until('the change', () => readFileSync(join(site.live, 'b'), 'utf8') === 'new\n')

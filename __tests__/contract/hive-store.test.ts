@@ -11,17 +11,15 @@ import { writeTree } from '../helpers/tree.ts'
 let folder: Scratch
 const secret = 'a key, and a line\nof it'
 const node = (drv: string): HiveNode => ({
-  ...{
-    name: 'web',
-    host: 'web',
-    user: null,
-    port: null,
-    system: '',
-    toplevel: '',
-    buildOnTarget: false,
-    keys: [],
-    drv,
-  },
+  name: 'web',
+  host: 'web',
+  user: null,
+  port: null,
+  system: '',
+  toplevel: '',
+  buildOnTarget: false,
+  keys: [],
+  drv,
 })
 const file = (path: string, text = secret) => ({ path, base64: new Secret(Buffer.from(text).toString('base64')) })
 

@@ -46,7 +46,9 @@ it.each([
     const { user, address, port } = host
     const target: Target = {
       address: { user, host: address, port },
-      ...{ hostKey: { mode: 'strict' }, key: new Secret(key.private), connectTimeout: 5_000 },
+      hostKey: { mode: 'strict' },
+      key: new Secret(key.private),
+      connectTimeout: 5_000,
       ...(passphrase && { passphrase: new Secret(passphrase) }),
     }
     await using open = await openSshFor([{ target, hostKeyLine: host.knownHostsLine }], temp.path)
@@ -56,7 +58,9 @@ it.each([
 
 const targetOf = ({ user, address, port, clientKey }: OpensshHost): Target => ({
   address: { user, host: address, port },
-  ...{ hostKey: { mode: 'strict' }, key: new Secret(clientKey.private), connectTimeout: 5_000 },
+  hostKey: { mode: 'strict' },
+  key: new Secret(clientKey.private),
+  connectTimeout: 5_000,
 })
 
 it('trusts no host but the one that was verified, though colmena accepts new ones', async () => {
@@ -87,7 +91,9 @@ it('leaves nothing behind, and what reads its files finds no key in them', async
   const clientKey = makeKey()
   const target: Target = {
     address: { user: 'root', host: 'a', port: 22 },
-    ...{ hostKey: { mode: 'strict' }, key: new Secret(clientKey.private), connectTimeout: 5_000 },
+    hostKey: { mode: 'strict' },
+    key: new Secret(clientKey.private),
+    connectTimeout: 5_000,
   }
   await (async () => {
     await using open = await openSshFor([{ target, hostKeyLine: makeKey().line('a', 22) }], temp.path)

@@ -132,7 +132,8 @@ describe.each(shells())('$name', (shell) => {
     const before = await still(folder.path)
     expect(await ask(folder.path)).toMatchObject({
       lock: { stale: false, run: 'https://r', since: 'now' },
-      ...{ maintenance: { why: 'a new disk' }, pending: { id: '1', at: 'then' } },
+      maintenance: { why: 'a new disk' },
+      pending: { id: '1', at: 'then' },
       ledger: [{ result: 'failed' }, { result: 'deployed' }],
     })
     expect(await still(folder.path)).toEqual(before)
@@ -150,8 +151,12 @@ describe.each(shells())('$name', (shell) => {
     const now = 'A=2\nexport B = two\nKEY="one\nOTHER=y\n"\nSAME=\'s\'\nNEW=`a\nIN=z\n`\n'
     await writeTree(path, { '.env': now, 'tls.key': 'other', 'same.key': 'k' })
     await writeTree(release, {
-      ...{ 'files/list': '0 .env\n1 tls.key\n2 same.key\n3 none.key\n', 'files/0.names': 'A\n' },
-      ...{ 'files/0': deployed, 'files/1': 'key', 'files/2': 'k', 'files/3': '' },
+      'files/list': '0 .env\n1 tls.key\n2 same.key\n3 none.key\n',
+      'files/0.names': 'A\n',
+      'files/0': deployed,
+      'files/1': 'key',
+      'files/2': 'k',
+      'files/3': '',
     })
     const places = { state: folder.path, path, release, previous: release }
     const each = `hd_each_file() { while IFS= read -r line; do "$1" "\${line%% *}" "$path/\${line#* }"; done <"$release/files/list"; }

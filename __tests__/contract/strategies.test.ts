@@ -13,7 +13,13 @@ import { scratch } from '../helpers/scratch.ts'
 /** What holds for every strategy there is, so that a new one is under contract with its line in index.ts. */
 const facts: Facts = {
   os: { like: '', id: 'debian', version: '13', name: 'Debian GNU/Linux 13 (trixie)', kernel: 'Linux 6.12' },
-  ...{ arch: 'x86_64', init: 'systemd', appliance: '', sudo: 'any', busybox: false, clockSkew: 0, deployed: false },
+  arch: 'x86_64',
+  init: 'systemd',
+  appliance: '',
+  sudo: 'any',
+  busybox: false,
+  clockSkew: 0,
+  deployed: false,
   user: { name: 'deploy', uid: 1000, home: '/home/deploy' },
   // Named by their paths, so that no test runs those of this machine.
   tools: Object.fromEntries(
@@ -23,13 +29,24 @@ const facts: Facts = {
     ]),
   ),
   engine: {
-    ...{ docker: '/nowhere/docker', sudo: false, version: '26.1.5', problem: '', updaters: [] },
+    docker: '/nowhere/docker',
+    sudo: false,
+    version: '26.1.5',
+    problem: '',
+    updaters: [],
     compose: { by: 'plugin', version: '2.26.1' },
   },
   state: '/home/deploy/.local/state/homelab-deploy/app',
   path: {
-    ...{ absolute: '/srv/app', kind: 'directory', writable: true, owner: 'deploy:deploy', existing: '/srv/app' },
-    ...{ git: false, freeKiB: 1e9, freeInodes: 1e9, stateFreeKiB: 1e9 },
+    absolute: '/srv/app',
+    kind: 'directory',
+    writable: true,
+    owner: 'deploy:deploy',
+    existing: '/srv/app',
+    git: false,
+    freeKiB: 1e9,
+    freeInodes: 1e9,
+    stateFreeKiB: 1e9,
   },
 }
 
@@ -57,16 +74,29 @@ const filled = (text: string): StrategyOptions => ({
   commands: ['prepare', 'activate', 'restore'],
   uv: { args: [text], services: [text], restart: [text], unitFiles: [`deploy/${text}`], scope: 'system' },
   compose: {
-    ...{ files: [text], project: text, profiles: [text], images: [{ service: text, ref: text }] },
-    ...{ registry: text, registryUser: text, verify: 'cosign' },
+    files: [text],
+    project: text,
+    profiles: [text],
+    images: [{ service: text, ref: text }],
+    registry: text,
+    registryUser: text,
+    verify: 'cosign',
   },
   colmena: {
-    ...{ node: text, toplevel: text, native: true, judged: true },
+    node: text,
+    toplevel: text,
+    native: true,
+    judged: true,
     keys: [false, true].map((late) => ({ path: `/nowhere/${late}/${text}`, user: text, group: text, late })),
   },
   nix: {
-    ...{ flake: `./${text}#${text}`, buildOn: 'host', args: [text], check: true, activation: 'native' },
-    ...{ restart: [text], judged: true },
+    flake: `./${text}#${text}`,
+    buildOn: 'host',
+    args: [text],
+    check: true,
+    activation: 'native',
+    restart: [text],
+    judged: true,
   },
 })
 

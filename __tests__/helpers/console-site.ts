@@ -72,36 +72,76 @@ export class ConsoleSite implements AsyncDisposable {
       previous: previous && `${this.state}/releases/${previous}`,
     }
     const facts = {
-      ...{ init: 'other', user: { name: 'u', uid: 1000, home: this.root }, state: this.state, tools: {} },
-      ...{ path: { absolute: this.live, freeKiB: 1e9, stateFreeKiB: 1e9, freeInodes: 1e9 } },
+      init: 'other',
+      user: { name: 'u', uid: 1000, home: this.root },
+      state: this.state,
+      tools: {},
+      path: { absolute: this.live, freeKiB: 1e9, stateFreeKiB: 1e9, freeInodes: 1e9 },
       busybox: this.#shell.busybox,
     } as unknown as Facts
     const sync = { ...filters, source, path: this.live, method: 'tar', deleteLimit: 20, commit: '' } as const
     await mkdir(join(this.state, 'lock'), { recursive: true })
     await this.host.run(writeRelease(places.release, { activate }, [], {}))
     await stage(this.host, facts, places, sync, await readSource(sync), {
-      ...{ temp: this.root, first: '', onProgress: () => {} },
+      temp: this.root,
+      first: '',
+      onProgress: () => {},
     })
     const options = { commands: ['activate'] }
     const change: Change = {
-      ...{ places, filters, strategy: script.compile(options, facts), id, previousId: previous, name: 'shop' },
-      ...{ revision: revision ?? String(this.#count).repeat(40), tree: true },
+      places,
+      filters,
+      strategy: script.compile(options, facts),
+      id,
+      previousId: previous,
+      name: 'shop',
+      revision: revision ?? String(this.#count).repeat(40),
+      tree: true,
     }
     const record: ReleaseRecord = {
-      ...{ schema: 1, id, at: `2026-01-01T00:00:0${this.#count}.000Z`, name: 'shop', strategy: 'script' },
-      ...{ revision: change.revision, ref: '', actor: 'alice', run: 'https://example.com/run/7', path: this.live },
-      ...{ ...filters, synced: true, health: [], backup: [], options, fingerprint: id },
+      schema: 1,
+      id,
+      at: `2026-01-01T00:00:0${this.#count}.000Z`,
+      name: 'shop',
+      strategy: 'script',
+      revision: change.revision,
+      ref: '',
+      actor: 'alice',
+      run: 'https://example.com/run/7',
+      path: this.live,
+      ...filters,
+      synced: true,
+      health: [],
+      backup: [],
+      options,
+      fingerprint: id,
     }
     const plan = {
-      ...{ mode: 'deploy', scripts: {}, sync, run: { url: 'https://example.com/run/7', actor: 'alice' } },
+      mode: 'deploy',
+      scripts: {},
+      sync,
+      run: { url: 'https://example.com/run/7', actor: 'alice' },
       safety: { confirmTimeout, rollback: 'auto', keep: 5 },
     } as unknown as Plan
     const check = { text: 'tcp:localhost:1' } as never
     const parts = {
-      ...{ plan, record, strategyName: 'script', previousRevision: '', lockToken: 'x', elapsedMs: 0, gated: false },
+      plan,
+      record,
+      strategyName: 'script',
+      previousRevision: '',
+      lockToken: 'x',
+      elapsedMs: 0,
+      gated: false,
       data: {
-        ...{ lines: [], path: this.live, id, previousId: previous, again: false, restore: false, migrate: false },
-        ...{ key: id, force: false },
+        lines: [],
+        path: this.live,
+        id,
+        previousId: previous,
+        again: false,
+        restore: false,
+        migrate: false,
+        key: id,
+        force: false,
       },
       vitals: {
         site: {

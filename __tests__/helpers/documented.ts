@@ -98,8 +98,11 @@ const notHere = /^(container|unit|log):/
 function atHome<T>(inputs: Record<string, T>, { hosts, jump, service, tools }: Places): Record<string, string | T> {
   const known = hosts.map(({ knownHostsLine }) => knownHostsLine).join('\n')
   const here: Record<string, string> = {
-    ...{ host: hosts.map(({ target }) => target).join('\n'), 'host-key': known, 'jump-host': jump?.target ?? '' },
-    ...{ 'jump-host-key': jump?.knownHostsLine ?? '', 'ssh-key': hosts[0]?.clientKey.private ?? '' },
+    host: hosts.map(({ target }) => target).join('\n'),
+    'host-key': known,
+    'jump-host': jump?.target ?? '',
+    'jump-host-key': jump?.knownHostsLine ?? '',
+    'ssh-key': hosts[0]?.clientKey.private ?? '',
   }
   const change = (name: string, value: T): string | T => {
     if (here[name] !== undefined) return here[name]

@@ -2,6 +2,10 @@ import type { Engine } from '../../src/remote/engine.ts'
 
 /** A host without Docker. */
 export const noEngine: Engine = {
-  ...{ docker: '', sudo: false, version: '', problem: '', updaters: [] },
+  docker: '',
+  sudo: false,
+  version: '',
+  problem: '',
+  updaters: [],
   compose: { by: '', version: '' },
 }

@@ -105,7 +105,9 @@ export class GitHubApi implements AsyncDisposable {
     const path = url.pathname.replace(this.#base, '')
     const text = (await request.toArray()).join('')
     const asked: Asked = {
-      ...{ method: request.method ?? '', path, body: text === '' ? undefined : JSON.parse(text) },
+      method: request.method ?? '',
+      path,
+      body: text === '' ? undefined : JSON.parse(text),
       token: String(request.headers.authorization).replace(/^token /, ''),
     }
     this.asked.push(asked)

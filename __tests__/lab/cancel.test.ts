@@ -43,8 +43,14 @@ const met = endings(steps, process.env['HOMELAB_FAULTS'] === 'all' ? 1 : 3)
 const talk = (name: string, work = ':') => `echo ${name} begins; ${work}; sleep 0.4; echo ${name} ends`
 const inputs = {
   backup: 'tar: /etc/hostname',
-  ...{ before: talk('before'), prepare: talk('prepare'), migrate: talk('migrate'), after: talk('after') },
-  ...{ 'health-timeout': '10s', 'health-stable': '1s', 'confirm-timeout': '20s', 'lock-timeout': '3m' },
+  before: talk('before'),
+  prepare: talk('prepare'),
+  migrate: talk('migrate'),
+  after: talk('after'),
+  'health-timeout': '10s',
+  'health-stable': '1s',
+  'confirm-timeout': '20s',
+  'lock-timeout': '3m',
 }
 
 /** A host, and what runs there when nobody deploys. */

@@ -31,13 +31,19 @@ test('the recipe of kotonoha, on a host that has BusyBox and Docker and nothing 
   }
   const inputs = {
     ...recipe(page, {
-      ...{ SSH_KEY: host.clientKey.private, NAS_HOST_KEY: host.knownHostsLine },
-      ...{ DOTENV: 'DISCORD_TOKEN=the-token-of-the-bot', GHCR_TOKEN: registry.password },
-      ...{ mode: 'deploy', to: '' },
+      SSH_KEY: host.clientKey.private,
+      NAS_HOST_KEY: host.knownHostsLine,
+      DOTENV: 'DISCORD_TOKEN=the-token-of-the-bot',
+      GHCR_TOKEN: registry.password,
+      mode: 'deploy',
+      to: '',
     }),
     ...connection,
-    ...{ registry: registry.name, 'registry-username': registry.user },
-    ...{ 'health-timeout': '20s', 'health-stable': '3s', 'confirm-timeout': '40s' },
+    registry: registry.name,
+    'registry-username': registry.user,
+    'health-timeout': '20s',
+    'health-stable': '3s',
+    'confirm-timeout': '40s',
   }
   const { path = '' } = inputs as Record<string, string>
   const file = fileOf(page, 'docker-compose.yml').replaceAll('ghcr.io', registry.name)

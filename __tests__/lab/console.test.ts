@@ -42,7 +42,8 @@ test.each(['root', 'deploy'] as const)('a service goes back at the console, with
   await host.startSshd()
   const third = await app.deploy({ version: 'v3' })
   expect(third.outputs, third.maskedLog).toMatchObject({
-    ...{ result: 'deployed', 'previous-release': first.outputs.release },
+    result: 'deployed',
+    'previous-release': first.outputs.release,
   })
   await app.expectVersion('v3')
 })

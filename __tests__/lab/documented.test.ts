@@ -35,7 +35,9 @@ function inputsOf({ step, form }: Documented, known: Known): Record<string, stri
 }
 
 const connection = (host: LabHost): Known => ({
-  ...{ host: host.target, 'ssh-key': host.clientKey.private, 'host-key': host.knownHostsLine },
+  host: host.target,
+  'ssh-key': host.clientKey.private,
+  'host-key': host.knownHostsLine,
 })
 
 async function run(story: Documented, known: Known, source: Tree | string, options: Partial<RunOptions> = {}) {
@@ -62,8 +64,11 @@ async function enginesHost(name: string, registry: Registry, user: 'root' | 'dep
     { user },
   )
   const known = {
-    ...{ ...connection(host), registry: registry.name, 'registry-username': registry.user, DOTENV: 'TOKEN=a-token' },
-    ...{ GHCR_TOKEN: registry.password },
+    ...connection(host),
+    registry: registry.name,
+    'registry-username': registry.user,
+    DOTENV: 'TOKEN=a-token',
+    GHCR_TOKEN: registry.password,
   }
   return { host, known }
 }

@@ -78,8 +78,11 @@ export class HiveApp implements AsyncDisposable {
     await cp(here, this.folder, { recursive: true })
     await realColmena?.bring(this.folder)
     await writeTree(this.folder, {
-      ...{ 'infra-staging.json': infra(this.staging), 'infra-prod.json': infra(this.prod) },
-      ...{ 'system/label': label, 'system/ill': ill ?? 'none', 'system/exit': exit },
+      'infra-staging.json': infra(this.staging),
+      'infra-prod.json': infra(this.prod),
+      'system/label': label,
+      'system/ill': ill ?? 'none',
+      'system/exit': exit,
       '.gitignore': '.env.production\ntls/\n',
       'hive.nix': 'import ./cartographer.nix',
       ...files,

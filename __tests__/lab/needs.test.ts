@@ -10,8 +10,13 @@ test('what a plan says is missing, typed as it is printed, is all that a first d
   await using host = await labHost({ name: 'needs', user: 'limited', disk: '64m' })
   await using workspace = await scratch('lab-needs')
   const inputs = {
-    ...{ host: host.target, 'host-key': host.knownHostsLine, 'ssh-key': makeKey().private, path: '/srv/new/app' },
-    ...{ strategy: 'script', activate: 'true', 'connect-timeout': '10s' },
+    host: host.target,
+    'host-key': host.knownHostsLine,
+    'ssh-key': makeKey().private,
+    path: '/srv/new/app',
+    strategy: 'script',
+    activate: 'true',
+    'connect-timeout': '10s',
   }
   const act = async (mode: string, more: Record<string, string> = {}) => {
     const run = await runAction({ workspace: workspace.path, inputs: { ...inputs, ...more, mode } })

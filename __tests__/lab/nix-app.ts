@@ -144,7 +144,10 @@ export function systemFiles(
   base: '.' | '..' = '..',
 ): Record<string, string> {
   const files = {
-    ...{ 'system/label': system, 'system/behaviour': behaviour, 'system/kernel': kernel, 'system/system': machine },
+    'system/label': system,
+    'system/behaviour': behaviour,
+    'system/kernel': kernel,
+    'system/system': machine,
     'system/nixos-version': '25.11.lab',
     'system/switch-to-configuration': switcher,
     ...Object.fromEntries(Object.entries(units).map(([name, text]) => [`units/${name}`, text])),

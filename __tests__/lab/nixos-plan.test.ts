@@ -13,9 +13,17 @@ test.concurrent('nixos-rebuild: what a plan tells of a system that is not built,
   await using runner = await RunnerNix.create({ colmena: false })
   await app.install()
   const inputs = {
-    ...{ host: host.target, 'ssh-key': host.clientKey.private, 'host-key': host.knownHostsLine, name: 'home-lab' },
-    ...{ strategy: 'nixos-rebuild', flake: './nixos#home-lab-01', path: app.path, restart: 'nakamura-misaki-api' },
-    ...{ health: 'http://127.0.0.1:10000/health', 'health-timeout': '5s', 'health-stable': '1s' },
+    host: host.target,
+    'ssh-key': host.clientKey.private,
+    'host-key': host.knownHostsLine,
+    name: 'home-lab',
+    strategy: 'nixos-rebuild',
+    flake: './nixos#home-lab-01',
+    path: app.path,
+    restart: 'nakamura-misaki-api',
+    health: 'http://127.0.0.1:10000/health',
+    'health-timeout': '5s',
+    'health-stable': '1s',
   }
   const run = async (sha: string, more: Record<string, string>) =>
     await app.run(sha, { ...inputs, ...more }, { path: [runner.bin] })

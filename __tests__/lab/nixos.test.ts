@@ -12,9 +12,17 @@ const health = 'unit:nakamura-misaki-api\nhttp://127.0.0.1:10000/health'
 
 function inputsOf({ host, path }: NixApp): Record<string, string> {
   return {
-    ...{ host: host.target, 'ssh-key': host.clientKey.private, 'host-key': host.knownHostsLine },
-    ...{ name: 'home-lab', strategy: 'nixos-rebuild', flake: './nixos#home-lab-01', path, protect: '/data' },
-    ...{ restart: 'nakamura-misaki-api', health, ...hurry },
+    host: host.target,
+    'ssh-key': host.clientKey.private,
+    'host-key': host.knownHostsLine,
+    name: 'home-lab',
+    strategy: 'nixos-rebuild',
+    flake: './nixos#home-lab-01',
+    path,
+    protect: '/data',
+    restart: 'nakamura-misaki-api',
+    health,
+    ...hurry,
   }
 }
 
@@ -295,7 +303,11 @@ test.concurrent('the recipe of home-lab-01, with its database', async () => {
 cd ${app.path}/nakamura-misaki; mkdir data; echo kept >data/rows; chown -R deploy: data`,
   )
   const values = {
-    ...{ SSH_USER: host.user, SSH_HOST: host.address, SSH_KEY: host.clientKey.private, TS_AUTHKEY: '', to: '' },
+    SSH_USER: host.user,
+    SSH_HOST: host.address,
+    SSH_KEY: host.clientKey.private,
+    TS_AUTHKEY: '',
+    to: '',
     HOMELAB_HOST_KEY: host.knownHostsLine,
   }
   const inputs = { ...recipe('home-lab-01-nixos', values), ...hurry }

@@ -61,11 +61,10 @@ test.concurrent('uv: what stops a deploy, what it would do, what runs; and the h
   expect(next.outputs.result, next.maskedLog).toBe('planned')
   expect(next.plan).toMatchObject({
     changes: { changed: expect.arrayContaining(['VERSION', 'backend/pyproject.toml', 'uv.lock', unit]) },
-    ...{ commits: [{ revision: two, subject: 'v2' }], env: { added: ['GREETING'], removed: [] } },
-    ...{
-      interrupts: ['egograph-backend is restarted'],
-      past: [{ result: 'deployed', activateMs: expect.any(Number) }],
-    },
+    commits: [{ revision: two, subject: 'v2' }],
+    env: { added: ['GREETING'], removed: [] },
+    interrupts: ['egograph-backend is restarted'],
+    past: [{ result: 'deployed', activateMs: expect.any(Number) }],
   })
   expect(next.plan?.does).toContainEqual(expect.stringMatching(/^\+ itsdangerous \d/))
 
@@ -105,7 +104,8 @@ test.concurrent('compose: services, keys, images and tags that have moved; a con
   const next = await watched(host, () => look(other, { 'env-file': 'BOT_TOKEN=another-token\nMORE=1' }))
   expect(next.outputs.result, said(next)).toBe('planned')
   expect(next.plan).toMatchObject({
-    ...{ env: { added: ['MORE'], removed: [] }, interrupts: ['bot is recreated'] },
+    env: { added: ['MORE'], removed: [] },
+    interrupts: ['bot is recreated'],
     does: [
       expect.stringContaining('+ service side'),
       '~ service bot: hostname',
@@ -179,9 +179,14 @@ test.concurrent('BusyBox and Dropbear: the same, with nothing but small tools', 
   const act = async (mode: string, tree: Tree = {}, more: Record<string, string> = {}) => {
     await writeTree(folder.path, tree)
     const inputs = {
-      ...{ host: host.target, 'ssh-key': host.clientKey.private, 'host-key': host.knownHostsLine, name: 'shop', mode },
+      host: host.target,
+      'ssh-key': host.clientKey.private,
+      'host-key': host.knownHostsLine,
+      name: 'shop',
+      mode,
       ...(mode !== 'status' && { path: '/home/deploy/app', strategy: 'script', activate: 'true', 'env-file': 'A=1' }),
-      ...{ health: 'command: true', 'health-stable': '0s' },
+      health: 'command: true',
+      'health-stable': '0s',
       ...more,
     }
     return seen(await runAction({ workspace: folder.path, inputs }))

@@ -32,7 +32,9 @@ async function deploy(version: string, during?: (run: ActionRun) => void): Promi
       'host-key': hosts.map(({ knownHostsLine }) => knownHostsLine).join('\n'),
       activate:
         'echo "activating on $(hostname)"; sleep 2; if [ "$(id -u)" = 0 ]; then systemctl restart app; else sudo -n systemctl restart app; fi',
-      ...{ 'confirm-timeout': '10s', 'health-timeout': '8s', 'health-stable': '0s' },
+      'confirm-timeout': '10s',
+      'health-timeout': '8s',
+      'health-stable': '0s',
     },
   })
   const run = startAction({ ...request, timeoutMs: 300_000 })

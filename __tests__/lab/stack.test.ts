@@ -46,9 +46,15 @@ ${more}configs:
       name: 'bots',
     }
     const deploying = {
-      ...{ path: '/srv/bots', strategy: 'stack', 'env-file': 'BOT_TOKEN=the-token-of-the-bot' },
-      ...{ registry: registry.name, 'registry-username': registry.user, 'registry-password': registry.password },
-      ...{ 'health-timeout': '60s', 'health-stable': '3s', 'confirm-timeout': '150s' },
+      path: '/srv/bots',
+      strategy: 'stack',
+      'env-file': 'BOT_TOKEN=the-token-of-the-bot',
+      registry: registry.name,
+      'registry-username': registry.user,
+      'registry-password': registry.password,
+      'health-timeout': '60s',
+      'health-stable': '3s',
+      'confirm-timeout': '150s',
     }
     return await startAction({
       workspace: workspace.path,

@@ -239,7 +239,12 @@ const silent = { info() {}, warning() {}, output() {}, mask() {} }
 async function joined(): Promise<Tailnet> {
   process.env.SSL_CERT_FILE = headscale.authority
   const options: TailnetOptions = {
-    ...{ mode: 'join', tags: [], loginServer: headscale.url, hostname: 'gha-here', apiUrl: '', description: '' },
+    mode: 'join',
+    tags: [],
+    loginServer: headscale.url,
+    hostname: 'gha-here',
+    apiUrl: '',
+    description: '',
     credentials: { way: 'key', key: new Secret(await headscale.key('tag:ci')) },
     binary: { folder: headscale.programs },
     hostSocket: '/nowhere',

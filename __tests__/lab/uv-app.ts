@@ -66,7 +66,9 @@ export class UvApp implements AsyncDisposable {
       ),
       'backend/pyproject.toml': more || stale ? signed(backend) : backend,
       'uv.lock': await lockOf(more ? 'signed' : 'plain'),
-      ...{ VERSION: `${version}\n`, BEHAVIOUR: `${behaviour}\n`, '.gitignore': '.venv\n__pycache__\n*.db\n' },
+      VERSION: `${version}\n`,
+      BEHAVIOUR: `${behaviour}\n`,
+      '.gitignore': '.venv\n__pycache__\n*.db\n',
       ...files,
     })
     this.#git('add', '-A')
@@ -98,8 +100,12 @@ export class UvApp implements AsyncDisposable {
   get values(): Record<string, string> {
     const { host } = this
     return {
-      ...{ SSH_USER: host.user, SSH_HOST: host.address, SSH_KEY: host.clientKey.private },
-      ...{ EGOGRAPH_HOST_KEY: host.knownHostsLine, HOMELAB_HOST_KEY: host.knownHostsLine, to: '' },
+      SSH_USER: host.user,
+      SSH_HOST: host.address,
+      SSH_KEY: host.clientKey.private,
+      EGOGRAPH_HOST_KEY: host.knownHostsLine,
+      HOMELAB_HOST_KEY: host.knownHostsLine,
+      to: '',
     }
   }
 

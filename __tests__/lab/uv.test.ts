@@ -141,7 +141,10 @@ test.concurrent('units of a user, installed from the repository: broken ones are
   const inputs = {
     ...recipe('egograph', app.values),
     ...hurry,
-    ...{ path: app.path, 'service-scope': 'user', 'unit-files': unit, sync: 'auto' },
+    path: app.path,
+    'service-scope': 'user',
+    'unit-files': unit,
+    sync: 'auto',
   }
   const deploy = async (version: Version, more: Record<string, string> = {}) =>
     await app.run(await app.commit(version), { ...inputs, ...more })

@@ -54,8 +54,11 @@ function load(
 }
 
 const base = {
-  ...{ host: 'nas.example.org', path: '/srv/x', 'ssh-key': key.private },
-  ...{ strategy: 'script', activate: 'true' },
+  host: 'nas.example.org',
+  path: '/srv/x',
+  'ssh-key': key.private,
+  strategy: 'script',
+  activate: 'true',
 }
 
 /** Every way in which what a block shows would be read. */

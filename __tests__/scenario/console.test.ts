@@ -21,7 +21,9 @@ async function typed(host: EmbeddedHost, ...args: string[]): Promise<string> {
   const as = host.owner ?? {}
   const env = { PATH: '/usr/bin:/bin', HOME: '/', SUDO_USER: 'bob' }
   const { stdout, stderr } = await promisify(execFile)(join(stateOf(host), 'rollback'), args, {
-    ...{ ...as, env, cwd: '/' },
+    ...as,
+    env,
+    cwd: '/',
   }).catch((error: { stdout: string; stderr: string }) => error)
   return stdout + stderr
 }
@@ -32,10 +34,8 @@ it.concurrent('what the action deployed, a person at the console takes back, wit
     source: { v: `${v}\n` },
     sha: v.repeat(40),
     inputs: {
-      ...{
-        prepare: 'cp v "$HOME/prepared"',
-        activate: 'cp v "$HOME/activated"; echo "$DEPLOY_PREVIOUS" >"$HOME/from"',
-      },
+      prepare: 'cp v "$HOME/prepared"',
+      activate: 'cp v "$HOME/activated"; echo "$DEPLOY_PREVIOUS" >"$HOME/from"',
       'env-file': `TOKEN=the-token-of-${v}`,
       'health-stable': '0s',
       health: 'command: cat "$HOME/activated" => /./',
@@ -53,8 +53,14 @@ it.concurrent('what the action deployed, a person at the console takes back, wit
   expect(said).not.toContain('the-token')
   expect(await liveTree(host)).toEqual({ v: 'a\n', '.env': { text: 'TOKEN=the-token-of-a\n', mode: 0o600 } })
   expect((await ledger(host)).at(-1)).toMatchObject({
-    ...{ mode: 'rollback', result: 'deployed', code: '', release: first.outputs['release'] },
-    ...{ actor: 'bob', run: 'console', previous: second.outputs['release'], previousRevision: 'b'.repeat(40) },
+    mode: 'rollback',
+    result: 'deployed',
+    code: '',
+    release: first.outputs['release'],
+    actor: 'bob',
+    run: 'console',
+    previous: second.outputs['release'],
+    previousRevision: 'b'.repeat(40),
   })
   await expectSettled(host)
 

@@ -39,7 +39,10 @@ const farther: Readonly<Record<string, RegExp>> = {
 /** At the least: its inputs were accepted. */
 const accepted = /HD-(?!INPUT|ENV|STRATEGY|INTERNAL)[A-Z]+-\d+$/
 const expected: Readonly<Record<string, string>> = {
-  ...{ deploy: 'deployed', rollback: 'deployed', plan: 'planned', status: 'healthy' },
+  deploy: 'deployed',
+  rollback: 'deployed',
+  plan: 'planned',
+  status: 'healthy',
 }
 
 /** What may lie in the repositories of the examples. */
@@ -82,7 +85,9 @@ async function siteOf(story: Documented, open: AsyncDisposableStack): Promise<Si
       if (inputs.source) await writeTree(folder, source)
       const sha = inputs.sync === 'git' ? await commitTree(workspace, {}) : undefined
       return await runAction({
-        ...{ inputs: given, workspace, skipPost: true },
+        inputs: given,
+        workspace,
+        skipPost: true,
         env: { GITHUB_API_URL: 'http://127.0.0.1:1', ...env },
         ...(sha ? { sha } : {}),
       })

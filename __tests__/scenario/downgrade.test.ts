@@ -118,7 +118,9 @@ it.concurrent('without a repository, or in that of something else, nobody is ask
   ] as const) {
     const result = await runAction({
       inputs: inputsFor(host, { force: 'true' }),
-      ...{ workspace, sha, skipPost: true },
+      workspace,
+      sha,
+      skipPost: true,
     })
     expectResult(result, 'deployed')
     expect(result.warnings).toEqual([])

@@ -56,14 +56,15 @@ const picked = steps.map((step, at): Ending => {
 const talk = (name: string) => `echo ${name} begins; sleep 0.3; echo ${name} ends`
 const inputs = {
   backup: 'tar: v',
-  ...{
-    before: talk('before'),
-    prepare: talk('prepare'),
-    migrate: talk('migrate'),
-    activate: talk('activate'),
-    after: talk('after'),
-  },
-  ...{ health: 'command: cat v', 'health-timeout': '10s', 'health-stable': '0s', 'confirm-timeout': '15s' },
+  before: talk('before'),
+  prepare: talk('prepare'),
+  migrate: talk('migrate'),
+  activate: talk('activate'),
+  after: talk('after'),
+  health: 'command: cat v',
+  'health-timeout': '10s',
+  'health-stable': '0s',
+  'confirm-timeout': '15s',
 }
 const hosts: EmbeddedHost[] = []
 const free: EmbeddedHost[] = []

@@ -23,7 +23,10 @@ async function start(colmena?: string): Promise<ActionRun> {
     await chmod(join(folder.path, 'bin/colmena'), 0o755)
   }
   const inputs = {
-    ...{ nodes: 'web', 'ssh-key': makeKey().private, name: 'shop', 'colmena-args': '--impure' },
+    nodes: 'web',
+    'ssh-key': makeKey().private,
+    name: 'shop',
+    'colmena-args': '--impure',
     'secret-files': `.env.production <- ${Buffer.from(secret).toString('base64')}\ntls/key.pem <- c29tZS1rZXk=`,
   }
   const env = { SSH_AUTH_SOCK: '/agent-of-the-job', CLICOLOR_FORCE: '1', RUST_BACKTRACE: 'full' }

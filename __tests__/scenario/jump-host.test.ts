@@ -19,7 +19,9 @@ async function behind({ forward = true } = {}) {
     'connect-timeout': '3s',
   }
   return {
-    ...{ target, jump, inputs },
+    target,
+    jump,
+    inputs,
     async [Symbol.asyncDispose]() {
       await jump[Symbol.asyncDispose]()
       await target[Symbol.asyncDispose]()

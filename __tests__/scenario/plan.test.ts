@@ -72,7 +72,9 @@ describe('mode: plan', () => {
     expectResult(result, 'planned')
     expect(result.plan).toMatchObject({
       changes: { added: ['come'], changed: ['change', 'keep'], removed: ['go'] },
-      ...{ edited: ['keep'], env: { added: ['NEW'], removed: ['OLD'] }, otherCommits: '' },
+      edited: ['keep'],
+      env: { added: ['NEW'], removed: ['OLD'] },
+      otherCommits: '',
       commits: [{ revision: next, subject: 'let it come' }, { subject: 'change it <img src=x> @all | `x`' }],
       commands: ['backup: tar: data', 'activate'],
       past: [{ result: 'deployed', activateMs: expect.any(Number) }],

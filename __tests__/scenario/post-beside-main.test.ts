@@ -19,7 +19,9 @@ test('a post that runs while main still waits takes the deploy back, and main sa
   const inputs = Object.entries(inputsFor(host, { activate: 'echo begun; sleep 600' }))
   const env = {
     ...Object.fromEntries(inputs.map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value])),
-    ...{ PATH: process.env.PATH, HOME: runner.path, GITHUB_REPOSITORY: 'acme/shop' },
+    PATH: process.env.PATH,
+    HOME: runner.path,
+    GITHUB_REPOSITORY: 'acme/shop',
     GITHUB_WORKSPACE: join(runner.path, 'work'),
     RUNNER_TEMP: join(runner.path, 'temp'),
     GITHUB_STATE: join(runner.path, 'state'),

@@ -36,8 +36,13 @@ const to = async (target: string, sha: string, files: Record<string, string> = {
     sha,
     source: { v: `${sha.slice(0, 1)}\n`, '.github/homelab-deploy.yml': config(), ...files },
     inputs: {
-      ...{ target, 'host-key': keys(), 'allow-downgrade': 'true' },
-      ...{ host: undefined, path: undefined, strategy: undefined, activate: undefined },
+      target,
+      'host-key': keys(),
+      'allow-downgrade': 'true',
+      host: undefined,
+      path: undefined,
+      strategy: undefined,
+      activate: undefined,
     },
   })
 

@@ -54,12 +54,10 @@ describe('mode: status', () => {
           ref: 'refs/heads/main',
           run: expect.stringContaining('/actions/runs/4242'),
         },
-        ...{
-          drift: [],
-          standing: [],
-          releases: [{ revision: one }],
-          past: [{ result: 'deployed' }, { result: 'deployed' }],
-        },
+        drift: [],
+        standing: [],
+        releases: [{ revision: one }],
+        past: [{ result: 'deployed' }, { result: 'deployed' }],
       },
     ])
     expect(result.summary).toContain('it is as it was deployed')

@@ -21,7 +21,9 @@ async function sending(sync: string) {
   const sha = await commitTree(repo.path, { small: 'x' })
   const place = { host: `deploy@127.0.0.1:${proxy.port}`, 'host-key': host.hostKey.line('127.0.0.1', proxy.port) }
   const result = await runAction({
-    ...{ inputs: inputsFor(host, { ...place, sync }), workspace: repo.path, sha },
+    inputs: inputsFor(host, { ...place, sync }),
+    workspace: repo.path,
+    sha,
     onLine: (line) => {
       if (line === '::group::Compare and send') proxy.delayMs = 200
     },

@@ -22,8 +22,13 @@ async function tailscaleSsh(banner: string, onAuth: (end: () => void) => void) {
   const { port: number } = port.address() as { port: number }
   return {
     inputs: {
-      ...{ host: `deploy@127.0.0.1:${number}`, 'host-key': key.line('127.0.0.1', number), 'ssh-key': client.private },
-      ...{ path: '/srv/app', strategy: 'script', activate: 'true', 'connect-timeout': '30s' },
+      host: `deploy@127.0.0.1:${number}`,
+      'host-key': key.line('127.0.0.1', number),
+      'ssh-key': client.private,
+      path: '/srv/app',
+      strategy: 'script',
+      activate: 'true',
+      'connect-timeout': '30s',
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()

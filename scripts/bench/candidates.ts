@@ -33,9 +33,16 @@ export function ours(name: string, inputs: Record<string, string> = {}, main?: s
     async deploy({ host, address, port, source }) {
       const run = await runAction({
         inputs: {
-          ...{ host: `${host.user}@${address}:${port}`, 'host-key': host.hostKey.line(address, port) },
-          ...{ 'ssh-key': host.clientKey.private, name: app, path: `~/${app}/live`, source, strategy: 'script' },
-          ...{ prepare: prepare.join('\n'), activate: activate.join('\n'), ...inputs },
+          host: `${host.user}@${address}:${port}`,
+          'host-key': host.hostKey.line(address, port),
+          'ssh-key': host.clientKey.private,
+          name: app,
+          path: `~/${app}/live`,
+          source,
+          strategy: 'script',
+          prepare: prepare.join('\n'),
+          activate: activate.join('\n'),
+          ...inputs,
         },
         workspace: source,
         skipPost: true,

@@ -16,7 +16,9 @@ export function drawGantt(source: string): string | undefined {
     ...source.matchAll(/^ +([^:\n]+?) *:(?:(done|crit), )?[\d-]+ (\d\d):(\d\d):(\d\d)\.(\d{3}), (\d+)ms$/gm),
   ].map(
     ([, label = '', kind = 'ok', hours, minutes, seconds, ms, length]): Bar => ({
-      ...{ label, kind: kind as Bar['kind'], length: Number(length) },
+      label,
+      kind: kind as Bar['kind'],
+      length: Number(length),
       from: ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1_000 + Number(ms),
     }),
   )

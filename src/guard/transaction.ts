@@ -135,12 +135,22 @@ export function begin(
   const work = `${state}/work`
   const unit = bootUnit(facts, id)
   const values = assign({
-    ...{ state, work, id, silence: silenceSeconds, evidence_seconds: evidenceSeconds },
-    ...{ confirm_seconds: transaction.confirmSeconds, timed: 'apply' },
-    ...{ rollback: transaction.rollback, token: transaction.lockToken, elapsed_ms: transaction.elapsedMs },
-    ...{ unit: unit.name, unit_dir: unit.dir, wanted_by: unit.target },
+    state,
+    work,
+    id,
+    silence: silenceSeconds,
+    evidence_seconds: evidenceSeconds,
+    confirm_seconds: transaction.confirmSeconds,
+    timed: 'apply',
+    rollback: transaction.rollback,
+    token: transaction.lockToken,
+    elapsed_ms: transaction.elapsedMs,
+    unit: unit.name,
+    unit_dir: unit.dir,
+    wanted_by: unit.target,
     phases: phases.filter((phase) => transaction.phases[phase] !== undefined).join(' '),
-    ...{ harmless: harmlessPhases.join(' '), gated: transaction.gated ? 'true' : '' },
+    harmless: harmlessPhases.join(' '),
+    gated: transaction.gated ? 'true' : '',
   })
   const file = (name: string, body: string) => heredoc(`cat >"$work/${name}"`, body)
   const script = (name: string, body: string) => file(name, `. ${quote(`${work}/head.sh`)}\n${body}\n`)

@@ -61,8 +61,10 @@ export function buildPlan(values: Values, given: Settings, env: Environment, req
     to: values.to,
     report: {
       // Of the jobs of a matrix each deploys to another target: the name tells their summaries apart.
-      ...{ environment: values.environment || (given.get('target')?.text.trim() ?? ''), url: values.url },
-      ...{ comment: values.comment, deployment: values.deployment },
+      environment: values.environment || (given.get('target')?.text.trim() ?? ''),
+      url: values.url,
+      comment: values.comment,
+      deployment: values.deployment,
     },
     run,
     values: { ...publicValues(given), name },

@@ -50,7 +50,11 @@ export function aim({ plan, recorder }: Context, { facts, state, record }: Known
     },
     filters: goal.filters,
     strategy: goal.strategy.compile(goal.options, facts),
-    ...{ id: goal.id, previousId: state.current, revision: goal.revision, name: plan.name, tree: goal.tree },
+    id: goal.id,
+    previousId: state.current,
+    revision: goal.revision,
+    name: plan.name,
+    tree: goal.tree,
   }
 }
 
@@ -83,18 +87,24 @@ export function begin(context: Context, member: Staging, several: boolean): Begu
   const { safety, mode, scripts } = plan
   const parts = {
     data: {
-      ...{
-        lines: goal.backup,
-        path: goal.path,
-        id: goal.id,
-        previousId: change.previousId,
-        again: mode === 'rollback',
-      },
-      ...{ restore: safety.rollback === 'data', migrate: scripts.migrate !== undefined, key: goal.fingerprint },
+      lines: goal.backup,
+      path: goal.path,
+      id: goal.id,
+      previousId: change.previousId,
+      again: mode === 'rollback',
+      restore: safety.rollback === 'data',
+      migrate: scripts.migrate !== undefined,
+      key: goal.fingerprint,
       force: safety.force,
     },
-    ...{ plan, vitals, record: goal.record, strategyName: goal.strategy.name, gated: several },
-    ...{ previousRevision: record.before?.revision ?? '', lockToken: lock.token, elapsedMs: recorder.elapsedMs },
+    plan,
+    vitals,
+    record: goal.record,
+    strategyName: goal.strategy.name,
+    gated: several,
+    previousRevision: record.before?.revision ?? '',
+    lockToken: lock.token,
+    elapsedMs: recorder.elapsedMs,
   }
   const transaction = compileTransaction(change, { ...parts, console: forConsole(change, parts, facts) })
   record.after = { id: goal.id, revision: goal.revision }

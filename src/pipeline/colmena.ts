@@ -74,7 +74,9 @@ export class Colmena {
     note: (text: string) => void,
   ): Promise<Followed> {
     const known = members.map(({ target, host }) => ({
-      ...{ target, hostKeyLine: host.hostKeyLine, jumpKeyLine: host.jumpKeyLine },
+      target,
+      hostKeyLine: host.hostKeyLine,
+      jumpKeyLine: host.jumpKeyLine,
     }))
     await using ssh = await openSshFor(known, this.#context.plan.run.temp, network)
     const names = members.map(({ target }) => this.nodeOf(target).name)
@@ -88,7 +90,9 @@ export class Colmena {
     const { all, deploy } = divideArguments(this.#hive.args)
     const { source } = plan.sync
     const answer = await followTool('colmena', [...verb, ...all, ...(ssh ? deploy : [])], {
-      ...{ cwd: source, signal, env: { ...jobEnvironment(), ...ssh?.env, ...plain, PWD: source } },
+      cwd: source,
+      signal,
+      env: { ...jobEnvironment(), ...ssh?.env, ...plain, PWD: source },
       onLine: (line) => log.info(line),
     })
     if (!answer.missing) return answer

@@ -33,10 +33,15 @@ function again(change: Change, parts: Known, facts: Facts): string {
   }
   const { plan } = parts
   const transaction = compileTransaction(then, {
-    ...{ ...parts, record: undefined, console: { keep: '', install: '' } },
+    ...parts,
+    record: undefined,
+    console: { keep: '', install: '' },
     // At the console data is backed up as ever; it is not brought back, and nothing is migrated.
     data: { ...parts.data, previousId: blanks.previous, again: true, restore: false, migrate: false },
-    ...{ previousRevision: blanks.previousRevision, lockToken: blanks.token, elapsedMs: 0, gated: false },
+    previousRevision: blanks.previousRevision,
+    lockToken: blanks.token,
+    elapsedMs: 0,
+    gated: false,
     plan: {
       ...plan,
       mode: 'rollback',

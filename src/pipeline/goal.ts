@@ -72,22 +72,35 @@ export function newRelease(context: Context): ((member: Pick<Known, 'facts' | 's
     const health = plan.health.checks.length > 0 ? plan.health.checks : strategy.checks(options)
     const { backup } = plan
     const record: ReleaseRecord = {
-      ...{
-        schema: 1,
-        id,
-        at: at.toISOString(),
-        name: plan.name,
-        strategy: strategy.name,
-        revision,
-        ref,
-        actor,
-        run: url,
-      },
-      ...{ path, exclude, protect, synced: tree, health, backup, options },
+      schema: 1,
+      id,
+      at: at.toISOString(),
+      name: plan.name,
+      strategy: strategy.name,
+      revision,
+      ref,
+      actor,
+      run: url,
+      path,
+      exclude,
+      protect,
+      synced: tree,
+      health,
+      backup,
+      options,
       fingerprint: fingerprint(plan, options, strategy, source),
     }
     return {
-      ...{ id, revision, strategy, path, filters: { exclude, protect }, tree, health, backup, options, record },
+      id,
+      revision,
+      strategy,
+      path,
+      filters: { exclude, protect },
+      tree,
+      health,
+      backup,
+      options,
+      record,
       fingerprint: record.fingerprint,
       begin: writeRelease(`${facts.state}/releases/${id}`, plan.scripts, plan.files, plan.secrets),
       stage: async (host, hostFacts, places, first) =>
@@ -155,13 +168,13 @@ function goalOf(plan: Plan, facts: Facts, state: HostState): Goal {
     })
   }
   return {
-    ...{
-      id: record.id,
-      revision: record.revision,
-      strategy: chooseStrategy(record.strategy, ''),
-      path: plan.given.has('path') ? facts.path.absolute : record.path,
-    },
-    ...{ filters: { exclude, protect }, tree: synced, record: undefined },
+    id: record.id,
+    revision: record.revision,
+    strategy: chooseStrategy(record.strategy, ''),
+    path: plan.given.has('path') ? facts.path.absolute : record.path,
+    filters: { exclude, protect },
+    tree: synced,
+    record: undefined,
     // Commands and files that are given win over those of the release, and are its own from now on.
     begin: writeRelease(`${facts.state}/releases/${record.id}`, plan.scripts, plan.files, plan.secrets),
     health: plan.given.has('health') ? plan.health.checks : record.health,

@@ -65,8 +65,12 @@ export async function checkRunning(context: Context, member: Aimed): Promise<rea
 function siteOf({ change: { places }, goal, facts }: Aimed, network: Network): Site {
   const systemctl = goal.options.uv?.scope === 'user' ? '--user' : ''
   return {
-    ...{ path: places.path, systemctl, since: `cat ${quote(`${places.state}/work/since`)}` },
-    ...{ network, engine: facts.engine, state: places.state },
+    path: places.path,
+    systemctl,
+    since: `cat ${quote(`${places.state}/work/since`)}`,
+    network,
+    engine: facts.engine,
+    state: places.state,
   }
 }
 
@@ -118,7 +122,10 @@ type Which = 'new' | 'old'
 function show(context: Context, record: MachineRecord, which: Which = 'new'): (watched: readonly Watched[]) => void {
   return (watched) => {
     const seen = watched.map(({ check, state, last }) => ({
-      ...{ check: check.text, healthy: state === 'healthy', seen: last?.seen ?? '', latencyMs: last?.latencyMs ?? 0 },
+      check: check.text,
+      healthy: state === 'healthy',
+      seen: last?.seen ?? '',
+      latencyMs: last?.latencyMs ?? 0,
     }))
     if (which === 'new') record.health = seen
     else record.healthAfter = seen

@@ -92,6 +92,8 @@ export async function refuseSecretsInStore(
 async function nix(tool: string, args: readonly string[]) {
   const env = Object.entries(process.env).filter(([name]) => /^(NIX_|XDG_)/.test(name))
   return await runTool(tool, args, { env: Object.fromEntries(env) as Record<string, string> }).catch(() => ({
-    ...{ code: 127, stdout: '', stderr: '' },
+    code: 127,
+    stdout: '',
+    stderr: '',
   }))
 }

@@ -9,9 +9,17 @@ export function ledgerLine(
   { change, record }: { readonly change: Change; readonly record: MachineRecord },
 ): (result: string) => LedgerLine {
   return (result) => ({
-    ...{ at: new Date().toISOString(), result, mode: plan.mode, strategy: recorder.strategy },
-    ...{ release: change.id, previous: change.previousId, revision: change.revision },
-    ...{ previousRevision: record.before?.revision ?? '', actor: plan.run.actor, run: plan.run.url },
-    ...{ code: result === 'failed' ? recorder.code : '', durationMs: recorder.elapsedMs },
+    at: new Date().toISOString(),
+    result,
+    mode: plan.mode,
+    strategy: recorder.strategy,
+    release: change.id,
+    previous: change.previousId,
+    revision: change.revision,
+    previousRevision: record.before?.revision ?? '',
+    actor: plan.run.actor,
+    run: plan.run.url,
+    code: result === 'failed' ? recorder.code : '',
+    durationMs: recorder.elapsedMs,
   })
 }

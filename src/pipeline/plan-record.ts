@@ -25,11 +25,21 @@ export async function planRecord(
     unchanged: !plan.safety.force && isSame(member, vitals.ill.size),
     ...(difference !== undefined && {
       changes: {
-        ...{ added: difference.added, changed: difference.changed, removed: difference.removed },
-        ...{ counts: onlyCounts(difference.counts), bytesSent: bytes },
+        added: difference.added,
+        changed: difference.changed,
+        removed: difference.removed,
+        counts: onlyCounts(difference.counts),
+        bytesSent: bytes,
       },
     }),
-    ...{ edited: difference?.drifted ?? [], commits, otherCommits: others, does, env, files, interrupts, notes },
+    edited: difference?.drifted ?? [],
+    commits,
+    otherCommits: others,
+    does,
+    env,
+    files,
+    interrupts,
+    notes,
     commands: [
       ...goal.backup.map((line) => `backup: ${line}`),
       ...['before', 'prepare', 'migrate', 'activate', 'after'].filter((name) => goal.options.commands.includes(name)),
@@ -39,8 +49,17 @@ export async function planRecord(
 }
 
 export const nothingKnown: Omit<PlanRecord, 'host' | 'obstacles'> = {
-  ...{ unchanged: false, edited: [], commits: [], otherCommits: '', does: [], env: { added: [], removed: [] } },
-  ...{ files: [], interrupts: [], commands: [], notes: [], past: [] },
+  unchanged: false,
+  edited: [],
+  commits: [],
+  otherCommits: '',
+  does: [],
+  env: { added: [], removed: [] },
+  files: [],
+  interrupts: [],
+  commands: [],
+  notes: [],
+  past: [],
 }
 
 export function obstaclesOf(problems: readonly DeployError[]): PlanRecord['obstacles'] {

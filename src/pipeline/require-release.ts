@@ -40,7 +40,8 @@ async function ask(context: Context, plan: Plan, label: string): Promise<string>
   if (commit === '' || running.revision !== commit)
     throw refuse(`It runs ${running.revision.slice(0, 12) || 'what has no commit'} there (release ${current}).`)
   const { text } = await host.run(`${assign({ ledger: `${facts.state}/ledger.jsonl` })}tail -n 1 "$ledger" >&3 || :`, {
-    ...{ label: 'Reading the ledger', quiet: true },
+    label: 'Reading the ledger',
+    quiet: true,
   })
   if (/"result":"(rollback-failed|unknown)"/.test(text))
     throw refuse('The last run there has ended without one known state, as its ledger says.')

@@ -20,7 +20,10 @@ export async function run(plan: Plan, recorder: Recorder, sink: Sink, runner: Ru
   let told: unknown
   const context: Context = {
     ...runner,
-    ...{ plan, recorder, log: sink, network: ownNetwork },
+    plan,
+    recorder,
+    log: sink,
+    network: ownNetwork,
     progress: (text) => progress.update(text),
     step: (name, work) =>
       sink.group(name, async () => {

@@ -149,17 +149,16 @@ export function compileTransaction(change: Change, parts: Parts): Transaction {
   const given = (phases: Transaction['phases']) =>
     Object.fromEntries(Object.entries(phases).filter(([, text]) => text !== ''))
   return {
-    ...{
-      state: places.state,
-      id,
-      previousId,
-      run: plan.run.url,
-      head: head(change),
-      elapsedMs: parts.elapsedMs,
-      lockToken: parts.lockToken,
-      gated: parts.gated,
-    },
-    ...{ confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000), rollback: plan.safety.rollback },
+    state: places.state,
+    id,
+    previousId,
+    run: plan.run.url,
+    head: head(change),
+    elapsedMs: parts.elapsedMs,
+    lockToken: parts.lockToken,
+    gated: parts.gated,
+    confirmSeconds: Math.ceil(plan.safety.confirmTimeout / 1_000),
+    rollback: plan.safety.rollback,
     snapshot: `${tree ? 'hd_snapshot' : 'mkdir -p "$work"'}\nhd_each_file hd_file_save\n${data.snapshot}${strategy.snapshot}\n${parts.console.keep}`,
     phases: given({
       build: strategy.build,
@@ -183,8 +182,14 @@ ${strategy.keep}
 ${parts.console.install}${writeAtomically(`${places.state}/current`, id)}${prune(places.state, plan.safety.keep, [id, previousId])}${data.confirm}\n${tidy}`,
     forget: `${data.forget}\n[ -f "$release/record.json" ] || rm -rf "$release"\n${tidy}`,
     ledger: {
-      ...{ mode: plan.mode, strategy: parts.strategyName, release: id, previous: previousId, revision },
-      ...{ previousRevision: parts.previousRevision, actor: plan.run.actor, run: plan.run.url },
+      mode: plan.mode,
+      strategy: parts.strategyName,
+      release: id,
+      previous: previousId,
+      revision,
+      previousRevision: parts.previousRevision,
+      actor: plan.run.actor,
+      run: plan.run.url,
     },
   }
 }

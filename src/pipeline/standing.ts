@@ -55,7 +55,11 @@ export function pastRuns({ ledger }: Standing): PastRun[] {
     .filter(({ result }) => result !== 'unchanged')
     .slice(0, 5)
     .map(({ at, result, mode, revision, durationMs, activateMs }) => ({
-      ...{ at, result, mode, revision, durationMs },
+      at,
+      result,
+      mode,
+      revision,
+      durationMs,
       ...(activateMs !== undefined && { activateMs }),
     }))
 }

@@ -13,11 +13,17 @@ export function statusRecord(
     host: record.host,
     ...(release && {
       release: {
-        ...{ id: release.id, revision: release.revision, ref: release.ref, actor: release.actor, run: release.run },
-        ...{ madeAt: release.at, since: since(state, standing) ?? release.at },
+        id: release.id,
+        revision: release.revision,
+        ref: release.ref,
+        actor: release.actor,
+        run: release.run,
+        madeAt: release.at,
+        since: since(state, standing) ?? release.at,
       },
     }),
-    ...{ running, drift },
+    running,
+    drift,
     releases: state.releases
       .filter(({ id }) => id !== state.current)
       .map(({ id, at, revision }) => ({ id, at, revision })),

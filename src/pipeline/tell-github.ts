@@ -112,7 +112,10 @@ function about({ mode, name, targets, run, report }: Plan, ref: string): Deploym
   const environment = report.environment || 'production'
   const parts = [run.id, run.attempt, run.job, name, environment, hosts]
   return {
-    ...{ ref, environment, runUrl: run.url, task: mode === 'rollback' ? 'rollback' : 'deploy' },
+    ref,
+    environment,
+    runUrl: run.url,
+    task: mode === 'rollback' ? 'rollback' : 'deploy',
     description: name,
     key: createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 20),
   }

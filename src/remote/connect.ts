@@ -37,7 +37,10 @@ export async function connect(target: Target, context: ConnectContext): Promise<
   const credentials: Credentials = { key: readPrivateKey(target), agent: target.agent, keyless }
   const { jump, address, hostKey, connectTimeout } = target
   const hop = (to: Pick<Hop, 'address' | 'hostKey'>, input: string): Hop => ({
-    ...{ address: to.address, hostKey: to.hostKey, input, direct: true },
+    address: to.address,
+    hostKey: to.hostKey,
+    input,
+    direct: true,
     open: (ms) => network.dial(to.address, ms, context.signal),
   })
   if (jump === undefined) return await reach(hop(target, 'host-key'), credentials, connectTimeout, context)

@@ -139,7 +139,10 @@ export function parseFacts(text: string, nowSeconds: number): Facts {
   }
   return {
     os: {
-      ...{ id: get('os.id'), like: get('os.like'), version: get('os.version'), name: get('os.name') },
+      id: get('os.id'),
+      like: get('os.like'),
+      version: get('os.version'),
+      name: get('os.name'),
       kernel: get('os.kernel'),
     },
     arch: get('arch'),

@@ -14,17 +14,21 @@ const commands: Readonly<Record<Exclude<Family, 'nixos'>, string>> = {
 /** What brings a tool, where its package is called otherwise, or where there is none: then the hint of the tool has to do. */
 const packages: Readonly<Record<string, Readonly<Partial<Record<Family, string>>>>> = {
   docker: {
-    ...{
-      debian: 'docker.io docker-compose',
-      ubuntu: 'docker.io docker-compose-v2',
-      alpine: 'docker docker-cli-compose',
-    },
-    ...{ fedora: 'moby-engine docker-compose', arch: 'docker docker-compose', suse: 'docker docker-compose' },
+    debian: 'docker.io docker-compose',
+    ubuntu: 'docker.io docker-compose-v2',
+    alpine: 'docker docker-cli-compose',
+    fedora: 'moby-engine docker-compose',
+    arch: 'docker docker-compose',
+    suse: 'docker docker-compose',
     nixos: 'virtualisation.docker.enable = true;',
   },
   'docker compose': {
-    ...{ debian: 'docker-compose', ubuntu: 'docker-compose-v2', alpine: 'docker-cli-compose' },
-    ...{ fedora: 'docker-compose', arch: 'docker-compose', suse: 'docker-compose' },
+    debian: 'docker-compose',
+    ubuntu: 'docker-compose-v2',
+    alpine: 'docker-cli-compose',
+    fedora: 'docker-compose',
+    arch: 'docker-compose',
+    suse: 'docker-compose',
     nixos: 'environment.systemPackages = [ pkgs.docker-compose ];',
   },
   rsync: everywhere('rsync'),

@@ -39,7 +39,9 @@ async function findComment(api: Api, pull: number, marker: string): Promise<Comm
   let first: number | undefined
   for (let page = 1; page <= pages; page++) {
     const comments = await api.ask<readonly Comment[]>('GET /repos/{owner}/{repo}/issues/{issue_number}/comments', {
-      ...{ issue_number: pull, per_page: 100, page },
+      issue_number: pull,
+      per_page: 100,
+      page,
     })
     for (const comment of comments.filter(({ body }) => body?.startsWith(marker))) {
       if (comment.user?.type === 'Bot') return comment

@@ -21,7 +21,8 @@ export async function commitsFromGitHub(
   const [base, head] = [before?.revision ?? '', after?.revision ?? '']
   if ((commits?.commits.length ?? 0) > 0 || base === head || !isWhole(base) || !isWhole(head)) return undefined
   const found = await api.ask<Comparison>('GET /repos/{owner}/{repo}/compare/{basehead}', {
-    ...{ basehead: `${base}...${head}`, per_page: page },
+    basehead: `${base}...${head}`,
+    per_page: page,
   })
   const total = found.total_commits
   if (total === 0) return undefined

@@ -34,15 +34,22 @@ export async function openDeployment(api: Api, about: DeploymentAbout): Promise<
   const { ref, environment, task, description, key, runUrl } = about
   // Asked first, so that a request that was answered by silence does not make a second one.
   const known = await api.ask<readonly Found[]>('GET /repos/{owner}/{repo}/deployments', {
-    ...{ sha: ref, environment, per_page: 10 },
+    sha: ref,
+    environment,
+    per_page: 10,
   })
   const ours = known.find(({ payload }) => JSON.stringify(payload ?? '').includes(key))
   if (ours !== undefined) return ours.id
   for (const { id } of known.slice(0, 3)) if (await isOfThisRun(api, id, runUrl)) return undefined
   const { id } = await api.ask<Found>('POST /repos/{owner}/{repo}/deployments', {
-    ...{ ref, task, environment, description: line(description, 140), payload: { homelab_deploy: key } },
+    ref,
+    task,
+    environment,
+    description: line(description, 140),
+    payload: { homelab_deploy: key },
     // The branch is what the job was started for: GitHub is to merge nothing, and to wait for no other check.
-    ...{ auto_merge: false, required_contexts: [] },
+    auto_merge: false,
+    required_contexts: [],
   })
   return id
 }
@@ -68,7 +75,9 @@ export async function sayDeploying(api: Api, id: number, runUrl: string): Promis
 export async function sayEnd(api: Api, id: number, report: Report): Promise<void> {
   const state = states[report.result] ?? 'error'
   await sayState(api, id, {
-    ...{ state, description: verdict(report).replaceAll('`', ''), log_url: report.run.url },
+    state,
+    description: verdict(report).replaceAll('`', ''),
+    log_url: report.run.url,
     ...(state === 'success' && { auto_inactive: true, ...(report.url && { environment_url: report.url }) }),
   })
 }
@@ -85,6 +94,8 @@ async function sayState(
   status: { readonly state: string; readonly description: string; readonly [more: string]: unknown },
 ): Promise<void> {
   await api.ask('POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses', {
-    ...{ ...status, deployment_id: id, description: cut(line(status.description), 140) },
+    ...status,
+    deployment_id: id,
+    description: cut(line(status.description), 140),
   })
 }

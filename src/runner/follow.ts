@@ -59,7 +59,9 @@ export async function followTool(
       child.on('error', reject)
       child.on('close', (code) =>
         resolve({
-          ...{ code: code ?? undefined, stdout: stdout.join('\n'), tail: tail.join('\n') },
+          code: code ?? undefined,
+          stdout: stdout.join('\n'),
+          tail: tail.join('\n'),
           missing: code === 127,
         }),
       )

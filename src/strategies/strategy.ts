@@ -87,8 +87,19 @@ export interface Scripts {
 
 /** Of a strategy that has nothing to do. */
 export const noScripts: Scripts = {
-  ...{ environment: '', preflight: '', snapshot: '', build: '', prepare: '', apply: '', restore: '' },
-  ...{ keep: '', tidy: '', inspect: '', diff: '', drift: '', foresee: '' },
+  environment: '',
+  preflight: '',
+  snapshot: '',
+  build: '',
+  prepare: '',
+  apply: '',
+  restore: '',
+  keep: '',
+  tidy: '',
+  inspect: '',
+  diff: '',
+  drift: '',
+  foresee: '',
 }
 
 /**

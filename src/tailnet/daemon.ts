@@ -175,7 +175,10 @@ function keep(folder: string, programs: string, uploadLogs: boolean, user: typeo
   // Without RUNNER_TRACKING_ID the runner does not kill it at the end of the job, before it could log out.
   const env = { ...cleanEnvironment(), ...Object.fromEntries(outside), HOME: folder, TS_LOGS_DIR: folder }
   const child = spawn('/bin/sh', ['-c', '"$@" &', 'sh', '/bin/sh', '-c', keeper, 'sh', folder, programs, ...words], {
-    ...{ cwd: folder, env, detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] },
+    cwd: folder,
+    env,
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
     ...user,
   })
   child.on('error', () => {})

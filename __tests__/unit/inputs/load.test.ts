@@ -240,7 +240,8 @@ describe('absent secrets', () => {
     })
     const run = {
       GITHUB_WORKFLOW_REF: 'acme/shop/.github/workflows/deploy.yml@refs/heads/main',
-      ...{ GITHUB_ACTION_REPOSITORY: 'org/homelab-deploy', GITHUB_JOB: 'deploy' },
+      GITHUB_ACTION_REPOSITORY: 'org/homelab-deploy',
+      GITHUB_JOB: 'deploy',
     }
     const said = (env: Record<string, string>, files: Record<string, string>) => {
       try {

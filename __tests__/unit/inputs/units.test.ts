@@ -52,6 +52,10 @@ it('what another strategy reads is refused, and what this one reads is kept for 
     'INPUT_SERVICE-SCOPE': 'user',
   }
   expect(planOf({ INPUT_STRATEGY: 'uv', ...inputs }).options.uv).toEqual({
-    ...{ args: ['--all-packages', '--no-dev'], services: ['api', 'web'], restart: [], unitFiles: [], scope: 'user' },
+    args: ['--all-packages', '--no-dev'],
+    services: ['api', 'web'],
+    restart: [],
+    unitFiles: [],
+    scope: 'user',
   })
 })

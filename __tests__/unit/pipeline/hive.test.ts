@@ -5,8 +5,16 @@ import { refuseStored } from '../../../src/pipeline/hive-store.ts'
 import type { HiveNode } from '../../../src/strategies/colmena/nodes.ts'
 
 const node = (name: string, more: Partial<HiveNode> = {}): HiveNode => ({
-  ...{ name, host: name, user: 'root', port: null, system: 'x86_64-linux', toplevel: '', drv: '' },
-  ...{ buildOnTarget: false, keys: [], ...more },
+  name,
+  host: name,
+  user: 'root',
+  port: null,
+  system: 'x86_64-linux',
+  toplevel: '',
+  drv: '',
+  buildOnTarget: false,
+  keys: [],
+  ...more,
 })
 
 function refusal(act: () => void): string {

@@ -4,18 +4,21 @@ import type { Aimed } from '../../../src/pipeline/fleet.ts'
 import { lookAhead } from '../../../src/pipeline/preflight.ts'
 
 const change = {
-  ...{ id: '2', previousId: '1', revision: 'c', name: 'app', filters: { exclude: [], protect: [] } },
-  ...{
-    places: { state: '/s', path: '/p', release: '/r', previous: '' },
-    strategy: { preflight: 'x', environment: '' },
-  },
+  id: '2',
+  previousId: '1',
+  revision: 'c',
+  name: 'app',
+  filters: { exclude: [], protect: [] },
+  places: { state: '/s', path: '/p', release: '/r', previous: '' },
+  strategy: { preflight: 'x', environment: '' },
 }
 
 /** Hosts that answer the look ahead with these lines. */
 async function warningsOf(answers: Record<string, string>): Promise<string[]> {
   const warnings: string[] = []
   const members = Object.entries(answers).map(([name, text]) => ({
-    ...{ record: { host: name }, change },
+    record: { host: name },
+    change,
     link: { host: { name, run: async () => ({ code: 0, text, tail: '' }) } },
   }))
   const context = {

@@ -26,14 +26,13 @@ async function site(more: Partial<Plan['run']> = {}, values: Record<string, stri
     mask() {},
   }
   const plan = planOf({
-    ...{
-      GITHUB_SHA: sha,
-      GITHUB_RUN_ID: '7',
-      GITHUB_API_URL: api.url,
-      INPUT_DEPLOYMENT: 'true',
-      INPUT_COMMENT: 'true',
-    },
-    ...{ 'INPUT_GITHUB-TOKEN': 'ghs_secret', INPUT_ENVIRONMENT: 'prod' },
+    GITHUB_SHA: sha,
+    GITHUB_RUN_ID: '7',
+    GITHUB_API_URL: api.url,
+    INPUT_DEPLOYMENT: 'true',
+    INPUT_COMMENT: 'true',
+    'INPUT_GITHUB-TOKEN': 'ghs_secret',
+    INPUT_ENVIRONMENT: 'prod',
   })
   const tell = async (report: Report, mode: Plan['mode'], signal = new AbortController().signal) => {
     const outside = { log: say, docsBase: '', signal, remember: (id: string) => void open.push(id) }

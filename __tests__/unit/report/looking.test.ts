@@ -25,13 +25,14 @@ const plan: PlanRecord = {
   unchanged: false,
   changes: { added: ['a'], changed: [], removed: [], counts: { added: 300, changed: 0, removed: 0 }, bytesSent: 2_048 },
   edited: [],
-  ...{
-    commits: [{ revision: 'b'.repeat(40), subject: 'One' }],
-    otherCommits: '7 more',
-    does: ['+ httpx 1', '~ x 1 → 2'],
-  },
+  commits: [{ revision: 'b'.repeat(40), subject: 'One' }],
+  otherCommits: '7 more',
+  does: ['+ httpx 1', '~ x 1 → 2'],
   env: { added: ['NEW'], removed: [] },
-  ...{ files: [], interrupts: ['api is restarted'], commands: ['migrate'], notes: [] },
+  files: [],
+  interrupts: ['api is restarted'],
+  commands: ['migrate'],
+  notes: [],
   past: [
     { ...past, activateMs: 3_000 },
     { ...past, activateMs: 1_000 },
@@ -50,7 +51,9 @@ const status: StatusRecord = {
     madeAt: past.at,
     since: past.at,
   },
-  ...{ running: ['api active'], drift: [{ kind: 'file', text: 'a was changed' }], standing: [] },
+  running: ['api active'],
+  drift: [{ kind: 'file', text: 'a was changed' }],
+  standing: [],
   releases: [{ id: 'r0', at: past.at, revision: 'd'.repeat(40) }],
   past: [past],
 }
@@ -106,7 +109,7 @@ describe('a status', () => {
 
 it('of several hosts says all of each in one place, and nothing of one that has nothing to say', () => {
   const hosts = ['a@x', 'b@x'].map((host) => ({ ...plan, host }))
-  const empty = { ...plan, ...{ host: 'c@x', obstacles: [], env: { added: [], removed: [] }, past: [], does: [] } }
+  const empty = { ...plan, host: 'c@x', obstacles: [], env: { added: [], removed: [] }, past: [], does: [] }
   const { changes: _, ...nothing } = { ...empty, interrupts: [], commands: [], commits: [], otherCommits: '' }
   const text = page({ ...planned, hosts: ['a@x', 'b@x', 'c@x'], plan: [...hosts, nothing] })
   expect(text.match(/^#### .*/gm)).toEqual([
@@ -114,7 +117,9 @@ it('of several hosts says all of each in one place, and nothing of one that has 
   ])
   expect(text).toContain('on 3 hosts')
   const states = page({
-    ...{ ...deployed, mode: 'status', result: 'healthy' },
+    ...deployed,
+    mode: 'status',
+    result: 'healthy',
     status: [status, { ...status, host: 'b@x', drift: [] }],
   })
   const [, first = '', second = ''] = states.split(/^#### .*/m)
@@ -136,18 +141,16 @@ test('nothing that a host or a commit says gets out of its place, or makes the p
     ...planned,
     plan: many(40).map((host) => ({
       ...plan,
-      ...{
-        host,
-        edited: many(300),
-        does: many(300),
-        interrupts: many(300),
-        files: many(300),
-        notes: many(90),
-        commands: many(90),
-        otherCommits: hostile,
-        commits: many(20).map((subject) => ({ revision: hostile, subject })),
-        env: { added: many(90), removed: [] },
-      },
+      host,
+      edited: many(300),
+      does: many(300),
+      interrupts: many(300),
+      files: many(300),
+      notes: many(90),
+      commands: many(90),
+      otherCommits: hostile,
+      commits: many(20).map((subject) => ({ revision: hostile, subject })),
+      env: { added: many(90), removed: [] },
     })),
   }
   const states: Report = {

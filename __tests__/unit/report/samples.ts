@@ -102,7 +102,10 @@ export const rollbackFailed: Report = {
 
 const past = [24_000, 21_000, 19_500].map((durationMs, index) => ({
   at: `2026-01-0${3 - index}T12:00:00Z`,
-  ...{ result: 'deployed', mode: 'deploy', revision: 'a1b2c3d4e5f60718293a4b5c6d7e8f9012345678', durationMs },
+  result: 'deployed',
+  mode: 'deploy',
+  revision: 'a1b2c3d4e5f60718293a4b5c6d7e8f9012345678',
+  durationMs,
   activateMs: 4_000,
 }))
 
@@ -112,36 +115,51 @@ const { changes, commits, usual: _, before, ...looking } = deployed
 export const planned: Report = {
   ...looking,
   ...(before && { before }),
-  ...{ result: 'planned', mode: 'plan', changed: false, warnings: [], notes: [] },
+  result: 'planned',
+  mode: 'plan',
+  changed: false,
+  warnings: [],
+  notes: [],
   after: { id: '', revision: 'e4f5a6b7c8d90718293a4b5c6d7e8f9012345678', subject: 'Sell *pears* (#12)' },
   plan: [
     {
-      ...{ host: 'deploy@web1', obstacles: [], unchanged: false, edited: [], files: ['.env'], otherCommits: '3 more' },
+      host: 'deploy@web1',
+      obstacles: [],
+      unchanged: false,
+      edited: [],
+      files: ['.env'],
+      otherCommits: '3 more',
       ...(changes && { changes }),
       commits: commits?.commits ?? [],
       does: ['~ web: ghcr.io/me/shop@sha256:1111 → sha256:2222', '+ worker: ghcr.io/me/worker@sha256:3333'],
       env: { added: ['PEAR_PRICE'], removed: ['APPLE_PRICE'] },
-      ...{
-        interrupts: ['web is started anew'],
-        commands: ['backup: sqlite: data/shop.db', 'migrate'],
-        notes: [],
-        past,
-      },
+      interrupts: ['web is started anew'],
+      commands: ['backup: sqlite: data/shop.db', 'migrate'],
+      notes: [],
+      past,
     },
   ],
 }
 
 export const drifted: Report = {
   ...looking,
-  ...{ result: 'unhealthy', mode: 'status', changed: false, warnings: [], notes: [] },
+  result: 'unhealthy',
+  mode: 'status',
+  changed: false,
+  warnings: [],
+  notes: [],
   health: rolledBack.health,
   status: [
     {
       host: 'deploy@web1',
       release: {
-        ...{ id: '20260102-120000-e4f5a6b', revision: 'e4f5a6b7c8d90718293a4b5c6d7e8f9012345678' },
-        ...{ ref: 'refs/heads/main', actor: 'me', run: 'https://github.com/me/shop/actions/runs/7' },
-        ...{ madeAt: '2026-01-02T12:00:00Z', since: '2026-01-02T12:00:24Z' },
+        id: '20260102-120000-e4f5a6b',
+        revision: 'e4f5a6b7c8d90718293a4b5c6d7e8f9012345678',
+        ref: 'refs/heads/main',
+        actor: 'me',
+        run: 'https://github.com/me/shop/actions/runs/7',
+        madeAt: '2026-01-02T12:00:00Z',
+        since: '2026-01-02T12:00:24Z',
       },
       running: ['web  ghcr.io/me/shop@sha256:2222  running since 2026-01-02'],
       drift: [{ kind: 'file', text: 'compose.yaml was edited' }],

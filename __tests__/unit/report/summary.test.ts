@@ -363,7 +363,11 @@ describe('the timeline', () => {
   /** All that Mermaid's language for such charts allows in a bar, and that none of its keywords can begin. */
   const bar = /^ {2}[✓✗–] [\p{L}\p{N} .,()@/_…-]+ :(?:crit, |done, )?2000-01-\d\d \d\d:\d\d:\d\d\.\d{3}, [1-9]\d*ms$/u
   const step = (name: string, startedMs: number, durationMs: number) => ({
-    ...{ name, startedMs, durationMs, result: 'ok' as const, note: '' },
+    name,
+    startedMs,
+    durationMs,
+    result: 'ok' as const,
+    note: '',
   })
 
   it('needs two steps', () => {

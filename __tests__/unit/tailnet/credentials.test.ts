@@ -52,8 +52,15 @@ afterEach(async () => {
 const oidc: Credentials = { way: 'oidc', clientId: 'id', audience: 'api.tailscale.com/id' }
 const oauth: Credentials = { way: 'oauth', clientId: 'id', secret: new Secret('tskey-client-secret') }
 const options = (credentials: Credentials): TailnetOptions => ({
-  ...{ mode: 'join', credentials, tags: ['tag:ci', 'tag:deploy'], loginServer: '', hostname: 'gha-1' },
-  ...{ binary: { folder: '/' }, apiUrl: `${url}/`, description: 'homelab-deploy run 1', hostSocket: '' },
+  mode: 'join',
+  credentials,
+  tags: ['tag:ci', 'tag:deploy'],
+  loginServer: '',
+  hostname: 'gha-1',
+  binary: { folder: '/' },
+  apiUrl: `${url}/`,
+  description: 'homelab-deploy run 1',
+  hostSocket: '',
 })
 const refused = async (credentials: Credentials): Promise<DeployError> =>
   await keyFor(options(credentials), issuer).then(

@@ -3,7 +3,9 @@ import type { PeerStatus, Status } from '../../../src/tailnet/local-api.ts'
 import { endsOf, portRule } from '../../../src/tailnet/policy.ts'
 
 const node = (tag: string, ip: string): PeerStatus => ({
-  ...{ HostName: 'x', DNSName: 'x.tail1234.ts.net.', TailscaleIPs: [ip] },
+  HostName: 'x',
+  DNSName: 'x.tail1234.ts.net.',
+  TailscaleIPs: [ip],
   Tags: tag === '' ? null : [tag],
 })
 const from = (Self: PeerStatus): Status => ({ BackendState: 'Running', Self })

@@ -90,8 +90,14 @@ export function buildScripts({ flake, args, check }: NixOptions, facts: Facts): 
   const { dir = '', folder = '', url = '', system = '', name } = parseFlake(flake)
   const values = assign({
     hd_nix: facts.tools['nix']?.path ?? '/run/current-system/sw/bin/nix',
-    ...{ hd_flake_dir: dir, hd_flake_folder: folder, hd_flake_url: url, hd_flake_system: system, hd_flake_name: name },
-    ...{ hd_check: check ? 'true' : '', hd_any: facts.sudo === 'any' ? 'true' : '', hd_arch: facts.arch },
+    hd_flake_dir: dir,
+    hd_flake_folder: folder,
+    hd_flake_url: url,
+    hd_flake_system: system,
+    hd_flake_name: name,
+    hd_check: check ? 'true' : '',
+    hd_any: facts.sudo === 'any' ? 'true' : '',
+    hd_arch: facts.arch,
   })
   return { head: values + functions, build: `set -- ${args.map(quote).join(' ')}\n${build}` }
 }

@@ -102,7 +102,9 @@ async function onHost({ host, facts }: Member, script: string): Promise<string[]
   const { head } = activationScripts(facts, { native: false, judged: true })
   const values = assign({ hd_nix: facts.tools['nix']?.path ?? '/run/current-system/sw/bin/nix' })
   const { text } = await host.run(`${head}${values}${lookingFunctions}${script}`, {
-    ...{ label: 'Looking at the system', quiet: true, timeoutMs: 120_000 },
+    label: 'Looking at the system',
+    quiet: true,
+    timeoutMs: 120_000,
   })
   return text.split('\n').filter(Boolean)
 }

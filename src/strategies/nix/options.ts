@@ -15,7 +15,13 @@ export interface NixOptions {
 }
 
 export const noNix: NixOptions = {
-  ...{ flake: '', buildOn: 'host', args: [], check: false, activation: 'guarded', restart: [], judged: false },
+  flake: '',
+  buildOn: 'host',
+  args: [],
+  check: false,
+  activation: 'guarded',
+  restart: [],
+  judged: false,
 }
 
 export interface Flake {

@@ -66,7 +66,8 @@ export async function nix(words: readonly string[], cwd: string, kind: string): 
   const found = 'command -v nix >/dev/null 2>&1 || exit 127; exec nix "$@"'
   const features = ['--extra-experimental-features', 'nix-command flakes']
   const { code, stdout, stderr } = await runTool('/bin/sh', ['-c', found, 'nix', ...features, ...words], {
-    ...{ cwd, env: { NO_COLOR: '1' } },
+    cwd,
+    env: { NO_COLOR: '1' },
   })
   if (code === 0) return stdout
   if (code === 127) {

@@ -29,7 +29,8 @@ export function unitsOf(
   const { head, snapshot, activate, back, inspect } = unitScripts({ ...noUv, restart }, programsOf(facts))
   // The files of the units are Nix's; the lists of files are empty.
   return {
-    ...{ head, inspect },
+    head,
+    inspect,
     snapshot: `cp /proc/sys/kernel/random/boot_id "$work/uv.boot" 2>/dev/null || :\nrm -f "$work/uv.applied"\n${snapshot}`,
     begin: ': >"$work/uv.applied"\n',
     apply: `${rest}${activate}`,

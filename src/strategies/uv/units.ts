@@ -181,7 +181,9 @@ export function unitScripts({ services, restart, unitFiles, scope }: UvOptions, 
   )
   const head = `${assign({
     hd_user_scope: scope === 'user' ? '--user' : '',
-    ...{ hd_systemctl: programs.systemctl, hd_install: programs.install, hd_rm: programs.rm },
+    hd_systemctl: programs.systemctl,
+    hd_install: programs.install,
+    hd_rm: programs.rm,
   })}hd_services() { ${each(services)}; }
 hd_units() { ${each([...new Set([...restart, ...services])])}; }
 hd_unit_files() { ${each(files.map(({ name }) => name))}; }

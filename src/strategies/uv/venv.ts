@@ -153,6 +153,12 @@ ${functions}`
     head,
     environment: assign({ hd_uv_program: program }) + environment,
     snapshot: `rm -f "$work"/uv.*\nhd_uv_save\ncp /proc/sys/kernel/random/boot_id "$work/uv.boot" 2>/dev/null || :\n[ -e "$path/.venv" ] || [ -L "$path/.venv" ] || : >"$work/uv.none"\n`,
-    ...{ build, place, swap, back, clear, keep, changed },
+    build,
+    place,
+    swap,
+    back,
+    clear,
+    keep,
+    changed,
   }
 }
