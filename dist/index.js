@@ -72155,9 +72155,12 @@ for t in $tools; do ! command -v "$t" >/dev/null 2>&1 || { printf 'tool.%s=' "$t
 if [ "$uid" = 0 ]; then say sudo root
 elif ! command -v sudo >/dev/null 2>&1; then say sudo none
 else
-  if sudo -n /bin/sh -c : 2>/dev/null; then say sudo any
-  elif sudo -n -l >/dev/null 2>&1; then say sudo some
-  else say sudo none; fi </dev/null &
+  (
+    sudo -n -l >/dev/null 2>&1 & listed=$!
+    if sudo -n /bin/sh -c : 2>/dev/null; then say sudo any
+    elif wait "$listed"; then say sudo some
+    else say sudo none; fi
+  ) </dev/null &
 fi
 (
 ${engine/* engineScript */.mC}
