@@ -74552,297 +74552,397 @@ function reasonOf(output) {
         '');
 }
 
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-;// CONCATENATED MODULE: ./lib/pipeline/hive-store.js
+;// CONCATENATED MODULE: ./lib/strategies/as-root.js
 
-
-
-
-
-/** A key whose content is in the store is no secret any more: on the runner, and on whoever gets the closure. */
-function refuseStored(nodes) {
-    for (const { name, keys } of nodes) {
-        const key = keys.find(({ stored }) => stored);
-        if (key === undefined)
-            continue;
-        throw new errors/* DeployError */.sH('HD-HIVE-05', `The key ${key.name} of ${name} is taken from the Nix store.`, {
-            why: 'A path such as `./secret` in a flake is copied into the store, which everybody may read.',
-            fix: 'Give `keyFile` the quoted, absolute path of the file itself: `keyFile = builtins.getEnv "PWD" + "/secret";`, with `colmena-args: --impure`.',
-        });
-    }
-}
-/** What this runner cannot build is told before hours are spent on what it can. */
-async function refuseForeign(nodes, args) {
-    const here = nodes.filter(({ system, buildOnTarget }) => system !== '' && !buildOnTarget);
-    if (here.length === 0 || args.includes('--build-on-target'))
-        return;
-    const runner = await runnerSystems();
-    if (runner === undefined || runner.builders)
-        return;
-    for (const { name, system, drv } of here) {
-        if (runner.systems.includes(system) || !(await hasToBuild(drv)))
-            continue;
-        throw new errors/* DeployError */.sH('HD-HIVE-04', `${name} is ${system}, and this runner cannot build for that.`, {
-            why: `It builds for ${runner.systems.join(', ')}, and has no remote builder. What is missing is in no binary cache either.`,
-            fix: 'Build on the node (`deployment.buildOnTarget = true`), use a runner of that architecture, or set up emulation (`docker/setup-qemu-action` and `extra-platforms`) before this step.',
-        });
-    }
-}
-async function runnerSystems() {
-    const feature = ['--extra-experimental-features', 'nix-command'];
-    for (const words of [['config', 'show'], ['show-config']]) {
-        const { code, stdout } = await nix('nix', [...feature, ...words, '--json']);
-        if (code !== 0)
-            continue;
-        const settings = JSON.parse(stdout);
-        const list = (name) => [settings[name]?.value ?? []].flat().map(String);
-        return {
-            systems: [...list('system'), ...list('extra-platforms')],
-            builders: await hasBuilders(list('builders')[0]),
-        };
-    }
-    return undefined;
-}
-/** `@FILE` names the file that lists them, which is there or not. */
-async function hasBuilders(text = '') {
-    if (!text.startsWith('@'))
-        return text.trim() !== '';
-    const lines = await (0,promises_.readFile)(text.slice(1), 'utf8').catch(() => '');
-    return /^[^#\s]/m.test(lines);
-}
-async function hasToBuild(drv) {
-    const { code, stderr } = await nix('nix-store', ['--realise', '--dry-run', drv]);
-    return code !== 0 || /will be built/.test(stderr);
-}
-/** Whether a secret lies in what the systems are built from: a `src = ./.` takes all there is. */
-async function refuseSecretsInStore(nodes, files, source) {
-    const drvs = nodes.flatMap(({ drv }) => (drv === '' ? [] : [drv]));
-    if (files.length === 0 || drvs.length === 0)
-        return;
-    const search = files.map(({ path, base64 }) => {
-        const size = Buffer.from(base64.reveal(), 'base64').length;
-        return size === 0
-            ? ''
-            : `find "$store" -type f -size ${size}c -exec cmp -s {} ${(0,shell/* quote */.hD)((0,external_node_path_.join)(source, path))} \\; -print 2>/dev/null\n`;
-    });
-    const script = `nix-store -q --requisites "$@" 2>/dev/null | grep -v '\\.drv$' | while read -r store; do\n:\n${search.join('')}done`;
-    const { stdout } = await nix('/bin/sh', ['-c', script, 'sh', ...drvs]);
-    const [found] = stdout.split('\n');
-    if (!found)
-        return;
-    throw new errors/* DeployError */.sH('HD-HIVE-05', 'A secret file has been copied into the Nix store.', {
-        why: `It is ${found}: a path such as \`./.\` in the hive takes every file beside it along.`,
-        fix: 'Let `src` name the folder of the code alone, or filter it (`lib.fileset`, `lib.cleanSourceWith`). Nothing was sent; on a runner of your own collect that path: `nix-store --delete`.',
-    });
-}
-/** Nix finds its store and its settings by the environment. */
-async function nix(tool, args) {
-    const env = Object.entries(process.env).filter(([name]) => /^(NIX_|XDG_)/.test(name));
-    return await (0,exec/* runTool */.q)(tool, args, { env: Object.fromEntries(env) }).catch(() => ({
-        code: 127,
-        stdout: '',
-        stderr: '',
-    }));
-}
-
-;// CONCATENATED MODULE: ./lib/pipeline/hive-work.js
-
-
-
-
-
-/** Builds the systems on the runner, and copies them to the nodes, where nothing changes by that. */
-async function pushSystems(context, members) {
-    const { colmena, plan, step } = context;
-    if (colmena === undefined || plan.mode !== 'deploy')
-        return;
-    const nodes = members.map(({ target }) => colmena.nodeOf(target));
-    await step('Build and push', async ({ note }) => {
-        await refuseSecretsInStore(nodes, plan.hive?.files ?? [], plan.sync.source);
-        const answer = await colmena.deploy(['apply', 'push'], members, context, note);
-        if (answer.code !== 0)
-            throw notPushed(answer);
-    });
-}
-function notPushed({ tail }) {
-    const why = reasonOf(tail);
-    const untrusted = /lacks a (valid )?signature|trusted-users|is not trusted/i.test(tail);
-    return new errors/* DeployError */.sH('HD-HIVE-07', 'colmena could not build the systems, or not copy them to the nodes.', {
-        why,
-        fix: untrusted
-            ? 'The node takes no unsigned store path from this user: deploy as root (`deployment.targetUser`), name the user in `nix.settings.trusted-users` of the node, or build on it (`deployment.buildOnTarget`).'
-            : 'What colmena and Nix said is in the log of this step. Nothing was changed on the nodes.',
-        detail: tail,
-    });
-}
-/** The keys of a node, uploaded while it waits for them in the middle of its change. */
-async function uploadKeys(context, member) {
-    const keys = context.colmena?.nodeOf(member.target).keys ?? [];
-    const native = context.plan.hive?.native === true && context.plan.mode === 'deploy';
-    if (context.colmena === undefined || keys.length === 0 || native || context.plan.mode === 'rollback')
-        return;
-    const { colmena, plan } = context;
-    await context.step(titleOn(member, 'Upload keys'), async ({ note }) => {
-        const owners = keys.flatMap(({ user, group }) => [
-            ['passwd', user],
-            ['group', group],
-        ]);
-        const lacking = await asked(member, 'keys', owners);
-        if (lacking === undefined)
-            return;
-        // Owners that only the new system brings: as in a deploy of colmena itself, its activation gives them the keys.
-        const early = plan.mode === 'deploy' && lacking.length > 0;
-        const verb = early ? ['apply', 'dry-activate', '--force-replace-unknown-profiles'] : ['upload-keys'];
-        const answer = await colmena.deploy(verb, [member], context, note);
-        // With keys for after the activation it ends in an error, once the others are there; the host looks itself.
-        if (answer.code !== 0 && !(early && keys.some(({ late }) => late)))
-            throw notUploaded(answer, keys);
-        note(`${keys.length} ${keys.length === 1 ? 'key' : 'keys'}`);
-        await answered(member, 'keys');
-    });
-}
-/** Keys that colmena brings after the activation: their owners may be users of the new system. */
-async function uploadLateKeys(context, member) {
-    const { colmena, plan } = context;
-    const keys = colmena?.nodeOf(member.target).keys ?? [];
-    const late = keys.filter((key) => key.late);
-    if (colmena === undefined || late.length === 0 || plan.mode !== 'deploy' || plan.hive?.native)
-        return;
-    await context.step(titleOn(member, 'Upload keys for after the activation'), async ({ note }) => {
-        const answer = await colmena.deploy(['upload-keys'], [member], context, note);
-        if (answer.code !== 0)
-            throw notUploaded(answer, late);
-    });
-}
-function notUploaded({ tail }, keys) {
-    return new errors/* DeployError */.sH('HD-HIVE-06', `The keys ${keys.map(({ name }) => name).join(', ')} could not be uploaded.`, {
-        why: reasonOf(tail),
-        fix: 'Check `deployment.keys`: a `keyFile` has to be the absolute path of a file that is there (`secret-files` writes one), a `keyCommand` may not ask for anything.',
-        detail: tail,
-    });
-}
-/** `activation: native`: colmena activates over its own connection, while the host waits with the way back at hand. */
-async function activateNatively(context, member) {
-    const { colmena, plan } = context;
-    if (colmena === undefined || plan.mode !== 'deploy' || !plan.hive?.native)
-        return;
-    await context.step(titleOn(member, 'Activate by colmena'), async ({ note }) => {
-        if ((await asked(member, 'switch')) === undefined)
-            return;
-        const verb = ['apply', 'switch', '--force-replace-unknown-profiles'];
-        const answer = await colmena.deploy(verb, [member], context, note);
-        if (answer.code !== 0) {
-            throw new errors/* DeployError */.sH('HD-HIVE-08', 'colmena could not activate the new system.', {
-                why: reasonOf(answer.tail),
-                fix: 'With `activation: guarded` units that fail are a matter of `health`, and a lost connection does not stop an activation.',
-                detail: answer.tail,
-            });
-        }
-        await answered(member, 'switch');
-    });
-}
-/** Waits until the host waits for the runner; of these accounts, says which it lacks. Undefined when its change was ended meanwhile. */
-async function asked({ link, change }, what, accounts = []) {
-    const looks = accounts.map(([database, name]) => `getent ${database} ${(0,shell/* quote */.hD)(name)} >/dev/null 2>&1 || echo ${(0,shell/* quote */.hD)(`lacks ${name}`)} >&3\n`);
-    const script = `${(0,shell/* assign */.kp)({ work: `${change.places.state}/work`, what })}${wait}${looks.join('')}`;
-    const { text } = await link.host.run(script, { label: 'Waiting for the host', quiet: true, timeoutMs: 60_000 });
-    const lines = text.split('\n');
-    return lines.includes('waits') ? lines.filter((line) => line.startsWith('lacks ')) : undefined;
-}
-const wait = (0,shell.sh) `
-turns=0
-until [ -e "$work/asked.$what" ] || [ -e "$work/verdict" ] || [ ! -e "$work/open" ] || [ "$turns" -ge 150 ]; do sleep 0.2; turns=$((turns + 1)); done
-[ ! -e "$work/open" ] || [ ! -e "$work/asked.$what" ] || echo waits >&3
+/**
+ * `hd_as_root COMMAND…`, with nothing to read: the lists that loops of ours read are their own. Units of the user's own need
+ * nobody else.
+ */
+const asRoot = (0,shell.sh) `
+hd_as_root() { if [ "$(id -u)" = 0 ] || [ -n "\${hd_user_scope-}" ]; then "$@"; else sudo -n "$@"; fi </dev/null; }
 `;
-/** What colmena did may have cut the connection. */
-async function answered(member, what) {
-    const script = `: >${(0,shell/* quote */.hD)(`${member.change.places.state}/work/done-by-runner.${what}`)}`;
-    const tell = async () => await member.link.host.run(script, { label: 'Telling the host', quiet: true, timeoutMs: 60_000 });
-    await tell().catch(async (error) => {
-        if (!(error instanceof errors/* ConnectionLost */.pz))
-            throw error;
-        await member.guard.reconnect();
-        await tell();
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/system.js
+
+
+/**
+ * The shell functions about systems: which one runs and which would be booted, how one takes the place of another, and
+ * how nobody's garbage collection takes it. Wants what `activationScripts` assigns.
+ */
+const systemFunctions = `${asRoot}${(0,shell.sh) `
+hd_profile=/nix/var/nix/profiles/system
+hd_code=0
+hd_note() { printf 'homelab-deploy: %s\n' "$1"; }
+hd_failed() { printf 'hd-nix: %s\t%s\n' "$1" "$(printf %s "$2" | tr '\n' ' ')" >&2; }
+hd_running() { readlink -f /run/current-system 2>/dev/null || :; }
+hd_next() { readlink -f "$hd_profile" 2>/dev/null || :; } # what would be booted
+hd_new() { readlink -- "$release/nix/system" 2>/dev/null || :; }
+hd_generation() { readlink "$hd_profile" 2>/dev/null | sed -n 's/^.*system-\([0-9]*\)-link$/\1/p'; }
+hd_ill() {
+  systemctl list-units --state=failed,auto-restart --plain --no-legend --no-pager 2>/dev/null </dev/null | awk '{ print $1, $4 }' | while read -r hd_one hd_sub; do
+    # Who ended well and is started again has not failed.
+    [ "$hd_sub" != auto-restart ] || [ "$(systemctl show -p ExecMainStatus --value -- "$hd_one" 2>/dev/null </dev/null)" != 0 ] || continue
+    printf '%s\n' "$hd_one"
+  done | LC_ALL=C sort
+}
+hd_hold() { # LINK SYSTEM: for as long as LINK is there, no garbage collection takes SYSTEM
+  mkdir -p -- "$(dirname -- "$1")" && "$hd_nix_bin/nix-store" --realise "$2" --add-root "$1" --indirect >/dev/null
+}
+hd_activate() { # VERB SYSTEM
+  if [ -z "$hd_rebuild" ]; then
+    # Its group is written down first; sudo may have given it one of its own.
+    hd_as_root /bin/sh -c 'read -r stat </proc/$$/stat; echo "\${stat##*) }" >"$1"; exec "$2" "$3"' sh "$work/nix.group" "$2/bin/switch-to-configuration" "$1"
+    return
+  fi
+  # Every nixos-rebuild knows flakes, and only new ones store paths; this flake is the system that is there already. Some
+  # begin by looking in it for a newer nixos-rebuild, and end where there is none: they find the one that they are.
+  hd_own=$(readlink -f "$hd_rebuild"); hd_own=\${hd_own%/bin/*}
+  case $hd_own in /nix/store/*) hd_own="config.system.build.nixos-rebuild = builtins.storePath \"$hd_own\";" ;; *) hd_own= ;; esac
+  rm -rf "$work/nix.flake" && mkdir -p "$work/nix.flake" || return 1
+  printf '{ outputs = _: { nixosConfigurations.system = { %s config.system.build.toplevel = builtins.storePath "%s"; }; }; }\n' "$hd_own" "$2" >"$work/nix.flake/flake.nix"
+  (cd -- "$work/nix.flake" && hd_as_root "$hd_rebuild" "$1" --flake path:.#system --impure)
+}
+# Another one is at it: its lock is taken (11), or the unit that nixos-rebuild wants to run it in.
+hd_busy() { [ "$hd_code" = 11 ] || { [ "$hd_code" = 1 ] && [ -n "$hd_rebuild" ] && [ -n "$(hd_units_of_rebuild)" ]; }; }
+hd_units_of_rebuild() { systemctl list-units --state=active,activating,deactivating --plain --no-legend --no-pager 'nixos-rebuild-switch-to-configuration*.service' 2>/dev/null </dev/null | awk '{ print $1 }'; }
+# Into $hd_code what switch-to-configuration said.
+hd_switch() { # VERB SYSTEM SECONDS
+  hd_turns=0
+  while hd_code=0; hd_activate "$1" "$2" || hd_code=$?; hd_busy && [ "$hd_turns" -lt "$3" ]; do
+    [ "$hd_turns" != 0 ] || echo 'Another activation is at it; waiting for its end.'
+    sleep 1; hd_turns=$((hd_turns + 1))
+  done
+}
+hd_boot() { # SYSTEM: from now on it is what boots. nixos-rebuild sets the profile itself.
+  if [ -z "$hd_rebuild" ] && [ "$(hd_next)" != "$1" ]; then hd_as_root "$hd_nix_bin/nix-env" -p "$hd_profile" --set "$1" || return 1; fi
+  hd_switch boot "$1" 120
+  [ "$hd_code" = 0 ]
+}
+hd_boot_as_before() {
+  hd_before=$(cat "$work/nix.next"); hd_number=$(cat "$work/nix.generation")
+  [ -n "$hd_before" ] && { [ "$(hd_next)" != "$hd_before" ] || [ -e "$work/nix.boots" ]; } || return 0
+  if [ -z "$hd_rebuild" ] && [ -n "$hd_number" ] && [ "$(readlink -f "$hd_profile-$hd_number-link")" = "$hd_before" ]; then
+    hd_as_root "$hd_nix_bin/nix-env" -p "$hd_profile" --switch-generation "$hd_number" || return 1
+  fi
+  hd_boot "$hd_before" && rm -f "$work/nix.boots"
+}
+# What is left of an activation that was ended half-way, and holds its lock: only root can end it, and its group tells it.
+hd_end_activation() {
+  # The unit of nixos-rebuild outlives it.
+  if [ -n "$hd_rebuild" ] && [ -n "$hd_may" ]; then
+    for hd_unit in $(hd_units_of_rebuild); do
+      case $(systemctl show -p ExecStart "$hd_unit" 2>/dev/null) in *"$(hd_new)/bin/switch-to-configuration"*) hd_as_root systemctl kill -s KILL "$hd_unit" || : ;; esac
+    done
+  fi
+  read -r _ _ hd_group _ 2>/dev/null <"$work/nix.group" || return 0
+  cmp -s "$work/nix.boot-id" /proc/sys/kernel/random/boot_id || return 0
+  # A number is not given anew while a group bears it.
+  case $({ tr '\0' ' ' <"/proc/$hd_group/cmdline"; } 2>/dev/null) in '' | *"$work/phase/"* | *switch-to-configuration*) ;; *) return 0 ;; esac
+  read -r hd_stat <"/proc/$$/stat"; set -- \${hd_stat##*) }
+  [ "$3" != "$hd_group" ] || return 0
+  for hd_signal in TERM 0 0 KILL 0; do
+    hd_as_root kill -s "$hd_signal" -- "-$hd_group" 2>/dev/null || return 0
+    sleep 1
+  done
+}
+`}`;
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/activation.js
+
+
+/**
+ * A NixOS system takes the place of another, in the one order that a power cut cannot break: `test` (the boot loader
+ * still starts the old system), health, the vote, and only then the profile and the boot loader.
+ *
+ *   $release/nix/system      the new system: a link that keeps it from garbage collection; whoever builds makes it
+ *                            (`hd_hold "$release/nix/system" STORE-PATH`)
+ *   $release/nix/generation  its number in the system profile, once it is confirmed
+ *   $work/nix.*              what ran before, as absolute paths, held likewise until the change is over
+ */
+const snapshot = (0,shell.sh) `
+rm -rf "$work"/nix.*
+hd_running >"$work/nix.was"
+hd_next >"$work/nix.next"
+hd_generation >"$work/nix.generation"
+hd_ill >"$work/nix.ill"
+cp /proc/sys/kernel/random/boot_id "$work/nix.boot-id" 2>/dev/null || :
+hd_hold "$work/nix.system" "$(hd_running)"
+`;
+const apply = (0,shell.sh) `
+hd_system=$(hd_new)
+if [ "$(hd_running)" = "$hd_system" ]; then hd_note 'the system is the one that runs already'
+else
+  : >"$work/nix.applied"
+  if [ "$hd_verb" != test ]; then : >"$work/nix.boots"; fi
+  hd_switch "$hd_verb" "$hd_system" 10
+  # Where no health check does, this looks whether all that was started lasts.
+  [ -n "$hd_judged" ] || sleep 5
+  hd_ill >"$work/nix.ill.new"
+  hd_fell=$(LC_ALL=C comm -13 "$work/nix.ill" "$work/nix.ill.new" | tr '\n' ' ' | sed 's/ $//')
+  # An old nixos-rebuild says 1 for everything.
+  if [ "$hd_code" = 1 ] && [ -n "$hd_rebuild" ] && [ -n "$hd_fell" ] && [ "$(hd_running)" = "$hd_system" ]; then hd_code=4; fi
+  # Units that fail after it hide that the activation script did.
+  if [ "$hd_code" = 4 ] && grep -qs '^Failed to run activate script' "$work"/log.*; then hd_code=2; fi
+  case $hd_code in
+    0 | 4) if [ -z "$hd_fell" ]; then
+        if [ "$hd_code" = 0 ]; then :
+        elif [ -s "$work/nix.ill.new" ]; then hd_note 'the units that failed had failed before'
+        else hd_note 'warning: the new system runs, and not all of its units could be started or reloaded: the log of this step names them'; fi
+      elif [ -n "$hd_judged" ]; then hd_note "warning: the new system runs, and these units failed: \${hd_fell}(health decides)"
+      else hd_failed 4 "$hd_fell"; exit 4; fi ;;
+    *) hd_failed "$hd_code" "$hd_fell"; exit "$hd_code" ;;
+  esac
+  [ "$(hd_running)" = "$hd_system" ] || { hd_failed other "$(hd_running)"; exit 1; }
+fi
+`;
+/** What counts is what runs in the end: units of the old system may be as ill as they were. */
+const restore = (0,shell.sh) `
+hd_was=$(cat "$work/nix.was" 2>/dev/null) || hd_was=
+if [ -n "$hd_was" ]; then
+  hd_end_activation
+  hd_back=
+  [ "$(hd_running)" = "$hd_was" ] || hd_back=true
+  # Half an activation may have stopped units before it came to say what runs.
+  if [ -e "$work/nix.applied" ] && cmp -s "$work/nix.boot-id" /proc/sys/kernel/random/boot_id; then hd_back=true; fi
+  if [ -n "$hd_back" ]; then
+    hd_switch test "$hd_was" 300
+    [ "$(hd_running)" = "$hd_was" ] || { hd_failed "$hd_code" "$hd_was"; echo "The old system could not be activated: $hd_was/bin/switch-to-configuration test" >&2; exit 1; }
+  fi
+  hd_boot_as_before || { echo "What boots next could not be set back to $(cat "$work/nix.next")" >&2; exit 1; }
+fi
+`;
+/** Confirmed: it runs, and now it is what boots as well. When the power went after the vote, it does not run yet. */
+const activation_keep = (0,shell.sh) `
+hd_system=$(hd_new)
+[ "$(hd_running)" = "$hd_system" ] || hd_switch test "$hd_system" 120
+if [ "$(hd_next)" != "$hd_system" ] || [ -e "$work/nix.boots" ]; then
+  : >"$work/nix.boots"
+  if hd_boot "$hd_system"; then rm -f "$work/nix.boots" "$release/nix/unbootable"
+  else
+    hd_boot_as_before || :
+    echo "$hd_code" >"$release/nix/unbootable"
+    hd_note "warning: the new system runs, but the boot loader could not be written (exit code $hd_code; is /boot full?): a reboot starts the one before"
+  fi
+fi
+[ -e "$release/nix/unbootable" ] || hd_generation >"$release/nix/generation"
+`;
+const inspect = (0,shell.sh) `
+hd_short() { printf '%s\n' "$1" | sed 's|^/nix/store/[0-9a-z]*-||'; }
+printf '%s, generation %s\n' "$(hd_short "$(hd_running)")" "$(hd_generation)" >&3
+[ "$(hd_next)" = "$(hd_running)" ] || printf 'a reboot starts %s\n' "$(hd_short "$(hd_next)")" >&3
+for hd_kind in kernel initrd kernel-modules; do
+  [ ! -e "/run/current-system/$hd_kind" ] || [ "$(readlink -f "/run/booted-system/$hd_kind")" = "$(readlink -f "/run/current-system/$hd_kind")" ] || printf 'a reboot is needed: another %s\n' "$hd_kind" >&3
+done
+hd_ill | sed 's/$/ has failed/' >&3
+ls /nix/var/nix/profiles 2>/dev/null | sed -n 's/^system-\([0-9]*\)-link$/\1/p' | sort -rn | head -n 10 | while IFS= read -r hd_number; do
+  hd_of=$(grep -lx "$hd_number" "$state"/releases/*/nix/generation 2>/dev/null | sed 's|.*/releases/\(.*\)/nix/generation|\1|' | tr '\n' ' ' | sed 's/ $//')
+  printf 'generation %s of %s: %s%s\n' "$hd_number" "$(stat -c %y "$hd_profile-$hd_number-link" 2>/dev/null | cut -c1-16)" "$(hd_short "$(readlink -f "$hd_profile-$hd_number-link")")" "\${hd_of:+, release $hd_of}" >&3
+done
+`;
+/** Whether what a release wants, a word of shell, is what runs and what boots. */
+const differs = (release) => `hd_wanted=${release}; [ -z "$hd_wanted" ] || hd_wanted=$(readlink -- "$hd_wanted/nix/system" 2>/dev/null || :)\n${activation_compare}`;
+const activation_compare = (0,shell.sh) `
+if [ -z "$hd_wanted" ]; then echo 'no system was deployed yet' >&3
+else
+  [ "$(hd_running)" = "$hd_wanted" ] || echo "another system runs than was deployed: $(hd_running)" >&3
+  [ "$(hd_next)" = "$hd_wanted" ] || echo "another system would be booted than was deployed: $(hd_next)" >&3
+fi
+`;
+/** Who is neither root nor may become root for everything has `sudo nixos-rebuild`, or nothing. */
+function activationScripts(facts, { native, judged }) {
+    const nix = facts.tools['nix']?.path ?? '/run/current-system/sw/bin/nix';
+    const rebuild = facts.tools['nixos-rebuild']?.path ?? '/run/current-system/sw/bin/nixos-rebuild';
+    const limited = facts.sudo === 'some' || facts.sudo === 'none';
+    const values = (0,shell/* assign */.kp)({
+        hd_nix_bin: nix.replace(/\/[^/]*$/, ''),
+        hd_rebuild: limited || native ? rebuild : '',
+        hd_verb: native ? 'switch' : 'test',
+        hd_judged: judged ? 'true' : '',
+        hd_may: limited ? '' : 'true',
+    });
+    return {
+        head: values + systemFunctions,
+        snapshot,
+        apply,
+        restore,
+        keep: activation_keep,
+        inspect,
+        diff: differs('$prev'),
+        drift: differs('$release'),
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/closures.js
+/** `/nix/store/HASH-openssl-3.0.14`: `openssl-3.0.14`. */
+const nameOf = (path) => path.replace(/^\/nix\/store\/\w+-/, '');
+/** The parts that a package may be split into, as the name of their paths tells them. */
+const output = /-(?:bin|dev|doc|man|info|lib|out|debug|static|data|terminfo)$/;
+/**
+ * What the closure of one system has otherwise than that of another: packages by name and version, as `nix store
+ * diff-closures` tells them. A path that differs in its hash alone was built anew, of the same version; units are not
+ * told here.
+ */
+function packageChanges(was, is) {
+    const [before, after] = [versionsOf(was), versionsOf(is)];
+    return [...new Set([...before.keys(), ...after.keys()])].sort().flatMap((name) => {
+        const [old, now] = [before.get(name), after.get(name)];
+        if (old === undefined)
+            return [`+ ${[name, now].filter(Boolean).join(' ')}`];
+        if (now === undefined)
+            return [`- ${[name, old].filter(Boolean).join(' ')}`];
+        return old === now ? [] : [`~ ${name} ${old} → ${now}`];
     });
 }
-
-;// CONCATENATED MODULE: ./lib/pipeline/change.js
-
-
-
-/** The change of one host: from the old version that stops to the new one that is healthy. Of a hive, the runner does its part in between. */
-async function change(context, member) {
-    await phase(context, member, 'switch');
-    await uploadKeys(context, member);
-    await phase(context, member, 'prepare');
-    await phase(context, member, 'data');
-    await phase(context, member, 'migrate');
-    await activateNatively(context, member);
-    await phase(context, member, 'apply');
-    await uploadLateKeys(context, member);
-    // Made while health is being checked: whoever confirms has to come by a connection of after the change.
-    const fresh = member.guard.fresh();
-    await checkHealth(context, member);
-    await hold(context, member, fresh);
+function versionsOf(paths) {
+    const versions = new Map();
+    for (const path of paths) {
+        const [, name = '', version = ''] = /^(.+?)(?:-(\d.*))?$/.exec(nameOf(path).replace(output, '')) ?? [];
+        if (name.startsWith('unit-'))
+            continue;
+        versions.set(name, (versions.get(name) ?? new Set()).add(version));
+    }
+    return new Map([...versions].map(([name, all]) => [name, [...all].sort().join(', ')]));
 }
 
-// EXTERNAL MODULE: ./lib/pipeline/plan.js
-var pipeline_plan = __nccwpck_require__(1867);
-;// CONCATENATED MODULE: ./lib/pipeline/downgrade.js
-
-
-
-
-/** Refuses a commit that does not descend from what runs: an old run started again, a branch that was left. */
-async function refuseDowngrade(context, members) {
-    if (!(0,pipeline_plan/* bringsNew */.K)(context.plan.mode) || context.plan.safety.allowDowngrade)
-        return;
-    const running = new Map();
-    for (const { state } of members)
-        running.set(revisionOf(state), state);
-    for (const [revision, state] of running)
-        if (revision !== '')
-            await downgrade_compare(context, state, revision);
+;// CONCATENATED MODULE: ./lib/strategies/nix/options.js
+const noNix = {
+    flake: '',
+    buildOn: 'host',
+    args: [],
+    check: false,
+    activation: 'guarded',
+    restart: [],
+    judged: false,
+};
+function parseFlake(flake) {
+    if (/^\/nix\/store\/[^/]+$/.test(flake))
+        return { system: flake, name: '' };
+    const at = flake.indexOf('#');
+    const [ref, name] = at < 0 ? [flake, ''] : [flake.slice(0, at), flake.slice(at + 1)];
+    if (ref.startsWith('/'))
+        return { folder: ref, name };
+    if (ref.includes(':'))
+        return { url: ref, name };
+    const parts = ref.split('/').filter((part) => part !== '' && part !== '.');
+    return { dir: parts.join('/'), name };
 }
-const revisionOf = (state) => (0,remote_state/* runningRelease */.Ph)(state)?.revision ?? '';
-async function downgrade_compare({ plan, log, step }, state, running) {
-    const { source, commit } = plan.sync;
-    const asked = await descent(source, commit, running);
-    if (commit === running || asked === 'unasked')
-        return;
-    const [from, to] = [running.slice(0, 12), commit.slice(0, 12)];
-    await step('Compare commits', async ({ note }) => {
-        if (asked === 'descends')
-            return note(`${to} descends from ${from}`);
-        const earlier = asked === 'unknown' ? ranBefore(state, commit, running) : undefined;
-        if (asked === 'unknown' && earlier === undefined) {
-            note('cannot be told');
-            return log.warning(`Whether ${to} descends from ${from}, which runs, cannot be told: the checkout holds too little of the history. Set \`fetch-depth: 0\` for actions/checkout, and a deploy that would go back is refused.`);
-        }
-        const whys = {
-            older: `${from} runs (release ${state.current}), and ${to} is one of its ancestors: this deploy would go back.`,
-            elsewhere: `${from} runs (release ${state.current}) and is not in the history of ${to}: what it brought would be lost.`,
-            unknown: `${from} runs (release ${state.current}), and ${to} ran before it (release ${earlier}).`,
-        };
-        const again = Number(plan.run.attempt) > 1;
-        throw new errors/* DeployError */.sH('HD-REV-01', `The commit ${to} does not descend from the one that runs.`, {
-            why: `${whys[asked]}${again ? ` This is attempt ${plan.run.attempt} of a run that began with an older commit.` : ''}`,
-            fix: 'Start a new run from the branch that is to be deployed: a run that is started again deploys its old commit. To go back, use `mode: rollback`; to deploy this very commit, set `allow-downgrade: true`.',
-        });
-    });
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/foresee.js
+
+
+/**
+ * What a deploy would do, found out by who may write nothing: Nix opens its database without a lock or a log, which it also
+ * does for users who are not root; and what is not built yet is evaluated on a /nix that is in memory, in a mount
+ * namespace that ends with the look.
+ */
+const lookingFunctions = (0,shell.sh) `
+hd_look() { "$hd_nix" --extra-experimental-features 'nix-command read-only-local-store' --store 'local?read-only=true' "$@" </dev/null; }
+hd_names() { sed 's|^.*/nix/store/[0-9a-z]*-||; s|\.drv$||'; }
+hd_some() { awk '{ if (NR <= 8) text = text (NR > 1 ? ", " : "") $0 } END { print text (NR > 8 ? ", and " NR - 8 " more" : "") }'; }
+# A system that is in the store already, against the one that runs.
+hd_against() { # SYSTEM
+  [ "$1" != "$(hd_running)" ] || return 0
+  printf '~ another system: %s\n' "$(echo "$1" | hd_names)"
+  hd_look store diff-closures "$(hd_running)" "$1" 2>/dev/null | tr -d '\033' | sed 's/\[[0-9;]*m//g; /^nixos-system-/d; /^unit-/d; s/^/~ /'
+  [ -z "$hd_may" ] || hd_as_root "$1/bin/switch-to-configuration" dry-activate 2>&1 | hd_would
 }
-/** The release of this commit, where the host had it before the one that runs: the host remembers what a checkout does not hold. */
-function ranBefore({ releases }, commit, running) {
-    const first = (revision) => releases.findLast((release) => release.revision === revision);
-    const [candidate, now] = [first(commit), first(running)];
-    return candidate && now && candidate.at < now.at ? candidate.id : undefined;
+# What dry-activate says. A unit that is stopped and started is restarted.
+hd_would() {
+  awk '
+    /^would [A-Za-z ]* the following (changed )?units: / {
+      verb = ($2 == "NOT") ? "keep" : $2; sub(/^[^:]*: /, ""); count = split($0, units, /, */)
+      for (i = 1; i <= count; i++) { said[verb, units[i]]; if (!(units[i] in seen)) { seen[units[i]]; order[++all] = units[i] } }
+    }
+    /^would restart systemd/ { print "~ systemd itself begins anew" }
+    END {
+      for (i = 1; i <= all; i++) {
+        unit = order[i]
+        if (("restart", unit) in said || (("stop", unit) in said && ("start", unit) in said)) print "down " unit " is restarted"
+        else if (("stop", unit) in said) print "down " unit " is stopped"
+        else if (("reload", unit) in said) print "~ " unit " is reloaded"
+        else if (("start", unit) in said) print "+ " unit " is started"
+        else print "~ " unit " changes, and is not restarted"
+      }
+    }'
+}
+`;
+/** With an empty /nix of its own above the real one: FOLDER of memory, nix, where the flake lies (or nothing), and the words of the command. */
+const inMemory = (0,shell.sh) `
+set -eu
+memory=$1 nix=$2 folder=$3; shift 3
+PATH=$PATH:/run/current-system/sw/bin
+{ mount -t tmpfs -o mode=755 tmpfs "$memory" && mkdir "$memory/up" "$memory/work" "$memory/home" &&
+  mount -t overlay overlay -o "lowerdir=/nix,upperdir=$memory/up,workdir=$memory/work" /nix; } 2>/dev/null || exit 97
+HOME=$memory/home; XDG_CACHE_HOME=$HOME; NIX_REMOTE=local; export PATH HOME XDG_CACHE_HOME NIX_REMOTE
+# The repository of somebody else, which root may read all the same.
+printf '[safe]\n\tdirectory = *\n' >"$HOME/.gitconfig"
+[ -z "$folder" ] || cd -- "$folder"
+exec timeout 240 "$nix" --extra-experimental-features 'nix-command flakes' "$@" </dev/null
+`;
+const evaluate = (0,shell.sh) `
+# What would be the tree of the release is so far a picture, which has links to what stays and lacks what is large.
+hd_whole() { # FOLDER
+  mkdir -p "$1" || return 1
+  ! grep -q '^[FDL] ' "$work/new" || return 1
+  sed -n 's/^d [^ ]* [^ ]* //p' "$work/new" | tr '\n' '\0' | (cd -- "$1" && xargs -0 -r mkdir -p --) || return 1
+  sed -n 's|^f [^ ]* [^ ]* |./|p' "$work/new" >"$work/nix.files"
+  (cd -- "$release/tree" && tar -chf - --no-recursion -T "$work/nix.files") 2>/dev/null | tar -xf - -C "$1" || return 1
+  [ "$(find "$1" -type f | wc -l)" = "$(wc -l <"$work/nix.files")" ] || return 1
+  sed -n 's/^l [^ ]* [^ ]* //p' "$work/new" | while IFS= read -r hd_line; do ln -s -- "\${hd_line##*//}" "$1/\${hd_line%%//*}" || exit 1; done || return 1
+  [ -z "$(sed -n 's/^ //p' "$work/put" | while IFS= read -r hd_line; do find "$1/$hd_line" -type f -size +256k 2>/dev/null; done)" ]
+}
+hd_evaluate() { # ARGUMENTS...
+  hd_folder=
+  if [ -n "$hd_flake_url" ]; then hd_flake=$hd_flake_url; else
+    hd_place
+    if [ "$hd_folder" = "$release/tree" ]; then hd_whole "$work/nix.tree" || return 97; hd_folder=$work/nix.tree; fi
+  fi
+  [ "$(id -u)" = 0 ] || [ -n "$hd_any" ] || return 97
+  mkdir -p "$work/nix.memory" || return 97
+  hd_attribute="nixosConfigurations.\"$(hd_name)\".config.system.build.toplevel"
+  hd_as_root unshare --mount --propagation private /bin/sh -c "$hd_in_memory" sh "$work/nix.memory" "$hd_nix" "$hd_folder" \
+    build --dry-run --json --no-link --no-update-lock-file "$@" "$hd_flake#$hd_attribute"
+}
+hd_list() { awk -v word="$1" '/^(this|these) .*will be / { on = index($0, word) > 0; next } /^ +\/nix\/store\// && on { print $1; next } { on = 0 }' "$work/nix.said" | hd_names; }
+hd_code=0
+hd_evaluate "$@" >"$work/nix.json" 2>"$work/nix.said" || hd_code=$?
+hd_out=$(sed -n 's/.*"out":"\([^"]*\)".*/\1/p' "$work/nix.json")
+if [ "$hd_code" = 97 ] || [ "$hd_code" = 124 ] || grep -q 'No space left on device\|unshare: ' "$work/nix.said"; then
+  echo '~ the system is built from the flake; what it changes is known once it is built (as root, or with build-on: runner, the plan tells more)'
+elif [ "$hd_code" != 0 ] || [ -z "$hd_out" ]; then cat "$work/nix.said" >&2; hd_failed build "$hd_flake#$hd_attribute"; exit 1
+elif [ "$hd_out" = "$(hd_running)" ]; then :
+elif hd_look path-info "$hd_out" >/dev/null 2>&1; then hd_against "$hd_out"
+else
+  printf '~ another system: %s\n' "$(echo "$hd_out" | hd_names)"
+  hd_list built | sed -n 's/^unit-\(.*\)$/~ unit \1 is built anew/p'
+  hd_list built | grep -v '^unit-' | hd_some | sed '/^$/d; s/^/~ to be built: /'
+  hd_size=$(sed -n 's/^th.* will be fetched (\([^,]*\) download.*$/ (\1)/p' "$work/nix.said")
+  hd_list fetched | hd_some | sed "/^\$/d; s|^|~ to be fetched$hd_size: |"
+fi >&3
+`;
+const prebuilt = (0,shell.sh) `
+if hd_look path-info "$hd_flake_system" >/dev/null 2>&1; then hd_against "$hd_flake_system"
+else echo "~ the system is fetched: $hd_flake_system"; fi >&3
+`;
+const restarts = 'for unit in $(hd_units); do echo "down $unit is restarted" >&3; done\n';
+/** What the runner builds, it compares itself. */
+function foresee({ flake, args, buildOn }) {
+    if (parseFlake(flake).system !== undefined)
+        return `${lookingFunctions}${prebuilt}${restarts}`;
+    if (buildOn === 'runner')
+        return restarts;
+    const head = `${lookingFunctions}${(0,shell/* assign */.kp)({ hd_in_memory: inMemory })}set -- ${args.map(shell/* quote */.hD).join(' ')}\n`;
+    return `${head}${restarts}${evaluate}`;
 }
 
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
 ;// CONCATENATED MODULE: ./lib/strategies/uv/explain.js
 /** What uv and systemd said, in the words of somebody who has to do something about it. */
 function explain(phase, output) {
@@ -75084,6 +75184,546 @@ function explainActivation(kind, about, output) {
     };
 }
 
+;// CONCATENATED MODULE: ./lib/strategies/nix/runner-build.js
+
+
+
+
+
+
+
+
+/** Builds the system of each host on the runner; no garbage collection takes them while `work` is done with them. */
+async function buildEach(options, { source, members }, work) {
+    const { url, dir = '', name } = parseFlake(options.flake);
+    const folder = (0,external_node_path_.join)(source, dir);
+    if (url === undefined)
+        refuseSecrets(folder);
+    const folderOfLinks = await (0,promises_.mkdtemp)((0,external_node_path_.join)((0,external_node_os_.tmpdir)(), 'hd-nix-'));
+    try {
+        const built = new Map();
+        const results = [];
+        for (const member of members) {
+            const of = name || (await hostName(member.host));
+            const path = built.get(of) ?? (await build(options, url ?? '.', of, folder, (0,external_node_path_.join)(folderOfLinks, `${built.size}`)));
+            built.set(of, path);
+            results.push(await work(path, member, folderOfLinks));
+        }
+        return results;
+    }
+    finally {
+        await (0,promises_.rm)(folderOfLinks, { recursive: true, force: true });
+    }
+}
+/** Without git, Nix copies the whole folder to its store, and with the system perhaps to the host's. */
+function refuseSecrets(folder) {
+    for (let at = folder; at !== (0,external_node_path_.dirname)(at); at = (0,external_node_path_.dirname)(at))
+        if ((0,external_node_fs_.existsSync)((0,external_node_path_.join)(at, '.git')))
+            return;
+    const secrets = (0,external_node_fs_.readdirSync)(folder, { recursive: true, encoding: 'utf8' }).filter((file) => /^\.env(\..*)?$/.test((0,external_node_path_.basename)(file)) && !/\.(example|sample|template|dist)$/.test(file));
+    if (secrets.length === 0)
+        return;
+    throw new errors/* DeployError */.sH('HD-NIX-06', `Secrets would enter the Nix store: ${secrets.slice(0, 8).join(', ')}.`, {
+        why: 'Without git, Nix copies the whole folder of the flake into its store, which every user can read.',
+        fix: 'Run actions/checkout before this step, and give secrets by `env-file` or `secret-files`.',
+    });
+}
+async function build(options, ref, name, cwd, link) {
+    const attribute = `${ref}#nixosConfigurations."${name}".config.system.build.toplevel`;
+    if (options.check)
+        await nix(['flake', 'check', '--no-update-lock-file', ...options.args, ref], cwd, 'check');
+    const words = ['build', '--no-update-lock-file', '--print-out-paths', '--out-link', link, ...options.args, attribute];
+    return (await nix(words, cwd, 'build')).trim();
+}
+async function hostName(host) {
+    const { text } = await host.run('cat /proc/sys/kernel/hostname >&3', { label: 'Reading the name', quiet: true });
+    return text.trim();
+}
+async function nix(words, cwd, kind) {
+    // By a shell that looks for it: a tool that is missing is another thing than a system that cannot be built.
+    const found = 'command -v nix >/dev/null 2>&1 || exit 127; exec nix "$@"';
+    const features = ['--extra-experimental-features', 'nix-command flakes'];
+    const { code, stdout, stderr } = await (0,exec/* runTool */.q)('/bin/sh', ['-c', found, 'nix', ...features, ...words], {
+        cwd,
+        env: { NO_COLOR: '1' },
+    });
+    if (code === 0)
+        return stdout;
+    if (code === 127) {
+        throw new errors/* DeployError */.sH('HD-PATH-01', 'nix is missing on the runner.', {
+            why: '`build-on: runner` needs it.',
+            fix: 'Add a step with `cachix/install-nix-action` before this one, or use `build-on: host`.',
+        });
+    }
+    const { code: which, ...said } = explain_explain('build', `${stderr}\nhd-nix: ${kind}\t${words.at(-1)}`);
+    throw new errors/* DeployError */.sH(which, said.what, { ...said, detail: stderr });
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/unit-changes.js
+/** What a change of these keys of [Unit] does not ask for. */
+const ignored = new Set([
+    ...['X-Reload-Triggers', 'Description', 'Documentation', 'OnFailure', 'OnSuccess', 'OnFailureJobMode'],
+    ...['IgnoreOnIsolate', 'StopWhenUnneeded', 'RefuseManualStart', 'RefuseManualStop', 'AllowIsolate', 'CollectMode'],
+    'SourcePath',
+]);
+/**
+ * What an activation does with a unit, by the rules of `switch-to-configuration`, in the words of a plan: `down` for what
+ * is interrupted. Texts are undefined where a system has no such unit.
+ */
+function unitChange(name, was, is, active) {
+    if (was === undefined)
+        return is === undefined ? undefined : `+ unit ${name}`;
+    const old = parseUnit(was);
+    if (is === undefined) {
+        return active && flag(old, 'Unit', 'X-StopOnRemoval', true) ? `down ${name} is stopped` : `- unit ${name}`;
+    }
+    const unit = parseUnit(is);
+    const wanted = unit_changes_compare(old, unit);
+    if (wanted === undefined || /\.(?:target|slice)$/.test(name))
+        return undefined;
+    if (!active)
+        return `~ unit ${name}, which does not run`;
+    if (wanted === 'reload' || flag(unit, 'Service', 'X-ReloadIfChanged', false))
+        return `~ ${name} is reloaded`;
+    const stays = name.endsWith('.socket') ||
+        !flag(unit, 'Service', 'X-RestartIfChanged', true) ||
+        flag(unit, 'Unit', 'RefuseManualStop', false) ||
+        flag(unit, 'Unit', 'X-OnlyManualStart', false);
+    return stays ? `~ ${name} changes, and is not restarted` : `down ${name} is restarted`;
+}
+function parseUnit(text) {
+    const unit = new Map();
+    let section = new Map();
+    for (const line of text.replaceAll('\\\n', ' ').split('\n')) {
+        const [, title, key, value = ''] = /^\s*(?:\[(.+)\]|([^#;=][^=]*?)\s*=\s*(.*?))\s*$/.exec(line) ?? [];
+        if (title !== undefined) {
+            section = unit.get(title) ?? new Map();
+            // What it is wanted by does not concern what runs.
+            if (title !== 'Install')
+                unit.set(title, section);
+        }
+        else if (key !== undefined)
+            section.set(key, value === '' ? [] : [...(section.get(key) ?? []), value]);
+    }
+    return unit;
+}
+function unit_changes_compare(was, is) {
+    let wanted;
+    for (const section of new Set([...was.keys(), ...is.keys()])) {
+        const [old, now] = [was.get(section), is.get(section)];
+        for (const key of new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])) {
+            if (String(old?.get(key)) === String(now?.get(key)))
+                continue;
+            const reloads = section === 'Unit' ? key === 'X-Reload-Triggers' && now?.has(key) : section === 'Mount' && key === 'Options';
+            if (reloads)
+                wanted = 'reload';
+            else if (section !== 'Unit' || !ignored.has(key))
+                return 'restart';
+        }
+    }
+    return wanted;
+}
+function flag(unit, section, key, otherwise) {
+    const value = unit.get(section)?.get(key)?.at(-1);
+    return value === undefined ? otherwise : /^(?:1|yes|true|on)$/.test(value);
+}
+
+;// CONCATENATED MODULE: ./lib/strategies/nix/foresee-runner.js
+
+
+
+
+
+
+
+/** For a plan: what each host would get is built on the runner, and compared with what runs there; nothing is copied. */
+async function foreseeOnRunner(options, work) {
+    return await buildEach(options, work, async (path, member, folder) => await compareSystems(path, member, folder));
+}
+/** The system that runs: its closure, the links of its units, and those units that are active. */
+const look = (0,shell.sh) `
+hd_system=$(hd_running)
+printf 'system %s\n' "$hd_system" >&3
+hd_look path-info -r "$hd_system" | sed 's/^/path /' >&3
+[ ! -d "$hd_system/etc/systemd/system" ] || find "$hd_system/etc/systemd/system/" -type l -printf 'unit %P %l\n' >&3
+systemctl list-units --state=active,activating,reloading --plain --no-legend --no-pager 2>/dev/null </dev/null | awk '{ print "active " $1 }' >&3
+`;
+/** What this system would change on the host. Without the folder of a build it is not on the runner, and all that is known is its name. */
+async function compareSystems(path, member, folder) {
+    const said = await onHost(member, look);
+    const all = (word) => said.flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []));
+    const [system = ''] = all('system');
+    if (system === path)
+        return [];
+    const other = `~ another system: ${nameOf(path)}`;
+    if (folder === undefined)
+        return [other];
+    const [was, is] = [all('path'), await closureOf(path, folder)];
+    // A Nix so old that it cannot read without writing.
+    if (was.length === 0)
+        return [other];
+    const oldUnits = new Map(all('unit').map((line) => line.split(' ')));
+    const units = await unitChanges(member, folder, oldUnits, await unitsOf(is, folder), new Set(all('active')));
+    const others = (paths, own) => paths.filter((one) => one !== own);
+    return [other, ...packageChanges(others(was, system), others(is, path)), ...units];
+}
+const closureOf = async (path, folder) => (await nix(['path-info', '-r', path], folder, 'look')).split('\n').filter(Boolean);
+/** The links of the units, by the name that NixOS gives to the folder of them. */
+async function unitsOf(closure, folder) {
+    const units = closure.find((path) => nameOf(path) === 'system-units');
+    if (units === undefined)
+        return new Map();
+    const listing = JSON.parse(await nix(['store', 'ls', '--json', '--recursive', units], folder, 'look'));
+    const links = ({ type, target, entries = {} }, name) => type === 'symlink' && target !== undefined
+        ? [[name, target]]
+        : Object.entries(entries).flatMap(([entry, one]) => links(one, (0,external_node_path_.join)(name, entry)));
+    return new Map(links(listing, ''));
+}
+/** Of a unit that is masked there is no text. */
+const masked = '/dev/null';
+/** A unit is its file, and those below NAME.d; where the links are the same, so is the unit. */
+async function unitChanges(member, folder, was, is, active) {
+    if (is.size === 0)
+        return ['~ its units could not be compared'];
+    const parts = (links, unit) => [...links].filter(([name]) => name === unit || name.startsWith(`${unit}.d/`)).map(([, target]) => target);
+    const names = [...was.keys(), ...is.keys()]
+        .map((name) => name.replace(/\.d\/.*$/, ''))
+        .filter((name) => !name.includes('/'));
+    const changed = [...new Set(names)].sort().filter((name) => String(parts(was, name)) !== String(parts(is, name)));
+    const old = await textsOnHost(member, [...new Set(changed.flatMap((name) => parts(was, name)))]);
+    const lines = [];
+    for (const name of changed) {
+        const now = [];
+        for (const file of parts(is, name))
+            if (file !== masked)
+                now.push(await nix(['store', 'cat', file], folder, 'look'));
+        const before = parts(was, name).flatMap((file) => old.get(file) ?? []);
+        const text = (all) => (all.length === 0 ? undefined : all.join('\n'));
+        const line = unitChange(name, text(before), text(now), active.has(name));
+        if (line !== undefined)
+            lines.push(line);
+    }
+    return lines;
+}
+async function textsOnHost(member, files) {
+    const wanted = files.filter((file) => file !== masked);
+    if (wanted.length === 0)
+        return new Map();
+    const script = `for file in ${wanted.map(shell/* quote */.hD).join(' ')}; do printf '%s %s\\n' "$file" "$(base64 <"$file" | tr -d '\\n')" >&3; done`;
+    const lines = (await onHost(member, script)).map((line) => line.split(' '));
+    return new Map(lines.map(([file, text]) => [file, Buffer.from(text, 'base64').toString()]));
+}
+async function onHost({ host, facts }, script) {
+    const { head } = activationScripts(facts, { native: false, judged: true });
+    const values = (0,shell/* assign */.kp)({ hd_nix: facts.tools['nix']?.path ?? '/run/current-system/sw/bin/nix' });
+    const { text } = await host.run(`${head}${values}${lookingFunctions}${script}`, {
+        label: 'Looking at the system',
+        quiet: true,
+        timeoutMs: 120_000,
+    });
+    return text.split('\n').filter(Boolean);
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/hive-store.js
+
+
+
+
+
+/** A key whose content is in the store is no secret any more: on the runner, and on whoever gets the closure. */
+function refuseStored(nodes) {
+    for (const { name, keys } of nodes) {
+        const key = keys.find(({ stored }) => stored);
+        if (key === undefined)
+            continue;
+        throw new errors/* DeployError */.sH('HD-HIVE-05', `The key ${key.name} of ${name} is taken from the Nix store.`, {
+            why: 'A path such as `./secret` in a flake is copied into the store, which everybody may read.',
+            fix: 'Give `keyFile` the quoted, absolute path of the file itself: `keyFile = builtins.getEnv "PWD" + "/secret";`, with `colmena-args: --impure`.',
+        });
+    }
+}
+/** What this runner cannot build is told before hours are spent on what it can. */
+async function refuseForeign(nodes, args) {
+    const here = nodes.filter(({ system, buildOnTarget }) => system !== '' && !buildOnTarget);
+    if (here.length === 0 || args.includes('--build-on-target'))
+        return;
+    const runner = await runnerSystems();
+    if (runner === undefined || runner.builders)
+        return;
+    for (const { name, system, drv } of here) {
+        if (runner.systems.includes(system) || !(await hasToBuild(drv)))
+            continue;
+        throw new errors/* DeployError */.sH('HD-HIVE-04', `${name} is ${system}, and this runner cannot build for that.`, {
+            why: `It builds for ${runner.systems.join(', ')}, and has no remote builder. What is missing is in no binary cache either.`,
+            fix: 'Build on the node (`deployment.buildOnTarget = true`), use a runner of that architecture, or set up emulation (`docker/setup-qemu-action` and `extra-platforms`) before this step.',
+        });
+    }
+}
+async function runnerSystems() {
+    const feature = ['--extra-experimental-features', 'nix-command'];
+    for (const words of [['config', 'show'], ['show-config']]) {
+        const { code, stdout } = await hive_store_nix('nix', [...feature, ...words, '--json']);
+        if (code !== 0)
+            continue;
+        const settings = JSON.parse(stdout);
+        const list = (name) => [settings[name]?.value ?? []].flat().map(String);
+        return {
+            systems: [...list('system'), ...list('extra-platforms')],
+            builders: await hasBuilders(list('builders')[0]),
+        };
+    }
+    return undefined;
+}
+/** `@FILE` names the file that lists them, which is there or not. */
+async function hasBuilders(text = '') {
+    if (!text.startsWith('@'))
+        return text.trim() !== '';
+    const lines = await (0,promises_.readFile)(text.slice(1), 'utf8').catch(() => '');
+    return /^[^#\s]/m.test(lines);
+}
+async function hasToBuild(drv) {
+    const { code, stderr } = await hive_store_nix('nix-store', ['--realise', '--dry-run', drv]);
+    return code !== 0 || /will be built/.test(stderr);
+}
+/** Whether a secret lies in what the systems are built from: a `src = ./.` takes all there is. */
+async function refuseSecretsInStore(nodes, files, source) {
+    const drvs = nodes.flatMap(({ drv }) => (drv === '' ? [] : [drv]));
+    if (files.length === 0 || drvs.length === 0)
+        return;
+    const search = files.map(({ path, base64 }) => {
+        const size = Buffer.from(base64.reveal(), 'base64').length;
+        return size === 0
+            ? ''
+            : `find "$store" -type f -size ${size}c -exec cmp -s {} ${(0,shell/* quote */.hD)((0,external_node_path_.join)(source, path))} \\; -print 2>/dev/null\n`;
+    });
+    const script = `nix-store -q --requisites "$@" 2>/dev/null | grep -v '\\.drv$' | while read -r store; do\n:\n${search.join('')}done`;
+    const { stdout } = await hive_store_nix('/bin/sh', ['-c', script, 'sh', ...drvs]);
+    const [found] = stdout.split('\n');
+    if (!found)
+        return;
+    throw new errors/* DeployError */.sH('HD-HIVE-05', 'A secret file has been copied into the Nix store.', {
+        why: `It is ${found}: a path such as \`./.\` in the hive takes every file beside it along.`,
+        fix: 'Let `src` name the folder of the code alone, or filter it (`lib.fileset`, `lib.cleanSourceWith`). Nothing was sent; on a runner of your own collect that path: `nix-store --delete`.',
+    });
+}
+/** Nix finds its store and its settings by the environment. */
+async function hive_store_nix(tool, args) {
+    const env = Object.entries(process.env).filter(([name]) => /^(NIX_|XDG_)/.test(name));
+    return await (0,exec/* runTool */.q)(tool, args, { env: Object.fromEntries(env) }).catch(() => ({
+        code: 127,
+        stdout: '',
+        stderr: '',
+    }));
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/hive-work.js
+
+
+
+
+
+
+/** Builds the systems on the runner, and copies them to the nodes, where nothing changes by that. */
+async function pushSystems(context, members) {
+    const { colmena, plan, step } = context;
+    if (colmena === undefined || plan.mode !== 'deploy')
+        return;
+    const nodes = members.map(({ target }) => colmena.nodeOf(target));
+    await step('Build and push', async ({ note }) => {
+        await refuseSecretsInStore(nodes, plan.hive?.files ?? [], plan.sync.source);
+        const answer = await colmena.deploy(['apply', 'push'], members, context, note);
+        if (answer.code !== 0)
+            throw notPushed(answer);
+    });
+}
+/** For a plan: the systems are built on the runner, and compared with what runs. Of a node that builds for itself only the name is known. */
+async function foreseeSystems({ plan, network }, colmena, members, places) {
+    const { source } = plan.sync;
+    const nodes = members.map(({ target }) => colmena.nodeOf(target));
+    await refuseSecretsInStore(nodes, plan.hive?.files ?? [], source);
+    const isLocal = nodes.map((node) => !node.buildOnTarget && !plan.hive?.args.includes('--build-on-target'));
+    const local = members.filter((_, index) => isLocal[index]);
+    if (local.length > 0) {
+        const answer = await colmena.deploy(['build'], local, { network }, () => { });
+        if (answer.code !== 0)
+            throw notPushed(answer);
+    }
+    return await Promise.all(nodes.map(({ toplevel }, index) => compareSystems(toplevel, places[index], isLocal[index] ? source : undefined)));
+}
+function notPushed({ tail }) {
+    const why = reasonOf(tail);
+    const untrusted = /lacks a (valid )?signature|trusted-users|is not trusted/i.test(tail);
+    return new errors/* DeployError */.sH('HD-HIVE-07', 'colmena could not build the systems, or not copy them to the nodes.', {
+        why,
+        fix: untrusted
+            ? 'The node takes no unsigned store path from this user: deploy as root (`deployment.targetUser`), name the user in `nix.settings.trusted-users` of the node, or build on it (`deployment.buildOnTarget`).'
+            : 'What colmena and Nix said is in the log of this step. Nothing was changed on the nodes.',
+        detail: tail,
+    });
+}
+/** The keys of a node, uploaded while it waits for them in the middle of its change. */
+async function uploadKeys(context, member) {
+    const keys = context.colmena?.nodeOf(member.target).keys ?? [];
+    const native = context.plan.hive?.native === true && context.plan.mode === 'deploy';
+    if (context.colmena === undefined || keys.length === 0 || native || context.plan.mode === 'rollback')
+        return;
+    const { colmena, plan } = context;
+    await context.step(titleOn(member, 'Upload keys'), async ({ note }) => {
+        const owners = keys.flatMap(({ user, group }) => [
+            ['passwd', user],
+            ['group', group],
+        ]);
+        const lacking = await asked(member, 'keys', owners);
+        if (lacking === undefined)
+            return;
+        // Owners that only the new system brings: as in a deploy of colmena itself, its activation gives them the keys.
+        const early = plan.mode === 'deploy' && lacking.length > 0;
+        const verb = early ? ['apply', 'dry-activate', '--force-replace-unknown-profiles'] : ['upload-keys'];
+        const answer = await colmena.deploy(verb, [member], context, note);
+        // With keys for after the activation it ends in an error, once the others are there; the host looks itself.
+        if (answer.code !== 0 && !(early && keys.some(({ late }) => late)))
+            throw notUploaded(answer, keys);
+        note(`${keys.length} ${keys.length === 1 ? 'key' : 'keys'}`);
+        await answered(member, 'keys');
+    });
+}
+/** Keys that colmena brings after the activation: their owners may be users of the new system. */
+async function uploadLateKeys(context, member) {
+    const { colmena, plan } = context;
+    const keys = colmena?.nodeOf(member.target).keys ?? [];
+    const late = keys.filter((key) => key.late);
+    if (colmena === undefined || late.length === 0 || plan.mode !== 'deploy' || plan.hive?.native)
+        return;
+    await context.step(titleOn(member, 'Upload keys for after the activation'), async ({ note }) => {
+        const answer = await colmena.deploy(['upload-keys'], [member], context, note);
+        if (answer.code !== 0)
+            throw notUploaded(answer, late);
+    });
+}
+function notUploaded({ tail }, keys) {
+    return new errors/* DeployError */.sH('HD-HIVE-06', `The keys ${keys.map(({ name }) => name).join(', ')} could not be uploaded.`, {
+        why: reasonOf(tail),
+        fix: 'Check `deployment.keys`: a `keyFile` has to be the absolute path of a file that is there (`secret-files` writes one), a `keyCommand` may not ask for anything.',
+        detail: tail,
+    });
+}
+/** `activation: native`: colmena activates over its own connection, while the host waits with the way back at hand. */
+async function activateNatively(context, member) {
+    const { colmena, plan } = context;
+    if (colmena === undefined || plan.mode !== 'deploy' || !plan.hive?.native)
+        return;
+    await context.step(titleOn(member, 'Activate by colmena'), async ({ note }) => {
+        if ((await asked(member, 'switch')) === undefined)
+            return;
+        const verb = ['apply', 'switch', '--force-replace-unknown-profiles'];
+        const answer = await colmena.deploy(verb, [member], context, note);
+        if (answer.code !== 0) {
+            throw new errors/* DeployError */.sH('HD-HIVE-08', 'colmena could not activate the new system.', {
+                why: reasonOf(answer.tail),
+                fix: 'With `activation: guarded` units that fail are a matter of `health`, and a lost connection does not stop an activation.',
+                detail: answer.tail,
+            });
+        }
+        await answered(member, 'switch');
+    });
+}
+/** Waits until the host waits for the runner; of these accounts, says which it lacks. Undefined when its change was ended meanwhile. */
+async function asked({ link, change }, what, accounts = []) {
+    const looks = accounts.map(([database, name]) => `getent ${database} ${(0,shell/* quote */.hD)(name)} >/dev/null 2>&1 || echo ${(0,shell/* quote */.hD)(`lacks ${name}`)} >&3\n`);
+    const script = `${(0,shell/* assign */.kp)({ work: `${change.places.state}/work`, what })}${wait}${looks.join('')}`;
+    const { text } = await link.host.run(script, { label: 'Waiting for the host', quiet: true, timeoutMs: 60_000 });
+    const lines = text.split('\n');
+    return lines.includes('waits') ? lines.filter((line) => line.startsWith('lacks ')) : undefined;
+}
+const wait = (0,shell.sh) `
+turns=0
+until [ -e "$work/asked.$what" ] || [ -e "$work/verdict" ] || [ ! -e "$work/open" ] || [ "$turns" -ge 150 ]; do sleep 0.2; turns=$((turns + 1)); done
+[ ! -e "$work/open" ] || [ ! -e "$work/asked.$what" ] || echo waits >&3
+`;
+/** What colmena did may have cut the connection. */
+async function answered(member, what) {
+    const script = `: >${(0,shell/* quote */.hD)(`${member.change.places.state}/work/done-by-runner.${what}`)}`;
+    const tell = async () => await member.link.host.run(script, { label: 'Telling the host', quiet: true, timeoutMs: 60_000 });
+    await tell().catch(async (error) => {
+        if (!(error instanceof errors/* ConnectionLost */.pz))
+            throw error;
+        await member.guard.reconnect();
+        await tell();
+    });
+}
+
+;// CONCATENATED MODULE: ./lib/pipeline/change.js
+
+
+
+/** The change of one host: from the old version that stops to the new one that is healthy. Of a hive, the runner does its part in between. */
+async function change(context, member) {
+    await phase(context, member, 'switch');
+    await uploadKeys(context, member);
+    await phase(context, member, 'prepare');
+    await phase(context, member, 'data');
+    await phase(context, member, 'migrate');
+    await activateNatively(context, member);
+    await phase(context, member, 'apply');
+    await uploadLateKeys(context, member);
+    // Made while health is being checked: whoever confirms has to come by a connection of after the change.
+    const fresh = member.guard.fresh();
+    await checkHealth(context, member);
+    await hold(context, member, fresh);
+}
+
+// EXTERNAL MODULE: ./lib/pipeline/plan.js
+var pipeline_plan = __nccwpck_require__(1867);
+;// CONCATENATED MODULE: ./lib/pipeline/downgrade.js
+
+
+
+
+/** Refuses a commit that does not descend from what runs: an old run started again, a branch that was left. */
+async function refuseDowngrade(context, members) {
+    if (!(0,pipeline_plan/* bringsNew */.K)(context.plan.mode) || context.plan.safety.allowDowngrade)
+        return;
+    const running = new Map();
+    for (const { state } of members)
+        running.set(revisionOf(state), state);
+    for (const [revision, state] of running)
+        if (revision !== '')
+            await downgrade_compare(context, state, revision);
+}
+const revisionOf = (state) => (0,remote_state/* runningRelease */.Ph)(state)?.revision ?? '';
+async function downgrade_compare({ plan, log, step }, state, running) {
+    const { source, commit } = plan.sync;
+    const asked = await descent(source, commit, running);
+    if (commit === running || asked === 'unasked')
+        return;
+    const [from, to] = [running.slice(0, 12), commit.slice(0, 12)];
+    await step('Compare commits', async ({ note }) => {
+        if (asked === 'descends')
+            return note(`${to} descends from ${from}`);
+        const earlier = asked === 'unknown' ? ranBefore(state, commit, running) : undefined;
+        if (asked === 'unknown' && earlier === undefined) {
+            note('cannot be told');
+            return log.warning(`Whether ${to} descends from ${from}, which runs, cannot be told: the checkout holds too little of the history. Set \`fetch-depth: 0\` for actions/checkout, and a deploy that would go back is refused.`);
+        }
+        const whys = {
+            older: `${from} runs (release ${state.current}), and ${to} is one of its ancestors: this deploy would go back.`,
+            elsewhere: `${from} runs (release ${state.current}) and is not in the history of ${to}: what it brought would be lost.`,
+            unknown: `${from} runs (release ${state.current}), and ${to} ran before it (release ${earlier}).`,
+        };
+        const again = Number(plan.run.attempt) > 1;
+        throw new errors/* DeployError */.sH('HD-REV-01', `The commit ${to} does not descend from the one that runs.`, {
+            why: `${whys[asked]}${again ? ` This is attempt ${plan.run.attempt} of a run that began with an older commit.` : ''}`,
+            fix: 'Start a new run from the branch that is to be deployed: a run that is started again deploys its old commit. To go back, use `mode: rollback`; to deploy this very commit, set `allow-downgrade: true`.',
+        });
+    });
+}
+/** The release of this commit, where the host had it before the one that runs: the host remembers what a checkout does not hold. */
+function ranBefore({ releases }, commit, running) {
+    const first = (revision) => releases.findLast((release) => release.revision === revision);
+    const [candidate, now] = [first(commit), first(running)];
+    return candidate && now && candidate.at < now.at ? candidate.id : undefined;
+}
+
 ;// CONCATENATED MODULE: ./lib/strategies/colmena/explain.js
 
 /** What is colmena's own; what Nix and the activation say is told as for every NixOS. */
@@ -75138,11 +75778,11 @@ hk_missing() { [ -e "$2" ] || echo "the key $2 is missing" >&3; }
 `;
 /** Shell: the function by which each key gets its turn. */
 function every(name, keys, chosen = (_) => true) {
-    const turns = keys.filter(chosen).map(({ path }) => `"$1" ${(0,shell/* quote */.hD)(nameOf(path))} ${(0,shell/* quote */.hD)(path)} "$2" || return 1`);
+    const turns = keys.filter(chosen).map(({ path }) => `"$1" ${(0,shell/* quote */.hD)(keys_nameOf(path))} ${(0,shell/* quote */.hD)(path)} "$2" || return 1`);
     return `${name}() {\n:\n${turns.join('\n')}\n}\n`;
 }
 /** By where it belongs: another hive may have other keys in another order. */
-const nameOf = (path) => encodeURIComponent(path);
+const keys_nameOf = (path) => encodeURIComponent(path);
 /** `only` when nothing but the keys changes: then they are asked for although the release has some, and what came stays. */
 function keyScripts(keys, { only, native }) {
     const none = { head: '', snapshot: '', prepare: '', restore: '', keep: '', diff: '' };
@@ -75176,249 +75816,6 @@ const weakerPromise = (0,shell.sh) `
 echo 'note activation: native promises less: the new system boots before it is known to be healthy' >&3
 echo 'warn activation: native promises less. The new system is what boots before anybody knows whether it is healthy: after a power cut it starts, and is taken back only then. With activation: guarded the old one boots until the new one is confirmed.' >&3
 `;
-
-;// CONCATENATED MODULE: ./lib/strategies/as-root.js
-
-/**
- * `hd_as_root COMMAND…`, with nothing to read: the lists that loops of ours read are their own. Units of the user's own need
- * nobody else.
- */
-const asRoot = (0,shell.sh) `
-hd_as_root() { if [ "$(id -u)" = 0 ] || [ -n "\${hd_user_scope-}" ]; then "$@"; else sudo -n "$@"; fi </dev/null; }
-`;
-
-;// CONCATENATED MODULE: ./lib/strategies/nix/system.js
-
-
-/**
- * The shell functions about systems: which one runs and which would be booted, how one takes the place of another, and
- * how nobody's garbage collection takes it. Wants what `activationScripts` assigns.
- */
-const systemFunctions = `${asRoot}${(0,shell.sh) `
-hd_profile=/nix/var/nix/profiles/system
-hd_code=0
-hd_note() { printf 'homelab-deploy: %s\n' "$1"; }
-hd_failed() { printf 'hd-nix: %s\t%s\n' "$1" "$(printf %s "$2" | tr '\n' ' ')" >&2; }
-hd_running() { readlink -f /run/current-system 2>/dev/null || :; }
-hd_next() { readlink -f "$hd_profile" 2>/dev/null || :; } # what would be booted
-hd_new() { readlink -- "$release/nix/system" 2>/dev/null || :; }
-hd_generation() { readlink "$hd_profile" 2>/dev/null | sed -n 's/^.*system-\([0-9]*\)-link$/\1/p'; }
-hd_ill() {
-  systemctl list-units --state=failed,auto-restart --plain --no-legend --no-pager 2>/dev/null </dev/null | awk '{ print $1, $4 }' | while read -r hd_one hd_sub; do
-    # Who ended well and is started again has not failed.
-    [ "$hd_sub" != auto-restart ] || [ "$(systemctl show -p ExecMainStatus --value -- "$hd_one" 2>/dev/null </dev/null)" != 0 ] || continue
-    printf '%s\n' "$hd_one"
-  done | LC_ALL=C sort
-}
-hd_hold() { # LINK SYSTEM: for as long as LINK is there, no garbage collection takes SYSTEM
-  mkdir -p -- "$(dirname -- "$1")" && "$hd_nix_bin/nix-store" --realise "$2" --add-root "$1" --indirect >/dev/null
-}
-hd_activate() { # VERB SYSTEM
-  if [ -z "$hd_rebuild" ]; then
-    # Its group is written down first; sudo may have given it one of its own.
-    hd_as_root /bin/sh -c 'read -r stat </proc/$$/stat; echo "\${stat##*) }" >"$1"; exec "$2" "$3"' sh "$work/nix.group" "$2/bin/switch-to-configuration" "$1"
-    return
-  fi
-  # Every nixos-rebuild knows flakes, and only new ones store paths; this flake is the system that is there already. Some
-  # begin by looking in it for a newer nixos-rebuild, and end where there is none: they find the one that they are.
-  hd_own=$(readlink -f "$hd_rebuild"); hd_own=\${hd_own%/bin/*}
-  case $hd_own in /nix/store/*) hd_own="config.system.build.nixos-rebuild = builtins.storePath \"$hd_own\";" ;; *) hd_own= ;; esac
-  rm -rf "$work/nix.flake" && mkdir -p "$work/nix.flake" || return 1
-  printf '{ outputs = _: { nixosConfigurations.system = { %s config.system.build.toplevel = builtins.storePath "%s"; }; }; }\n' "$hd_own" "$2" >"$work/nix.flake/flake.nix"
-  (cd -- "$work/nix.flake" && hd_as_root "$hd_rebuild" "$1" --flake path:.#system --impure)
-}
-# Another one is at it: its lock is taken (11), or the unit that nixos-rebuild wants to run it in.
-hd_busy() { [ "$hd_code" = 11 ] || { [ "$hd_code" = 1 ] && [ -n "$hd_rebuild" ] && [ -n "$(hd_units_of_rebuild)" ]; }; }
-hd_units_of_rebuild() { systemctl list-units --state=active,activating,deactivating --plain --no-legend --no-pager 'nixos-rebuild-switch-to-configuration*.service' 2>/dev/null </dev/null | awk '{ print $1 }'; }
-# Into $hd_code what switch-to-configuration said.
-hd_switch() { # VERB SYSTEM SECONDS
-  hd_turns=0
-  while hd_code=0; hd_activate "$1" "$2" || hd_code=$?; hd_busy && [ "$hd_turns" -lt "$3" ]; do
-    [ "$hd_turns" != 0 ] || echo 'Another activation is at it; waiting for its end.'
-    sleep 1; hd_turns=$((hd_turns + 1))
-  done
-}
-hd_boot() { # SYSTEM: from now on it is what boots. nixos-rebuild sets the profile itself.
-  if [ -z "$hd_rebuild" ] && [ "$(hd_next)" != "$1" ]; then hd_as_root "$hd_nix_bin/nix-env" -p "$hd_profile" --set "$1" || return 1; fi
-  hd_switch boot "$1" 120
-  [ "$hd_code" = 0 ]
-}
-hd_boot_as_before() {
-  hd_before=$(cat "$work/nix.next"); hd_number=$(cat "$work/nix.generation")
-  [ -n "$hd_before" ] && { [ "$(hd_next)" != "$hd_before" ] || [ -e "$work/nix.boots" ]; } || return 0
-  if [ -z "$hd_rebuild" ] && [ -n "$hd_number" ] && [ "$(readlink -f "$hd_profile-$hd_number-link")" = "$hd_before" ]; then
-    hd_as_root "$hd_nix_bin/nix-env" -p "$hd_profile" --switch-generation "$hd_number" || return 1
-  fi
-  hd_boot "$hd_before" && rm -f "$work/nix.boots"
-}
-# What is left of an activation that was ended half-way, and holds its lock: only root can end it, and its group tells it.
-hd_end_activation() {
-  # The unit of nixos-rebuild outlives it.
-  if [ -n "$hd_rebuild" ] && [ -n "$hd_may" ]; then
-    for hd_unit in $(hd_units_of_rebuild); do
-      case $(systemctl show -p ExecStart "$hd_unit" 2>/dev/null) in *"$(hd_new)/bin/switch-to-configuration"*) hd_as_root systemctl kill -s KILL "$hd_unit" || : ;; esac
-    done
-  fi
-  read -r _ _ hd_group _ 2>/dev/null <"$work/nix.group" || return 0
-  cmp -s "$work/nix.boot-id" /proc/sys/kernel/random/boot_id || return 0
-  # A number is not given anew while a group bears it.
-  case $({ tr '\0' ' ' <"/proc/$hd_group/cmdline"; } 2>/dev/null) in '' | *"$work/phase/"* | *switch-to-configuration*) ;; *) return 0 ;; esac
-  read -r hd_stat <"/proc/$$/stat"; set -- \${hd_stat##*) }
-  [ "$3" != "$hd_group" ] || return 0
-  for hd_signal in TERM 0 0 KILL 0; do
-    hd_as_root kill -s "$hd_signal" -- "-$hd_group" 2>/dev/null || return 0
-    sleep 1
-  done
-}
-`}`;
-
-;// CONCATENATED MODULE: ./lib/strategies/nix/activation.js
-
-
-/**
- * A NixOS system takes the place of another, in the one order that a power cut cannot break: `test` (the boot loader
- * still starts the old system), health, the vote, and only then the profile and the boot loader.
- *
- *   $release/nix/system      the new system: a link that keeps it from garbage collection; whoever builds makes it
- *                            (`hd_hold "$release/nix/system" STORE-PATH`)
- *   $release/nix/generation  its number in the system profile, once it is confirmed
- *   $work/nix.*              what ran before, as absolute paths, held likewise until the change is over
- */
-const snapshot = (0,shell.sh) `
-rm -rf "$work"/nix.*
-hd_running >"$work/nix.was"
-hd_next >"$work/nix.next"
-hd_generation >"$work/nix.generation"
-hd_ill >"$work/nix.ill"
-cp /proc/sys/kernel/random/boot_id "$work/nix.boot-id" 2>/dev/null || :
-hd_hold "$work/nix.system" "$(hd_running)"
-`;
-const apply = (0,shell.sh) `
-hd_system=$(hd_new)
-if [ "$(hd_running)" = "$hd_system" ]; then hd_note 'the system is the one that runs already'
-else
-  : >"$work/nix.applied"
-  if [ "$hd_verb" != test ]; then : >"$work/nix.boots"; fi
-  hd_switch "$hd_verb" "$hd_system" 10
-  # Where no health check does, this looks whether all that was started lasts.
-  [ -n "$hd_judged" ] || sleep 5
-  hd_ill >"$work/nix.ill.new"
-  hd_fell=$(LC_ALL=C comm -13 "$work/nix.ill" "$work/nix.ill.new" | tr '\n' ' ' | sed 's/ $//')
-  # An old nixos-rebuild says 1 for everything.
-  if [ "$hd_code" = 1 ] && [ -n "$hd_rebuild" ] && [ -n "$hd_fell" ] && [ "$(hd_running)" = "$hd_system" ]; then hd_code=4; fi
-  # Units that fail after it hide that the activation script did.
-  if [ "$hd_code" = 4 ] && grep -qs '^Failed to run activate script' "$work"/log.*; then hd_code=2; fi
-  case $hd_code in
-    0 | 4) if [ -z "$hd_fell" ]; then
-        if [ "$hd_code" = 0 ]; then :
-        elif [ -s "$work/nix.ill.new" ]; then hd_note 'the units that failed had failed before'
-        else hd_note 'warning: the new system runs, and not all of its units could be started or reloaded: the log of this step names them'; fi
-      elif [ -n "$hd_judged" ]; then hd_note "warning: the new system runs, and these units failed: \${hd_fell}(health decides)"
-      else hd_failed 4 "$hd_fell"; exit 4; fi ;;
-    *) hd_failed "$hd_code" "$hd_fell"; exit "$hd_code" ;;
-  esac
-  [ "$(hd_running)" = "$hd_system" ] || { hd_failed other "$(hd_running)"; exit 1; }
-fi
-`;
-/** What counts is what runs in the end: units of the old system may be as ill as they were. */
-const restore = (0,shell.sh) `
-hd_was=$(cat "$work/nix.was" 2>/dev/null) || hd_was=
-if [ -n "$hd_was" ]; then
-  hd_end_activation
-  hd_back=
-  [ "$(hd_running)" = "$hd_was" ] || hd_back=true
-  # Half an activation may have stopped units before it came to say what runs.
-  if [ -e "$work/nix.applied" ] && cmp -s "$work/nix.boot-id" /proc/sys/kernel/random/boot_id; then hd_back=true; fi
-  if [ -n "$hd_back" ]; then
-    hd_switch test "$hd_was" 300
-    [ "$(hd_running)" = "$hd_was" ] || { hd_failed "$hd_code" "$hd_was"; echo "The old system could not be activated: $hd_was/bin/switch-to-configuration test" >&2; exit 1; }
-  fi
-  hd_boot_as_before || { echo "What boots next could not be set back to $(cat "$work/nix.next")" >&2; exit 1; }
-fi
-`;
-/** Confirmed: it runs, and now it is what boots as well. When the power went after the vote, it does not run yet. */
-const activation_keep = (0,shell.sh) `
-hd_system=$(hd_new)
-[ "$(hd_running)" = "$hd_system" ] || hd_switch test "$hd_system" 120
-if [ "$(hd_next)" != "$hd_system" ] || [ -e "$work/nix.boots" ]; then
-  : >"$work/nix.boots"
-  if hd_boot "$hd_system"; then rm -f "$work/nix.boots" "$release/nix/unbootable"
-  else
-    hd_boot_as_before || :
-    echo "$hd_code" >"$release/nix/unbootable"
-    hd_note "warning: the new system runs, but the boot loader could not be written (exit code $hd_code; is /boot full?): a reboot starts the one before"
-  fi
-fi
-[ -e "$release/nix/unbootable" ] || hd_generation >"$release/nix/generation"
-`;
-const inspect = (0,shell.sh) `
-hd_short() { printf '%s\n' "$1" | sed 's|^/nix/store/[0-9a-z]*-||'; }
-printf '%s, generation %s\n' "$(hd_short "$(hd_running)")" "$(hd_generation)" >&3
-[ "$(hd_next)" = "$(hd_running)" ] || printf 'a reboot starts %s\n' "$(hd_short "$(hd_next)")" >&3
-for hd_kind in kernel initrd kernel-modules; do
-  [ ! -e "/run/current-system/$hd_kind" ] || [ "$(readlink -f "/run/booted-system/$hd_kind")" = "$(readlink -f "/run/current-system/$hd_kind")" ] || printf 'a reboot is needed: another %s\n' "$hd_kind" >&3
-done
-hd_ill | sed 's/$/ has failed/' >&3
-ls /nix/var/nix/profiles 2>/dev/null | sed -n 's/^system-\([0-9]*\)-link$/\1/p' | sort -rn | head -n 10 | while IFS= read -r hd_number; do
-  hd_of=$(grep -lx "$hd_number" "$state"/releases/*/nix/generation 2>/dev/null | sed 's|.*/releases/\(.*\)/nix/generation|\1|' | tr '\n' ' ' | sed 's/ $//')
-  printf 'generation %s of %s: %s%s\n' "$hd_number" "$(stat -c %y "$hd_profile-$hd_number-link" 2>/dev/null | cut -c1-16)" "$(hd_short "$(readlink -f "$hd_profile-$hd_number-link")")" "\${hd_of:+, release $hd_of}" >&3
-done
-`;
-/** Whether what a release wants, a word of shell, is what runs and what boots. */
-const differs = (release) => `hd_wanted=${release}; [ -z "$hd_wanted" ] || hd_wanted=$(readlink -- "$hd_wanted/nix/system" 2>/dev/null || :)\n${activation_compare}`;
-const activation_compare = (0,shell.sh) `
-if [ -z "$hd_wanted" ]; then echo 'no system was deployed yet' >&3
-else
-  [ "$(hd_running)" = "$hd_wanted" ] || echo "another system runs than was deployed: $(hd_running)" >&3
-  [ "$(hd_next)" = "$hd_wanted" ] || echo "another system would be booted than was deployed: $(hd_next)" >&3
-fi
-`;
-/** Who is neither root nor may become root for everything has `sudo nixos-rebuild`, or nothing. */
-function activationScripts(facts, { native, judged }) {
-    const nix = facts.tools['nix']?.path ?? '/run/current-system/sw/bin/nix';
-    const rebuild = facts.tools['nixos-rebuild']?.path ?? '/run/current-system/sw/bin/nixos-rebuild';
-    const limited = facts.sudo === 'some' || facts.sudo === 'none';
-    const values = (0,shell/* assign */.kp)({
-        hd_nix_bin: nix.replace(/\/[^/]*$/, ''),
-        hd_rebuild: limited || native ? rebuild : '',
-        hd_verb: native ? 'switch' : 'test',
-        hd_judged: judged ? 'true' : '',
-        hd_may: limited ? '' : 'true',
-    });
-    return {
-        head: values + systemFunctions,
-        snapshot,
-        apply,
-        restore,
-        keep: activation_keep,
-        inspect,
-        diff: differs('$prev'),
-        drift: differs('$release'),
-    };
-}
-
-;// CONCATENATED MODULE: ./lib/strategies/nix/options.js
-const noNix = {
-    flake: '',
-    buildOn: 'host',
-    args: [],
-    check: false,
-    activation: 'guarded',
-    restart: [],
-    judged: false,
-};
-function parseFlake(flake) {
-    if (/^\/nix\/store\/[^/]+$/.test(flake))
-        return { system: flake, name: '' };
-    const at = flake.indexOf('#');
-    const [ref, name] = at < 0 ? [flake, ''] : [flake.slice(0, at), flake.slice(at + 1)];
-    if (ref.startsWith('/'))
-        return { folder: ref, name };
-    if (ref.includes(':'))
-        return { url: ref, name };
-    const parts = ref.split('/').filter((part) => part !== '' && part !== '.');
-    return { dir: parts.join('/'), name };
-}
 
 ;// CONCATENATED MODULE: ./lib/strategies/nix/build.js
 
@@ -75457,7 +75854,7 @@ hd_run_nix() { # VERB ARGUMENTS...
   hd_as_owner "$hd_nix" --extra-experimental-features 'nix-command flakes' $hd_verb --no-update-lock-file "$@" </dev/null
 }
 `;
-const build = (0,shell.sh) `
+const build_build = (0,shell.sh) `
 mkdir -p "$release/nix"
 hd_system=$(hd_new)
 if [ -n "$hd_system" ] && "$hd_nix_bin/nix-store" --check-validity "$hd_system" 2>/dev/null; then :
@@ -75512,7 +75909,7 @@ function buildScripts({ flake, args, check }, facts) {
         hd_any: facts.sudo === 'any' ? 'true' : '',
         hd_arch: facts.arch,
     });
-    return { head: values + build_functions, build: `set -- ${args.map(shell/* quote */.hD).join(' ')}\n${build}` };
+    return { head: values + build_functions, build: `set -- ${args.map(shell/* quote */.hD).join(' ')}\n${build_build}` };
 }
 
 ;// CONCATENATED MODULE: ./lib/strategies/strategy.js
@@ -75542,7 +75939,6 @@ const noScripts = {
 
 
 
-
 /** colmena activates, from the runner, while the host waits; whoever goes back to such a release has no runner to wait for. */
 const activateByColmena = (ours) => `if [ ! -f "$release/record.json" ]; then
 : >"$work/nix.applied"; : >"$work/nix.boots"
@@ -75551,10 +75947,6 @@ hk_wait switch
 else
 ${ours}
 fi
-`;
-/** Nothing is built for a plan; what it is called says the version. */
-const foresee = (0,shell.sh) `
-[ "$(hd_running)" = "$hd_wanted" ] || printf '~ the system becomes %s, and was %s\n' "\${hd_wanted#*-}" "$(hd_running | sed 's|^[^-]*-||')" >&3
 `;
 /** What another change waited for. */
 const forget = 'rm -f "$work"/asked.* "$work"/done-by-runner.*\n';
@@ -75584,7 +75976,6 @@ const colmena = {
             inspect: `${system.head}${system.inspect}`,
             diff: `${head}${system.diff}${keys.diff}`,
             drift: `${head}${system.drift}${keys.diff}`,
-            foresee: `${system.head}${(0,shell/* assign */.kp)({ hd_wanted: toplevel })}${foresee}`,
         };
     },
     keysOnly: ({ colmena: options = noColmena }) => {
@@ -76061,7 +76452,7 @@ function preflight(facts) {
         return refusal('Docker Compose is not on this host.', 'Neither `docker compose` nor `docker-compose` works for this user.', howToInstall('docker compose', facts, 'Install the plugin; on a NAS update Container Manager or Container Station.'));
     if (engine.version === '')
         return noEngine(facts);
-    return `${lookFunctions}${look}`;
+    return `${lookFunctions}${preflight_look}`;
 }
 function noEngine({ engine: { problem, docker }, user: { name } }) {
     const line = `${name} ALL=(root) NOPASSWD: ${docker || '/usr/bin/docker'}`;
@@ -76108,7 +76499,7 @@ hc_redact() { # FILE OF VALUES
 }
 hc_values() { sed -n 's/^[^#=]*=//p' "$release/files/$1"; }
 `;
-const look = (0,shell.sh) `
+const preflight_look = (0,shell.sh) `
 umask 077
 hc_picture
 mkdir -p "$hc_new"; cd -- "$hc_check"
@@ -76368,385 +76759,6 @@ const compose = {
     explain: compose_explain_explain,
 };
 
-;// CONCATENATED MODULE: ./lib/strategies/nix/foresee.js
-
-
-/**
- * What a deploy would do, found out by who may write nothing: Nix opens its database without a lock or a log, which it also
- * does for users who are not root; and what is not built yet is evaluated on a /nix that is in memory, in a mount
- * namespace that ends with the look.
- */
-const lookingFunctions = (0,shell.sh) `
-hd_look() { "$hd_nix" --extra-experimental-features 'nix-command read-only-local-store' --store 'local?read-only=true' "$@" </dev/null; }
-hd_names() { sed 's|^.*/nix/store/[0-9a-z]*-||; s|\.drv$||'; }
-hd_some() { awk '{ if (NR <= 8) text = text (NR > 1 ? ", " : "") $0 } END { print text (NR > 8 ? ", and " NR - 8 " more" : "") }'; }
-# A system that is in the store already, against the one that runs.
-hd_against() { # SYSTEM
-  [ "$1" != "$(hd_running)" ] || return 0
-  printf '~ another system: %s\n' "$(echo "$1" | hd_names)"
-  hd_look store diff-closures "$(hd_running)" "$1" 2>/dev/null | tr -d '\033' | sed 's/\[[0-9;]*m//g; /^nixos-system-/d; /^unit-/d; s/^/~ /'
-  [ -z "$hd_may" ] || hd_as_root "$1/bin/switch-to-configuration" dry-activate 2>&1 | hd_would
-}
-# What dry-activate says. A unit that is stopped and started is restarted.
-hd_would() {
-  awk '
-    /^would [A-Za-z ]* the following (changed )?units: / {
-      verb = ($2 == "NOT") ? "keep" : $2; sub(/^[^:]*: /, ""); count = split($0, units, /, */)
-      for (i = 1; i <= count; i++) { said[verb, units[i]]; if (!(units[i] in seen)) { seen[units[i]]; order[++all] = units[i] } }
-    }
-    /^would restart systemd/ { print "~ systemd itself begins anew" }
-    END {
-      for (i = 1; i <= all; i++) {
-        unit = order[i]
-        if (("restart", unit) in said || (("stop", unit) in said && ("start", unit) in said)) print "down " unit " is restarted"
-        else if (("stop", unit) in said) print "down " unit " is stopped"
-        else if (("reload", unit) in said) print "~ " unit " is reloaded"
-        else if (("start", unit) in said) print "+ " unit " is started"
-        else print "~ " unit " changes, and is not restarted"
-      }
-    }'
-}
-`;
-/** With an empty /nix of its own above the real one: FOLDER of memory, nix, where the flake lies (or nothing), and the words of the command. */
-const inMemory = (0,shell.sh) `
-set -eu
-memory=$1 nix=$2 folder=$3; shift 3
-PATH=$PATH:/run/current-system/sw/bin
-{ mount -t tmpfs -o mode=755 tmpfs "$memory" && mkdir "$memory/up" "$memory/work" "$memory/home" &&
-  mount -t overlay overlay -o "lowerdir=/nix,upperdir=$memory/up,workdir=$memory/work" /nix; } 2>/dev/null || exit 97
-HOME=$memory/home; XDG_CACHE_HOME=$HOME; NIX_REMOTE=local; export PATH HOME XDG_CACHE_HOME NIX_REMOTE
-# The repository of somebody else, which root may read all the same.
-printf '[safe]\n\tdirectory = *\n' >"$HOME/.gitconfig"
-[ -z "$folder" ] || cd -- "$folder"
-exec timeout 240 "$nix" --extra-experimental-features 'nix-command flakes' "$@" </dev/null
-`;
-const evaluate = (0,shell.sh) `
-# What would be the tree of the release is so far a picture, which has links to what stays and lacks what is large.
-hd_whole() { # FOLDER
-  mkdir -p "$1" || return 1
-  ! grep -q '^[FDL] ' "$work/new" || return 1
-  sed -n 's/^d [^ ]* [^ ]* //p' "$work/new" | tr '\n' '\0' | (cd -- "$1" && xargs -0 -r mkdir -p --) || return 1
-  sed -n 's|^f [^ ]* [^ ]* |./|p' "$work/new" >"$work/nix.files"
-  (cd -- "$release/tree" && tar -chf - --no-recursion -T "$work/nix.files") 2>/dev/null | tar -xf - -C "$1" || return 1
-  [ "$(find "$1" -type f | wc -l)" = "$(wc -l <"$work/nix.files")" ] || return 1
-  sed -n 's/^l [^ ]* [^ ]* //p' "$work/new" | while IFS= read -r hd_line; do ln -s -- "\${hd_line##*//}" "$1/\${hd_line%%//*}" || exit 1; done || return 1
-  [ -z "$(sed -n 's/^ //p' "$work/put" | while IFS= read -r hd_line; do find "$1/$hd_line" -type f -size +256k 2>/dev/null; done)" ]
-}
-hd_evaluate() { # ARGUMENTS...
-  hd_folder=
-  if [ -n "$hd_flake_url" ]; then hd_flake=$hd_flake_url; else
-    hd_place
-    if [ "$hd_folder" = "$release/tree" ]; then hd_whole "$work/nix.tree" || return 97; hd_folder=$work/nix.tree; fi
-  fi
-  [ "$(id -u)" = 0 ] || [ -n "$hd_any" ] || return 97
-  mkdir -p "$work/nix.memory" || return 97
-  hd_attribute="nixosConfigurations.\"$(hd_name)\".config.system.build.toplevel"
-  hd_as_root unshare --mount --propagation private /bin/sh -c "$hd_in_memory" sh "$work/nix.memory" "$hd_nix" "$hd_folder" \
-    build --dry-run --json --no-link --no-update-lock-file "$@" "$hd_flake#$hd_attribute"
-}
-hd_list() { awk -v word="$1" '/^(this|these) .*will be / { on = index($0, word) > 0; next } /^ +\/nix\/store\// && on { print $1; next } { on = 0 }' "$work/nix.said" | hd_names; }
-hd_code=0
-hd_evaluate "$@" >"$work/nix.json" 2>"$work/nix.said" || hd_code=$?
-hd_out=$(sed -n 's/.*"out":"\([^"]*\)".*/\1/p' "$work/nix.json")
-if [ "$hd_code" = 97 ] || [ "$hd_code" = 124 ] || grep -q 'No space left on device\|unshare: ' "$work/nix.said"; then
-  echo '~ the system is built from the flake; what it changes is known once it is built (as root, or with build-on: runner, the plan tells more)'
-elif [ "$hd_code" != 0 ] || [ -z "$hd_out" ]; then cat "$work/nix.said" >&2; hd_failed build "$hd_flake#$hd_attribute"; exit 1
-elif [ "$hd_out" = "$(hd_running)" ]; then :
-elif hd_look path-info "$hd_out" >/dev/null 2>&1; then hd_against "$hd_out"
-else
-  printf '~ another system: %s\n' "$(echo "$hd_out" | hd_names)"
-  hd_list built | sed -n 's/^unit-\(.*\)$/~ unit \1 is built anew/p'
-  hd_list built | grep -v '^unit-' | hd_some | sed '/^$/d; s/^/~ to be built: /'
-  hd_size=$(sed -n 's/^th.* will be fetched (\([^,]*\) download.*$/ (\1)/p' "$work/nix.said")
-  hd_list fetched | hd_some | sed "/^\$/d; s|^|~ to be fetched$hd_size: |"
-fi >&3
-`;
-const prebuilt = (0,shell.sh) `
-if hd_look path-info "$hd_flake_system" >/dev/null 2>&1; then hd_against "$hd_flake_system"
-else echo "~ the system is fetched: $hd_flake_system"; fi >&3
-`;
-const restarts = 'for unit in $(hd_units); do echo "down $unit is restarted" >&3; done\n';
-/** What the runner builds, it compares itself. */
-function nix_foresee_foresee({ flake, args, buildOn }) {
-    if (parseFlake(flake).system !== undefined)
-        return `${lookingFunctions}${prebuilt}${restarts}`;
-    if (buildOn === 'runner')
-        return restarts;
-    const head = `${lookingFunctions}${(0,shell/* assign */.kp)({ hd_in_memory: inMemory })}set -- ${args.map(shell/* quote */.hD).join(' ')}\n`;
-    return `${head}${restarts}${evaluate}`;
-}
-
-;// CONCATENATED MODULE: ./lib/strategies/nix/closures.js
-/** `/nix/store/HASH-openssl-3.0.14`: `openssl-3.0.14`. */
-const closures_nameOf = (path) => path.replace(/^\/nix\/store\/\w+-/, '');
-/** The parts that a package may be split into, as the name of their paths tells them. */
-const output = /-(?:bin|dev|doc|man|info|lib|out|debug|static|data|terminfo)$/;
-/**
- * What the closure of one system has otherwise than that of another: packages by name and version, as `nix store
- * diff-closures` tells them. A path that differs in its hash alone was built anew, of the same version; units are not
- * told here.
- */
-function packageChanges(was, is) {
-    const [before, after] = [versionsOf(was), versionsOf(is)];
-    return [...new Set([...before.keys(), ...after.keys()])].sort().flatMap((name) => {
-        const [old, now] = [before.get(name), after.get(name)];
-        if (old === undefined)
-            return [`+ ${[name, now].filter(Boolean).join(' ')}`];
-        if (now === undefined)
-            return [`- ${[name, old].filter(Boolean).join(' ')}`];
-        return old === now ? [] : [`~ ${name} ${old} → ${now}`];
-    });
-}
-function versionsOf(paths) {
-    const versions = new Map();
-    for (const path of paths) {
-        const [, name = '', version = ''] = /^(.+?)(?:-(\d.*))?$/.exec(closures_nameOf(path).replace(output, '')) ?? [];
-        if (name.startsWith('unit-'))
-            continue;
-        versions.set(name, (versions.get(name) ?? new Set()).add(version));
-    }
-    return new Map([...versions].map(([name, all]) => [name, [...all].sort().join(', ')]));
-}
-
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
-;// CONCATENATED MODULE: ./lib/strategies/nix/runner-build.js
-
-
-
-
-
-
-
-
-/** Builds the system of each host on the runner; no garbage collection takes them while `work` is done with them. */
-async function buildEach(options, { source, members }, work) {
-    const { url, dir = '', name } = parseFlake(options.flake);
-    const folder = (0,external_node_path_.join)(source, dir);
-    if (url === undefined)
-        refuseSecrets(folder);
-    const folderOfLinks = await (0,promises_.mkdtemp)((0,external_node_path_.join)((0,external_node_os_.tmpdir)(), 'hd-nix-'));
-    try {
-        const built = new Map();
-        const results = [];
-        for (const member of members) {
-            const of = name || (await hostName(member.host));
-            const path = built.get(of) ?? (await runner_build_build(options, url ?? '.', of, folder, (0,external_node_path_.join)(folderOfLinks, `${built.size}`)));
-            built.set(of, path);
-            results.push(await work(path, member, folderOfLinks));
-        }
-        return results;
-    }
-    finally {
-        await (0,promises_.rm)(folderOfLinks, { recursive: true, force: true });
-    }
-}
-/** Without git, Nix copies the whole folder to its store, and with the system perhaps to the host's. */
-function refuseSecrets(folder) {
-    for (let at = folder; at !== (0,external_node_path_.dirname)(at); at = (0,external_node_path_.dirname)(at))
-        if ((0,external_node_fs_.existsSync)((0,external_node_path_.join)(at, '.git')))
-            return;
-    const secrets = (0,external_node_fs_.readdirSync)(folder, { recursive: true, encoding: 'utf8' }).filter((file) => /^\.env(\..*)?$/.test((0,external_node_path_.basename)(file)) && !/\.(example|sample|template|dist)$/.test(file));
-    if (secrets.length === 0)
-        return;
-    throw new errors/* DeployError */.sH('HD-NIX-06', `Secrets would enter the Nix store: ${secrets.slice(0, 8).join(', ')}.`, {
-        why: 'Without git, Nix copies the whole folder of the flake into its store, which every user can read.',
-        fix: 'Run actions/checkout before this step, and give secrets by `env-file` or `secret-files`.',
-    });
-}
-async function runner_build_build(options, ref, name, cwd, link) {
-    const attribute = `${ref}#nixosConfigurations."${name}".config.system.build.toplevel`;
-    if (options.check)
-        await runner_build_nix(['flake', 'check', '--no-update-lock-file', ...options.args, ref], cwd, 'check');
-    const words = ['build', '--no-update-lock-file', '--print-out-paths', '--out-link', link, ...options.args, attribute];
-    return (await runner_build_nix(words, cwd, 'build')).trim();
-}
-async function hostName(host) {
-    const { text } = await host.run('cat /proc/sys/kernel/hostname >&3', { label: 'Reading the name', quiet: true });
-    return text.trim();
-}
-async function runner_build_nix(words, cwd, kind) {
-    // By a shell that looks for it: a tool that is missing is another thing than a system that cannot be built.
-    const found = 'command -v nix >/dev/null 2>&1 || exit 127; exec nix "$@"';
-    const features = ['--extra-experimental-features', 'nix-command flakes'];
-    const { code, stdout, stderr } = await (0,exec/* runTool */.q)('/bin/sh', ['-c', found, 'nix', ...features, ...words], {
-        cwd,
-        env: { NO_COLOR: '1' },
-    });
-    if (code === 0)
-        return stdout;
-    if (code === 127) {
-        throw new errors/* DeployError */.sH('HD-PATH-01', 'nix is missing on the runner.', {
-            why: '`build-on: runner` needs it.',
-            fix: 'Add a step with `cachix/install-nix-action` before this one, or use `build-on: host`.',
-        });
-    }
-    const { code: which, ...said } = explain_explain('build', `${stderr}\nhd-nix: ${kind}\t${words.at(-1)}`);
-    throw new errors/* DeployError */.sH(which, said.what, { ...said, detail: stderr });
-}
-
-;// CONCATENATED MODULE: ./lib/strategies/nix/unit-changes.js
-/** What a change of these keys of [Unit] does not ask for. */
-const ignored = new Set([
-    ...['X-Reload-Triggers', 'Description', 'Documentation', 'OnFailure', 'OnSuccess', 'OnFailureJobMode'],
-    ...['IgnoreOnIsolate', 'StopWhenUnneeded', 'RefuseManualStart', 'RefuseManualStop', 'AllowIsolate', 'CollectMode'],
-    'SourcePath',
-]);
-/**
- * What an activation does with a unit, by the rules of `switch-to-configuration`, in the words of a plan: `down` for what
- * is interrupted. Texts are undefined where a system has no such unit.
- */
-function unitChange(name, was, is, active) {
-    if (was === undefined)
-        return is === undefined ? undefined : `+ unit ${name}`;
-    const old = parseUnit(was);
-    if (is === undefined) {
-        return active && flag(old, 'Unit', 'X-StopOnRemoval', true) ? `down ${name} is stopped` : `- unit ${name}`;
-    }
-    const unit = parseUnit(is);
-    const wanted = unit_changes_compare(old, unit);
-    if (wanted === undefined || /\.(?:target|slice)$/.test(name))
-        return undefined;
-    if (!active)
-        return `~ unit ${name}, which does not run`;
-    if (wanted === 'reload' || flag(unit, 'Service', 'X-ReloadIfChanged', false))
-        return `~ ${name} is reloaded`;
-    const stays = name.endsWith('.socket') ||
-        !flag(unit, 'Service', 'X-RestartIfChanged', true) ||
-        flag(unit, 'Unit', 'RefuseManualStop', false) ||
-        flag(unit, 'Unit', 'X-OnlyManualStart', false);
-    return stays ? `~ ${name} changes, and is not restarted` : `down ${name} is restarted`;
-}
-function parseUnit(text) {
-    const unit = new Map();
-    let section = new Map();
-    for (const line of text.replaceAll('\\\n', ' ').split('\n')) {
-        const [, title, key, value = ''] = /^\s*(?:\[(.+)\]|([^#;=][^=]*?)\s*=\s*(.*?))\s*$/.exec(line) ?? [];
-        if (title !== undefined) {
-            section = unit.get(title) ?? new Map();
-            // What it is wanted by does not concern what runs.
-            if (title !== 'Install')
-                unit.set(title, section);
-        }
-        else if (key !== undefined)
-            section.set(key, value === '' ? [] : [...(section.get(key) ?? []), value]);
-    }
-    return unit;
-}
-function unit_changes_compare(was, is) {
-    let wanted;
-    for (const section of new Set([...was.keys(), ...is.keys()])) {
-        const [old, now] = [was.get(section), is.get(section)];
-        for (const key of new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])) {
-            if (String(old?.get(key)) === String(now?.get(key)))
-                continue;
-            const reloads = section === 'Unit' ? key === 'X-Reload-Triggers' && now?.has(key) : section === 'Mount' && key === 'Options';
-            if (reloads)
-                wanted = 'reload';
-            else if (section !== 'Unit' || !ignored.has(key))
-                return 'restart';
-        }
-    }
-    return wanted;
-}
-function flag(unit, section, key, otherwise) {
-    const value = unit.get(section)?.get(key)?.at(-1);
-    return value === undefined ? otherwise : /^(?:1|yes|true|on)$/.test(value);
-}
-
-;// CONCATENATED MODULE: ./lib/strategies/nix/foresee-runner.js
-
-
-
-
-
-
-
-/** For a plan: what each host would get is built on the runner, and compared with what runs there; nothing is copied. */
-async function foreseeOnRunner(options, work) {
-    return await buildEach(options, work, async (path, member, folder) => await against(path, member, folder));
-}
-/** The system that runs: its closure, the links of its units, and those units that are active. */
-const foresee_runner_look = (0,shell.sh) `
-hd_system=$(hd_running)
-printf 'system %s\n' "$hd_system" >&3
-hd_look path-info -r "$hd_system" | sed 's/^/path /' >&3
-[ ! -d "$hd_system/etc/systemd/system" ] || find "$hd_system/etc/systemd/system/" -type l -printf 'unit %P %l\n' >&3
-systemctl list-units --state=active,activating,reloading --plain --no-legend --no-pager 2>/dev/null </dev/null | awk '{ print "active " $1 }' >&3
-`;
-async function against(path, member, folder) {
-    const said = await onHost(member, foresee_runner_look);
-    const all = (word) => said.flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []));
-    const [system = ''] = all('system');
-    if (system === path)
-        return [];
-    const [was, is] = [all('path'), await closureOf(path, folder)];
-    const other = `~ another system: ${closures_nameOf(path)}`;
-    // A Nix so old that it cannot read without writing.
-    if (was.length === 0)
-        return [other];
-    const oldUnits = new Map(all('unit').map((line) => line.split(' ')));
-    const units = await unitChanges(member, folder, oldUnits, await unitsOf(is, folder), new Set(all('active')));
-    const others = (paths, own) => paths.filter((one) => one !== own);
-    return [other, ...packageChanges(others(was, system), others(is, path)), ...units];
-}
-const closureOf = async (path, folder) => (await runner_build_nix(['path-info', '-r', path], folder, 'look')).split('\n').filter(Boolean);
-/** The links of the units, by the name that NixOS gives to the folder of them. */
-async function unitsOf(closure, folder) {
-    const units = closure.find((path) => closures_nameOf(path) === 'system-units');
-    if (units === undefined)
-        return new Map();
-    const listing = JSON.parse(await runner_build_nix(['store', 'ls', '--json', '--recursive', units], folder, 'look'));
-    const links = ({ type, target, entries = {} }, name) => type === 'symlink' && target !== undefined
-        ? [[name, target]]
-        : Object.entries(entries).flatMap(([entry, one]) => links(one, (0,external_node_path_.join)(name, entry)));
-    return new Map(links(listing, ''));
-}
-/** Of a unit that is masked there is no text. */
-const masked = '/dev/null';
-/** A unit is its file, and those below NAME.d; where the links are the same, so is the unit. */
-async function unitChanges(member, folder, was, is, active) {
-    if (is.size === 0)
-        return ['~ its units could not be compared'];
-    const parts = (links, unit) => [...links].filter(([name]) => name === unit || name.startsWith(`${unit}.d/`)).map(([, target]) => target);
-    const names = [...was.keys(), ...is.keys()]
-        .map((name) => name.replace(/\.d\/.*$/, ''))
-        .filter((name) => !name.includes('/'));
-    const changed = [...new Set(names)].sort().filter((name) => String(parts(was, name)) !== String(parts(is, name)));
-    const old = await textsOnHost(member, [...new Set(changed.flatMap((name) => parts(was, name)))]);
-    const lines = [];
-    for (const name of changed) {
-        const now = [];
-        for (const file of parts(is, name))
-            if (file !== masked)
-                now.push(await runner_build_nix(['store', 'cat', file], folder, 'look'));
-        const before = parts(was, name).flatMap((file) => old.get(file) ?? []);
-        const text = (all) => (all.length === 0 ? undefined : all.join('\n'));
-        const line = unitChange(name, text(before), text(now), active.has(name));
-        if (line !== undefined)
-            lines.push(line);
-    }
-    return lines;
-}
-async function textsOnHost(member, files) {
-    const wanted = files.filter((file) => file !== masked);
-    if (wanted.length === 0)
-        return new Map();
-    const script = `for file in ${wanted.map(shell/* quote */.hD).join(' ')}; do printf '%s %s\\n' "$file" "$(base64 <"$file" | tr -d '\\n')" >&3; done`;
-    const lines = (await onHost(member, script)).map((line) => line.split(' '));
-    return new Map(lines.map(([file, text]) => [file, Buffer.from(text, 'base64').toString()]));
-}
-async function onHost({ host, facts }, script) {
-    const { head } = activationScripts(facts, { native: false, judged: true });
-    const values = (0,shell/* assign */.kp)({ hd_nix: facts.tools['nix']?.path ?? '/run/current-system/sw/bin/nix' });
-    const { text } = await host.run(`${head}${values}${lookingFunctions}${script}`, {
-        label: 'Looking at the system',
-        quiet: true,
-        timeoutMs: 120_000,
-    });
-    return text.split('\n').filter(Boolean);
-}
-
 ;// CONCATENATED MODULE: ./lib/strategies/uv/options.js
 const noUv = { args: [], services: [], restart: [], unitFiles: [], scope: 'system' };
 /** What systemd calls the file: `deploy/api.service` is `api.service`, `deploy/api.service.d/mem.conf` keeps its folder. */
@@ -76885,7 +76897,7 @@ async function buildOnRunner(options, work) {
     const built = await buildEach(options, work, async (path, member, folder) => {
         await copy(path, member, folder, work.signal);
         await noteDown(path, member);
-        return closures_nameOf(path);
+        return nameOf(path);
     });
     return [...new Set(built)].join(', ');
 }
@@ -76911,7 +76923,7 @@ async function copy(path, { host, facts }, folder, signal) {
     server.listen(socket);
     await (0,external_node_events_.once)(server, 'listening');
     try {
-        await runner_build_nix(['copy', '--no-check-sigs', '--to', `unix://${socket}`, path], folder, 'copy');
+        await nix(['copy', '--no-check-sigs', '--to', `unix://${socket}`, path], folder, 'copy');
     }
     finally {
         signal.removeEventListener('abort', cut);
@@ -77170,7 +77182,7 @@ const nixosRebuild = {
             inspect: `${head}${activation.inspect}${units.inspect}`,
             diff: `${activation.head}${activation.diff}`,
             drift: `${activation.head}${activation.drift}`,
-            foresee: `${head}${building}${nix_foresee_foresee(options)}`,
+            foresee: `${head}${building}${foresee(options)}`,
         };
     },
     onRunner: ({ nix: options = noNix }) => (builtOnRunner(options) ? (work) => buildOnRunner(options, work) : undefined),
@@ -77443,7 +77455,7 @@ hd_text_of() { # UNIT
 }
 hd_tree=$release/tree; [ -d "$hd_tree" ] || hd_tree=$path
 `;
-const preflight_look = (0,shell.sh) `
+const uv_preflight_look = (0,shell.sh) `
 if [ ! -x "$hd_systemctl" ] || [ ! -d /run/systemd/system ]; then
   [ -z "$(hd_units; hd_unit_files)" ] || hd_refuse HD-UNIT-04 "There is no systemd on this host." "The units of services cannot be restarted." "Leave services, restart and unit-files out, and restart by after."
   exit 0
@@ -77498,7 +77510,7 @@ function uv_preflight_preflight(user, commands, asksSudo, { scope }) {
     const tests = commands.needed.map((words) => `sudo -n -l ${words.map(shell/* quote */.hD).join(' ')} >/dev/null 2>&1`);
     const refuse = uv_preflight_refusal('HD-SUDO-01', `${user} may not restart the units without a password.`, 'They belong to the system, and sudo asks for a password or does not allow it.', `Deploy units of the user (\`service-scope: user\`), or on the host write this into a file of its own in /etc/sudoers.d (mode 0440; \`visudo -c\` checks it):\n${sudoers(user, commands)}`);
     const ask = asksSudo && scope === 'system' && tests.length > 0 ? `if ! { ${tests.join(' && ')}; }; then ${refuse}; fi\n` : '';
-    return `${uv_preflight_functions}${ask}${preflight_look}`;
+    return `${uv_preflight_functions}${ask}${uv_preflight_look}`;
 }
 
 ;// CONCATENATED MODULE: ./lib/strategies/uv/venv.js
@@ -79439,20 +79451,26 @@ async function workOnRunner(context, members) {
     });
 }
 /** For a plan: what it would do to each host, as far as work on the runner can tell it. */
-async function lookOnRunner({ plan, step, signal }, members, findings) {
+async function lookOnRunner(context, members, findings) {
     const [first] = members;
-    const { strategy, options } = first?.goal ?? {};
-    const look = options && strategy?.foreseeOnRunner?.(options);
-    if (first === undefined || options === undefined || look === undefined)
+    const look = lookOf(context, members);
+    if (first === undefined || look === undefined)
         return new Map();
-    return await step('Build on the runner', async ({ note }) => {
+    return await context.step('Build on the runner', async ({ note }) => {
         // What it fails of is the same for all of them.
-        const said = await findings.noting(first.record, async () => {
-            return await look({ options, source: plan.sync.source, members: members.map(placeOf), signal });
-        });
+        const said = await findings.noting(first.record, look);
         note(said === undefined ? 'not done' : `${said.flat().length} things would change`);
         return new Map(members.map(({ record }, index) => [record, said?.[index] ?? []]));
     });
+}
+function lookOf(context, members) {
+    const places = members.map(placeOf);
+    const { plan, signal, colmena } = context;
+    if (colmena !== undefined)
+        return () => foreseeSystems(context, colmena, members, places);
+    const { strategy, options } = members[0]?.goal ?? {};
+    const look = options && strategy?.foreseeOnRunner?.(options);
+    return look && (() => look({ options, source: plan.sync.source, members: places, signal }));
 }
 function placeOf({ link, facts, change }) {
     return { host: link.host, facts, release: change.places.release };

@@ -109,10 +109,12 @@ test.concurrent('two nodes are one deploy, and what selects none is an error', a
   await app.expect(staging, 'one', 'key-1')
   await app.expect(prod, 'one', 'key-1')
 
-  // Looked at, nothing is built, and no node changes.
+  // Looked at, it is built on the runner, and no node changes.
+  const store = await staging.sh('ls /nix/store')
   const ahead = await app.run(await app.commit({ label: 'two' }), inputs('key-2', { mode: 'plan' }))
   expectEnd(ahead, 'planned')
-  expect(ahead.summary).toContain('the system becomes nixos-system-cartographer-staging-two')
+  expect(await staging.sh('ls /nix/store')).toBe(store)
+  expect(ahead.summary).toContain('another system: nixos-system-cartographer-staging-two')
   expectEnd(await app.run(again, inputs('key-1', { mode: 'status' })), 'healthy')
   await staging.sh('rm /run/keys/env')
   const drifted = await app.run(again, inputs('key-1', { mode: 'status' }))

@@ -2,9 +2,12 @@ import { ConnectionLost, DeployError } from '../errors.ts'
 import type { Followed } from '../runner/follow.ts'
 import { assign, quote, sh } from '../shell.ts'
 import { reasonOf } from '../strategies/colmena/output.ts'
+import { compareSystems } from '../strategies/nix/foresee-runner.ts'
+import type { RunnerWork } from '../strategies/strategy.ts'
 import { titleOn } from './acts.ts'
+import type { Colmena } from './colmena.ts'
 import type { Context } from './context.ts'
-import type { Begun, Planned } from './fleet.ts'
+import type { Aimed, Begun, Planned } from './fleet.ts'
 import { refuseSecretsInStore } from './hive-store.ts'
 
 /** Builds the systems on the runner, and copies them to the nodes, where nothing changes by that. */
@@ -17,6 +20,31 @@ export async function pushSystems(context: Context, members: readonly Planned[])
     const answer = await colmena.deploy(['apply', 'push'], members, context, note)
     if (answer.code !== 0) throw notPushed(answer)
   })
+}
+
+type Place = RunnerWork['members'][number]
+
+/** For a plan: the systems are built on the runner, and compared with what runs. Of a node that builds for itself only the name is known. */
+export async function foreseeSystems(
+  { plan, network }: Context,
+  colmena: Colmena,
+  members: readonly Aimed[],
+  places: readonly Place[],
+): Promise<string[][]> {
+  const { source } = plan.sync
+  const nodes = members.map(({ target }) => colmena.nodeOf(target))
+  await refuseSecretsInStore(nodes, plan.hive?.files ?? [], source)
+  const isLocal = nodes.map((node) => !node.buildOnTarget && !plan.hive?.args.includes('--build-on-target'))
+  const local = members.filter((_, index) => isLocal[index])
+  if (local.length > 0) {
+    const answer = await colmena.deploy(['build'], local, { network }, () => {})
+    if (answer.code !== 0) throw notPushed(answer)
+  }
+  return await Promise.all(
+    nodes.map(({ toplevel }, index) =>
+      compareSystems(toplevel, places[index] as Place, isLocal[index] ? source : undefined),
+    ),
+  )
 }
 
 function notPushed({ tail }: Followed): DeployError {

@@ -1,4 +1,3 @@
-import { assign, sh } from '../shell.ts'
 import { explain } from './colmena/explain.ts'
 import { keyScripts, waitForRunner } from './colmena/keys.ts'
 import { noColmena } from './colmena/options.ts'
@@ -16,11 +15,6 @@ hk_wait switch
 else
 ${ours}
 fi
-`
-
-/** Nothing is built for a plan; what it is called says the version. */
-const foresee = sh`
-[ "$(hd_running)" = "$hd_wanted" ] || printf '~ the system becomes %s, and was %s\n' "\${hd_wanted#*-}" "$(hd_running | sed 's|^[^-]*-||')" >&3
 `
 
 /** What another change waited for. */
@@ -52,7 +46,6 @@ export const colmena: Strategy = {
       inspect: `${system.head}${system.inspect}`,
       diff: `${head}${system.diff}${keys.diff}`,
       drift: `${head}${system.drift}${keys.diff}`,
-      foresee: `${system.head}${assign({ hd_wanted: toplevel })}${foresee}`,
     }
   },
   keysOnly: ({ colmena: options = noColmena }) => {

@@ -10,7 +10,7 @@ import { unitChange } from './unit-changes.ts'
 
 /** For a plan: what each host would get is built on the runner, and compared with what runs there; nothing is copied. */
 export async function foreseeOnRunner(options: NixOptions, work: RunnerWork): Promise<readonly string[][]> {
-  return await buildEach(options, work, async (path, member, folder) => await against(path, member, folder))
+  return await buildEach(options, work, async (path, member, folder) => await compareSystems(path, member, folder))
 }
 
 /** The system that runs: its closure, the links of its units, and those units that are active. */
@@ -22,14 +22,16 @@ hd_look path-info -r "$hd_system" | sed 's/^/path /' >&3
 systemctl list-units --state=active,activating,reloading --plain --no-legend --no-pager 2>/dev/null </dev/null | awk '{ print "active " $1 }' >&3
 `
 
-async function against(path: string, member: Member, folder: string): Promise<string[]> {
+/** What this system would change on the host. Without the folder of a build it is not on the runner, and all that is known is its name. */
+export async function compareSystems(path: string, member: Member, folder?: string): Promise<string[]> {
   const said = await onHost(member, look)
   const all = (word: string) =>
     said.flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []))
   const [system = ''] = all('system')
   if (system === path) return []
-  const [was, is] = [all('path'), await closureOf(path, folder)]
   const other = `~ another system: ${nameOf(path)}`
+  if (folder === undefined) return [other]
+  const [was, is] = [all('path'), await closureOf(path, folder)]
   // A Nix so old that it cannot read without writing.
   if (was.length === 0) return [other]
   const oldUnits = new Map(all('unit').map((line) => line.split(' ') as [string, string]))
