@@ -123,5 +123,6 @@ logs`,
       `cat ${path}/data/db; cat /root/.docker/config.json 2>/dev/null; grep -rl '${registry.password}' ${state} || :`,
     ),
   ).toBe('rows')
-  expect(await host.sh('ps')).not.toMatch(/guard\.sh/)
+  // It looks once a second whether it is still needed.
+  await expect.poll(() => host.sh('ps'), { timeout: 5_000 }).not.toMatch(/guard\.sh/)
 })
