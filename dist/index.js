@@ -68669,8 +68669,7 @@ var forge = __nccwpck_require__(4698);
 
 /** Who asked, from where, as the runner says it. */
 function readRun(env) {
-    // Branches and workflows are named by anybody who can open a pull request: these texts get printed.
-    const read = (name) => (env[name] ?? '').replace(/\p{Cc}/gu, ' ').trim();
+    const read = (name) => (0,forge/* plainVariable */.lz)(env, name);
     const pull = readPull(env.GITHUB_EVENT_PATH ?? '', read('GITHUB_REPOSITORY'));
     return {
         repository: read('GITHUB_REPOSITORY'),
@@ -70884,6 +70883,7 @@ function loadInputs(env, readFile = readInside) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   $D: () => (/* binding */ forgeOf),
 /* harmony export */   fL: () => (/* binding */ runPage),
+/* harmony export */   lz: () => (/* binding */ plainVariable),
 /* harmony export */   xH: () => (/* binding */ docsBase)
 /* harmony export */ });
 const forges = {
@@ -70897,10 +70897,14 @@ function forgeOf(env) {
         return forges.Forgejo;
     return env.GITEA_ACTIONS ? forges.Gitea : forges.GitHub;
 }
+/** Branches and workflows are named by anybody who can open a pull request, and these texts get printed. */
+function plainVariable(env, name) {
+    return (env[name] ?? '').replace(/\p{Cc}/gu, ' ').trim();
+}
 /** The page of a run; empty when the runner does not say enough. */
 function runPage(env) {
     const { name } = forgeOf(env);
-    const read = (variable) => (env[variable] ?? '').replace(/\p{Cc}/gu, ' ').trim();
+    const read = (variable) => plainVariable(env, variable);
     // Forgejo counts the runs of each repository in its addresses, and the id is another number.
     const id = read(name === 'Forgejo' ? 'GITHUB_RUN_NUMBER' : 'GITHUB_RUN_ID');
     const [server, repository] = [read('GITHUB_SERVER_URL') || 'https://github.com', read('GITHUB_REPOSITORY')];
@@ -77193,6 +77197,7 @@ const builtOnRunner = ({ buildOn, flake }) => buildOn === 'runner' && parseFlake
 
 ;// CONCATENATED MODULE: ./lib/strategies/script.js
 
+
 /** The user's own commands, for hosts that none of the other strategies fits. */
 const script = {
     name: 'script',
@@ -77201,20 +77206,11 @@ const script = {
     needs: [],
     checks: () => [],
     compile: ({ commands }) => ({
-        environment: '',
-        preflight: '',
-        snapshot: '',
-        build: '',
+        ...noScripts,
         prepare: commands.includes('prepare') ? 'hd_user prepare "$release"' : '',
         apply: 'hd_user activate "$release"',
         // Without a `restore` of its own the way back is the way there: what activated the old release activates it again.
         restore: (0,shell.sh) `if [ -s "$release/scripts/restore" ]; then hd_user restore "$release" "$prev"; elif [ -n "$prev" ]; then hd_user activate "$prev"; fi`,
-        keep: '',
-        tidy: '',
-        inspect: '',
-        diff: '',
-        drift: '',
-        foresee: '',
     }),
     explain: () => undefined,
 };
@@ -89296,8 +89292,8 @@ function lengthWithoutReturns(text) {
 /** The value in the middle; of an even number of values the mean of the two there. 0 of none. */
 function median(values) {
     const sorted = values.toSorted((a, b) => a - b);
-    const middle = sorted.slice(Math.floor((sorted.length - 1) / 2), Math.floor(sorted.length / 2) + 1);
-    return middle.reduce((sum, each) => sum + each / middle.length, 0);
+    const middle = sorted.length >> 1;
+    return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
 

@@ -217,6 +217,22 @@ export class NixApp implements AsyncDisposable {
     return `${user === 'root' ? '/var/lib' : `/home/${user}/.local/state`}/homelab-deploy/home-lab`
   }
 
+  /** What a deploy of it is given, whatever else a story wants. */
+  get inputs(): Record<string, string> {
+    return {
+      host: this.host.target,
+      'ssh-key': this.host.clientKey.private,
+      'host-key': this.host.knownHostsLine,
+      name: 'home-lab',
+      strategy: 'nixos-rebuild',
+      flake: './nixos#home-lab-01',
+      path: this.path,
+      restart: 'nakamura-misaki-api',
+      'health-timeout': '5s',
+      'health-stable': '1s',
+    }
+  }
+
   /** A commit of this version; its id. */
   async commit(version: Version): Promise<string> {
     const { system = 's0', code = 'good' } = version

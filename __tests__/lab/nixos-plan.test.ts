@@ -12,19 +12,7 @@ test.concurrent('nixos-rebuild: what a plan tells of a system that is not built,
   await using app = await NixApp.create(host)
   await using runner = await RunnerNix.create({ colmena: false })
   await app.install()
-  const inputs = {
-    host: host.target,
-    'ssh-key': host.clientKey.private,
-    'host-key': host.knownHostsLine,
-    name: 'home-lab',
-    strategy: 'nixos-rebuild',
-    flake: './nixos#home-lab-01',
-    path: app.path,
-    restart: 'nakamura-misaki-api',
-    health: 'http://127.0.0.1:10000/health',
-    'health-timeout': '5s',
-    'health-stable': '1s',
-  }
+  const inputs = { ...app.inputs, health: 'http://127.0.0.1:10000/health' }
   const run = async (sha: string, more: Record<string, string>) =>
     await app.run(sha, { ...inputs, ...more }, { path: [runner.bin] })
   const plan = async (sha: string, more: Record<string, string> = {}): Promise<PlanRecord & { log: string }> => {

@@ -10,20 +10,8 @@ import { RunnerNix } from './runner-nix.ts'
 const hurry = { 'health-timeout': '5s', 'health-stable': '1s', 'confirm-timeout': '30s' }
 const health = 'unit:nakamura-misaki-api\nhttp://127.0.0.1:10000/health'
 
-function inputsOf({ host, path }: NixApp): Record<string, string> {
-  return {
-    host: host.target,
-    'ssh-key': host.clientKey.private,
-    'host-key': host.knownHostsLine,
-    name: 'home-lab',
-    strategy: 'nixos-rebuild',
-    flake: './nixos#home-lab-01',
-    path,
-    protect: '/data',
-    restart: 'nakamura-misaki-api',
-    health,
-    ...hurry,
-  }
+function inputsOf(app: NixApp): Record<string, string> {
+  return { ...app.inputs, protect: '/data', health, ...hurry }
 }
 
 function expectEnd(result: RunResult, wanted: string, ...texts: (string | RegExp)[]): string {

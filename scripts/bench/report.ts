@@ -1,3 +1,5 @@
+import { median } from '../../src/report/median.ts'
+
 export interface Sample {
   readonly candidate: string
   readonly phase: string
@@ -15,12 +17,6 @@ export interface SyncSample {
   readonly rtt: number
   readonly ms: number
   readonly bytesUp: number
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2
 }
 
 /** One row a candidate: milliseconds, and how many times as long as the first candidate it took. */

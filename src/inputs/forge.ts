@@ -25,10 +25,15 @@ export function forgeOf(env: Environment): Forge {
   return env.GITEA_ACTIONS ? forges.Gitea : forges.GitHub
 }
 
+/** Branches and workflows are named by anybody who can open a pull request, and these texts get printed. */
+export function plainVariable(env: Environment, name: string): string {
+  return (env[name] ?? '').replace(/\p{Cc}/gu, ' ').trim()
+}
+
 /** The page of a run; empty when the runner does not say enough. */
 export function runPage(env: Environment): string {
   const { name } = forgeOf(env)
-  const read = (variable: string) => (env[variable] ?? '').replace(/\p{Cc}/gu, ' ').trim()
+  const read = (variable: string) => plainVariable(env, variable)
   // Forgejo counts the runs of each repository in its addresses, and the id is another number.
   const id = read(name === 'Forgejo' ? 'GITHUB_RUN_NUMBER' : 'GITHUB_RUN_ID')
   const [server, repository] = [read('GITHUB_SERVER_URL') || 'https://github.com', read('GITHUB_REPOSITORY')]

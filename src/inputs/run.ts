@@ -2,15 +2,14 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import type { Run } from '../pipeline/plan.ts'
-import { forgeOf, runPage } from './forge.ts'
+import { forgeOf, plainVariable, runPage } from './forge.ts'
 
 /** The variables of a process: `process.env`, or what a test makes up. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Who asked, from where, as the runner says it. */
 export function readRun(env: Environment): Run {
-  // Branches and workflows are named by anybody who can open a pull request: these texts get printed.
-  const read = (name: string) => (env[name] ?? '').replace(/\p{Cc}/gu, ' ').trim()
+  const read = (name: string) => plainVariable(env, name)
   const pull = readPull(env.GITHUB_EVENT_PATH ?? '', read('GITHUB_REPOSITORY'))
   return {
     repository: read('GITHUB_REPOSITORY'),

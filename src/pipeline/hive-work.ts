@@ -3,7 +3,7 @@ import type { Followed } from '../runner/follow.ts'
 import { assign, quote, sh } from '../shell.ts'
 import { reasonOf } from '../strategies/colmena/output.ts'
 import { compareSystems } from '../strategies/nix/foresee-runner.ts'
-import type { RunnerWork } from '../strategies/strategy.ts'
+import type { Member } from '../strategies/nix/runner-build.ts'
 import { titleOn } from './acts.ts'
 import type { Colmena } from './colmena.ts'
 import type { Context } from './context.ts'
@@ -22,14 +22,12 @@ export async function pushSystems(context: Context, members: readonly Planned[])
   })
 }
 
-type Place = RunnerWork['members'][number]
-
 /** For a plan: the systems are built on the runner, and compared with what runs. Of a node that builds for itself only the name is known. */
 export async function foreseeSystems(
   { plan, network }: Context,
   colmena: Colmena,
   members: readonly Aimed[],
-  places: readonly Place[],
+  places: readonly Member[],
 ): Promise<string[][]> {
   const { source } = plan.sync
   const nodes = members.map(({ target }) => colmena.nodeOf(target))
@@ -42,7 +40,7 @@ export async function foreseeSystems(
   }
   return await Promise.all(
     nodes.map(({ toplevel }, index) =>
-      compareSystems(toplevel, places[index] as Place, isLocal[index] ? source : undefined),
+      compareSystems(toplevel, places[index] as Member, isLocal[index] ? source : undefined),
     ),
   )
 }

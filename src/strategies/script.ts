@@ -1,5 +1,5 @@
 import { sh } from '../shell.ts'
-import type { Strategy } from './strategy.ts'
+import { noScripts, type Strategy } from './strategy.ts'
 
 /** The user's own commands, for hosts that none of the other strategies fits. */
 export const script: Strategy = {
@@ -9,20 +9,11 @@ export const script: Strategy = {
   needs: [],
   checks: () => [],
   compile: ({ commands }) => ({
-    environment: '',
-    preflight: '',
-    snapshot: '',
-    build: '',
+    ...noScripts,
     prepare: commands.includes('prepare') ? 'hd_user prepare "$release"' : '',
     apply: 'hd_user activate "$release"',
     // Without a `restore` of its own the way back is the way there: what activated the old release activates it again.
     restore: sh`if [ -s "$release/scripts/restore" ]; then hd_user restore "$release" "$prev"; elif [ -n "$prev" ]; then hd_user activate "$prev"; fi`,
-    keep: '',
-    tidy: '',
-    inspect: '',
-    diff: '',
-    drift: '',
-    foresee: '',
   }),
   explain: () => undefined,
 }
